@@ -1,0 +1,144 @@
+package apigw
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// EventType is what happened to a connection.
+type EventType string
+
+// The event types (spec events-and-integrations §1).
+const (
+	EventConnect    EventType = "CONNECT"
+	EventMessage    EventType = "MESSAGE"
+	EventDisconnect EventType = "DISCONNECT"
+)
+
+// Field is one name with its value, as in a header line or a query string. Order and the sender's spelling are kept.
+type Field struct{ Name, Value string }
+
+// Fields are header lines or query parameters in the order they came.
+type Fields []Field
+
+// Last returns the last value of a name, spelled exactly so, and whether there is one. API Gateway shows the last
+// value wherever it shows one (spec events-and-integrations §1.1).
+func (f Fields) Last(name string) (string, bool) {
+	for i := len(f) - 1; i >= 0; i-- {
+		if f[i].Name == name {
+			return f[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// LastFold is Last without regard to case.
+func (f Fields) LastFold(name string) (string, bool) {
+	for i := len(f) - 1; i >= 0; i-- {
+		if strings.EqualFold(f[i].Name, name) {
+			return f[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Identity is the caller as events show it (spec events-and-integrations §1.1).
+type Identity struct {
+	SourceIP  string
+	UserAgent string // empty when the client sent none
+	APIKey    string
+	APIKeyID  string
+}
+
+// RequestContext is the request context of one event. It is filled once by gateway and then only read.
+type RequestContext struct {
+	RouteKey     string
+	EventType    EventType
+	RequestID    RequestID // also the extended request ID: equal in WebSocket events (spec data-plane §3)
+	RequestTime  time.Time
+	Stage        string
+	ConnectedAt  time.Time
+	Identity     Identity
+	DomainName   string
+	ConnectionID ConnectionID
+	APIID        APIID
+	MessageID    string // MESSAGE only
+	// Authorizer holds the principal and the authorizer's context; nil when no CUSTOM authorizer ran.
+	Authorizer Fields
+	// DisconnectStatusCode and DisconnectReason belong to DISCONNECT only.
+	DisconnectStatusCode int
+	DisconnectReason     string
+}
+
+// clfTime is the layout of requestTime, "12/Mar/2024:20:57:22 +0000".
+const clfTime = "02/Jan/2006:15:04:05 -0700"
+
+// RequestTimeCLF is the request time as events and logs print it.
+func (c *RequestContext) RequestTimeCLF() string { return c.RequestTime.UTC().Format(clfTime) }
+
+// Lookup returns the variable that $context.{name} names, as text, and whether it is present. Names of spec
+// mapping-templates §5 that have no value for this event are absent.
+func (c *RequestContext) Lookup(name string) (string, bool) {
+	present := func(s string) (string, bool) { return s, s != "" }
+	switch name {
+	case "apiId":
+		return present(string(c.APIID))
+	case "stage":
+		return present(c.Stage)
+	case "domainName":
+		return present(c.DomainName)
+	case "connectionId":
+		return present(string(c.ConnectionID))
+	case "connectedAt":
+		return strconv.FormatInt(c.ConnectedAt.UnixMilli(), 10), true
+	case "eventType":
+		return present(string(c.EventType))
+	case "routeKey":
+		return present(c.RouteKey)
+	case "messageId":
+		return present(c.MessageID)
+	case "messageDirection":
+		return "IN", true
+	case "requestId", "extendedRequestId":
+		return present(string(c.RequestID))
+	case "requestTime":
+		return c.RequestTimeCLF(), true
+	case "requestTimeEpoch":
+		return strconv.FormatInt(c.RequestTime.UnixMilli(), 10), true
+	case "isBase64Encoded":
+		return "false", c.EventType == EventMessage
+	case "disconnectStatusCode":
+		return strconv.Itoa(c.DisconnectStatusCode), c.EventType == EventDisconnect
+	case "disconnectReason":
+		return c.DisconnectReason, c.EventType == EventDisconnect
+	case "identity.sourceIp":
+		return present(c.Identity.SourceIP)
+	case "identity.userAgent":
+		return present(c.Identity.UserAgent)
+	case "identity.apiKey":
+		return present(c.Identity.APIKey)
+	case "identity.apiKeyId":
+		return present(c.Identity.APIKeyID)
+	}
+	if key, ok := strings.CutPrefix(name, "authorizer."); ok {
+		return c.Authorizer.Last(key)
+	}
+	return "", false
+}
+
+// Event is one thing that happened to a connection, on its way to an integration. It is read-only once made.
+type Event struct {
+	Context RequestContext
+	// Headers and Query are what the client sent with its handshake (CONNECT only). Headers do not hold Connection
+	// and Upgrade; names are spelled as the client spelled them.
+	Headers Fields
+	Query   Fields
+	// StageVariables is nil when the stage has none.
+	StageVariables map[string]string
+	// Body is the message (MESSAGE only): text, or any bytes when Binary is set, which profile "aws" never does.
+	Body   []byte
+	Binary bool
+	// TraceID is the X-Amzn-Trace-Id of this event, "Root=1-…".
+	TraceID string
+}

@@ -1,0 +1,51 @@
+package apigw
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+)
+
+// APIID names an API: ten lower-case letters and digits, such as "a1b2c3d4e5" (spec data-plane §1).
+type APIID string
+
+// ConnectionID is the opaque name of one client's connection: 16 characters of URL-safe base64 that end in "="
+// (spec data-plane §3). Package conn makes and reads them; everybody else passes them on.
+type ConnectionID string
+
+// RequestID names one event (a connect, a message or a disconnect) in the shape of a ConnectionID.
+type RequestID string
+
+// NewRequestID returns a fresh random request ID in the shape that AWS uses for WebSocket events: 11 bytes as
+// URL-safe base64, 16 characters (spec data-plane §3).
+func NewRequestID() RequestID {
+	var b [11]byte
+	rand.Read(b[:])
+	return RequestID(base64.URLEncoding.EncodeToString(b[:]))
+}
+
+// NewUUID returns a random UUID (version 4), the shape of x-amzn-RequestId and of Lambda's request IDs.
+func NewUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var out [36]byte
+	hex.Encode(out[0:8], b[0:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:36], b[10:16])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out[:])
+}
+
+// NewTraceRoot returns a fresh trace ID, "1-{epoch in 8 hex}-{24 hex}", without "Root=" (spec data-plane §1).
+func NewTraceRoot(now time.Time) string {
+	var b [16]byte
+	rand.Read(b[4:])
+	binary.BigEndian.PutUint32(b[:4], uint32(now.Unix())) //nolint:gosec // G115: the format has 32 bits of epoch
+	h := hex.EncodeToString(b[:])
+	return "1-" + h[:8] + "-" + h[8:]
+}

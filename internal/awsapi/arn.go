@@ -1,0 +1,64 @@
+package awsapi
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"cleat/internal/apigw"
+)
+
+// DefaultAccount is the account of everything that Cleat names where the user names none.
+const DefaultAccount = "123456789012"
+
+// DefaultRegion is the region where the user names none.
+const DefaultRegion = "us-east-1"
+
+// FunctionARN is the ARN of a Lambda function.
+func FunctionARN(region, account, name string) string {
+	return "arn:aws:lambda:" + region + ":" + account + ":function:" + name
+}
+
+// LambdaURI is the integration URI of a function's ARN (spec events-and-integrations §1.4).
+func LambdaURI(region, functionARN string) string {
+	return "arn:aws:apigateway:" + region + ":lambda:path/2015-03-31/functions/" + functionARN + "/invocations"
+}
+
+// ExecuteAPIARN is the ARN of one route of a stage, as policies name it (spec control-plane §1.4).
+func ExecuteAPIARN(region, account string, api apigw.APIID, stage, routeKey string) string {
+	return "arn:aws:execute-api:" + region + ":" + account + ":" + string(api) + "/" + stage + "/" + routeKey
+}
+
+// FunctionName is a function named as the Invoke API allows: by name, partial ARN or ARN, with or without a qualifier
+// (spec lambda §1).
+type FunctionName struct {
+	Region, Account string // empty where the name leaves them out
+	Name            string
+	Qualifier       string // alias, version or $LATEST; empty means $LATEST
+}
+
+// functionName follows the pattern of spec lambda §1.
+var functionName = regexp.MustCompile(`^(?:arn:aws[a-zA-Z-]*:lambda:)?(?:([a-z]{2}(?:-[a-z]+)+-\d):)?(?:(\d{12}):)?(?:function:)?([a-zA-Z0-9_.-]+)(?::(\$LATEST|[a-zA-Z0-9_-]+))?$`)
+
+// ParseFunctionName reads a function's name, partial ARN or ARN.
+func ParseFunctionName(s string) (FunctionName, error) {
+	m := functionName.FindStringSubmatch(s)
+	if m == nil || len(s) > 256 {
+		return FunctionName{}, fmt.Errorf("%q is not a Lambda function name or ARN, such as my-function or arn:aws:lambda:eu-west-1:123456789012:function:my-function", s)
+	}
+	return FunctionName{Region: m[1], Account: m[2], Name: m[3], Qualifier: m[4]}, nil
+}
+
+// ParseLambdaURI returns the function that a Lambda integration URI names (spec events-and-integrations §1.4). The
+// name is returned as written: stage variables in it are the caller's to replace before.
+func ParseLambdaURI(uri string) (string, error) {
+	rest, ok := strings.CutPrefix(uri, "arn:")
+	if parts := strings.SplitN(rest, ":", 5); ok && len(parts) == 5 && parts[1] == "apigateway" && parts[3] == "lambda" {
+		if path, ok := strings.CutPrefix(parts[4], "path/2015-03-31/functions/"); ok {
+			if name, ok := strings.CutSuffix(path, "/invocations"); ok && name != "" {
+				return name, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%q is not a Lambda integration URI: want arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{functionArn}/invocations", uri)
+}

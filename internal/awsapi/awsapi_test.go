@@ -1,0 +1,141 @@
+package awsapi_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+)
+
+// The layout of an error frame, blanks included, and that causes stay inside: spec data-plane §6.
+func TestErrorFrame(t *testing.T) {
+	cause := errors.New("secret cause")
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"no route":         {&apigw.Error{Kind: apigw.KindForbidden, Err: cause}, "Forbidden"},
+		"failed backend":   {&apigw.Error{Kind: apigw.KindIntegrationFailure, Message: "secret", Err: cause}, "Internal server error"},
+		"broken set-up":    {&apigw.Error{Kind: apigw.KindIntegrationConfig, Err: cause}, "Internal server error"},
+		"time-out":         {fmt.Errorf("call: %w", &apigw.Error{Kind: apigw.KindIntegrationTimeout, Err: cause}), "Endpoint request timed out"},
+		"without a kind":   {cause, "Internal server error"},
+		"throttled":        {&apigw.Error{Kind: apigw.KindTooManyRequests}, "Too Many Requests"},
+		"quota":            {&apigw.Error{Kind: apigw.KindLimitExceeded}, "Limit Exceeded"},
+		"invalid body":     {&apigw.Error{Kind: apigw.KindInvalidRequestBody}, "Invalid request body"},
+		"unsupported type": {&apigw.Error{Kind: apigw.KindUnsupportedMediaType}, "Unsupported Media Type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := string(awsapi.ErrorFrame(test.err, "XDmENcnwIE0CFEQ=", "XDmGEE2RoE0FRdQ="))
+			want := `{"message": "` + test.want + `", "connectionId":"XDmENcnwIE0CFEQ=", "requestId":"XDmGEE2RoE0FRdQ="}`
+			if got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+// Statuses, types and bodies over HTTP: spec management-api §4, data-plane §2.
+func TestWriteError(t *testing.T) {
+	for name, test := range map[string]struct {
+		err     error
+		status  int
+		errType string
+		body    string
+	}{
+		"gone":          {&apigw.Error{Kind: apigw.KindGone}, 410, "GoneException", ""},
+		"bad ID":        {&apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid connectionId: x"}, 400, "BadRequestException", `{"message":"Invalid connectionId: x"}`},
+		"forbidden":     {&apigw.Error{Kind: apigw.KindForbidden}, 403, "ForbiddenException", `{"message":"Forbidden"}`},
+		"IAM denial":    {&apigw.Error{Kind: apigw.KindAccessDenied}, 403, "AccessDeniedException", `{"Message":"User is not authorized to access this resource"}`},
+		"too large":     {&apigw.Error{Kind: apigw.KindPayloadTooLarge, Message: "Message too long"}, 413, "PayloadTooLargeException", `{"message":"Message too long"}`},
+		"slow reader":   {&apigw.Error{Kind: apigw.KindLimitExceeded}, 429, "LimitExceededException", `{"message":"Limit Exceeded"}`},
+		"ours, unknown": {errors.New("secret cause"), 500, "InternalServerErrorException", `{"message":"Internal server error"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			awsapi.WriteError(w, test.err, "XDmGEE2RoE0FRdQ=")
+			if w.Code != test.status || w.Body.String() != test.body {
+				t.Errorf("got %d %s, want %d %s", w.Code, w.Body, test.status, test.body)
+			}
+			for name, want := range map[string]string{"x-amzn-ErrorType": test.errType, "x-amz-apigw-id": "XDmGEE2RoE0FRdQ="} {
+				if got := w.Header()[name]; len(got) != 1 || got[0] != want { //nolint:staticcheck // SA1008: AWS's spelling is on purpose
+					t.Errorf("%s: got %v, want %s", name, got, want)
+				}
+			}
+		})
+	}
+}
+
+// Every kind has its line in the table.
+func TestEveryKindHasAnAnswer(t *testing.T) {
+	for kind := apigw.KindInternal; kind <= apigw.KindInvalidContent; kind++ {
+		status := awsapi.Status(&apigw.Error{Kind: kind})
+		if kind != apigw.KindInternal && kind != apigw.KindIntegrationConfig && status == http.StatusInternalServerError {
+			t.Errorf("kind %d has no answer of its own", kind)
+		}
+	}
+}
+
+func TestWriteHandshakeStatus(t *testing.T) {
+	w := httptest.NewRecorder()
+	awsapi.WriteHandshakeStatus(w, 401, "c=", "r=")
+	if want := `{"message": "Unauthorized", "connectionId":"c=", "requestId":"r="}`; w.Code != 401 || w.Body.String() != want {
+		t.Errorf("got %d %s, want %s", w.Code, w.Body, want)
+	}
+}
+
+// Spec lambda §1: the forms of a function's name.
+func TestParseFunctionName(t *testing.T) {
+	for in, want := range map[string]awsapi.FunctionName{
+		"chat":                       {Name: "chat"},
+		"chat:live":                  {Name: "chat", Qualifier: "live"},
+		"chat:$LATEST":               {Name: "chat", Qualifier: "$LATEST"},
+		"my-app_v1.fn":               {Name: "my-app_v1.fn"},
+		"123456789012:function:chat": {Account: "123456789012", Name: "chat"},
+		"arn:aws:lambda:eu-west-1:123456789012:function:chat":           {Region: "eu-west-1", Account: "123456789012", Name: "chat"},
+		"arn:aws-cn:lambda:cn-north-1:123456789012:function:chat:7":     {Region: "cn-north-1", Account: "123456789012", Name: "chat", Qualifier: "7"},
+		"arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:f:l": {Region: "us-gov-west-1", Account: "123456789012", Name: "f", Qualifier: "l"},
+	} {
+		got, err := awsapi.ParseFunctionName(in)
+		if err != nil || got != want {
+			t.Errorf("%s: got %+v, %v, want %+v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "a b", "arn:aws:s3:::bucket/key", "x/../y", "chat:live:more:x"} {
+		if got, err := awsapi.ParseFunctionName(in); err == nil {
+			t.Errorf("%q: got %+v, want an error", in, got)
+		}
+	}
+}
+
+// Spec events-and-integrations §1.4.
+func TestLambdaURI(t *testing.T) {
+	arn := awsapi.FunctionARN("eu-west-1", awsapi.DefaultAccount, "chat")
+	got, err := awsapi.ParseLambdaURI(awsapi.LambdaURI("eu-west-1", arn))
+	if err != nil || got != arn {
+		t.Errorf("got %q, %v, want %q", got, err, arn)
+	}
+	for _, uri := range []string{"", arn, "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem", "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions//invocations"} {
+		if got, err := awsapi.ParseLambdaURI(uri); err == nil {
+			t.Errorf("%q: got %q, want an error", uri, got)
+		}
+	}
+}
+
+func FuzzErrorFrame(f *testing.F) {
+	f.Add("Forbidden")
+	f.Add("\xff\"\n")
+	f.Fuzz(func(t *testing.T, message string) {
+		if message == "" {
+			return
+		}
+		frame := awsapi.ErrorFrame(&apigw.Error{Kind: apigw.KindBadRequest, Message: message}, "c=", "r=")
+		if !json.Valid(frame) {
+			t.Errorf("not JSON: %s", frame)
+		}
+	})
+}
