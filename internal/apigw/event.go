@@ -1,6 +1,7 @@
 package apigw
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,9 +26,9 @@ type Fields []Field
 // Last returns the last value of a name, spelled exactly so, and whether there is one. API Gateway shows the last
 // value wherever it shows one (spec events-and-integrations §1.1).
 func (f Fields) Last(name string) (string, bool) {
-	for i := len(f) - 1; i >= 0; i-- {
-		if f[i].Name == name {
-			return f[i].Value, true
+	for _, x := range slices.Backward(f) {
+		if x.Name == name {
+			return x.Value, true
 		}
 	}
 	return "", false
@@ -35,9 +36,9 @@ func (f Fields) Last(name string) (string, bool) {
 
 // LastFold is Last without regard to case.
 func (f Fields) LastFold(name string) (string, bool) {
-	for i := len(f) - 1; i >= 0; i-- {
-		if strings.EqualFold(f[i].Name, name) {
-			return f[i].Value, true
+	for _, x := range slices.Backward(f) {
+		if strings.EqualFold(x.Name, name) {
+			return x.Value, true
 		}
 	}
 	return "", false

@@ -201,6 +201,9 @@ type Function struct {
 	Description string            `json:"description,omitempty"`
 	// Concurrency is the most workers of this function at a time (ReservedConcurrentExecutions); zero means the pool's own bound.
 	Concurrency int `json:"reservedConcurrentExecutions,omitempty"`
+	// Bundle tells that the project deploys the handler through a bundler (serverless-esbuild, webpack, CDK's and SAM's
+	// esbuild), so that even plain JavaScript must not be run as it is.
+	Bundle bool `json:"bundle,omitempty"`
 	// Place is where the function is defined, "serverless.yml:12", for messages.
 	Place string `json:"place,omitempty"`
 }

@@ -62,7 +62,7 @@ func TestWriteError(t *testing.T) {
 				t.Errorf("got %d %s, want %d %s", w.Code, w.Body, test.status, test.body)
 			}
 			for name, want := range map[string]string{"x-amzn-ErrorType": test.errType, "x-amz-apigw-id": "XDmGEE2RoE0FRdQ="} {
-				if got := w.Header()[name]; len(got) != 1 || got[0] != want { //nolint:staticcheck // SA1008: AWS's spelling is on purpose
+				if got := w.Header()[name]; len(got) != 1 || got[0] != want {
 					t.Errorf("%s: got %v, want %s", name, got, want)
 				}
 			}

@@ -1,0 +1,190 @@
+package listen
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Pauses after an Accept that failed.
+const (
+	minPause = 5 * time.Millisecond
+	maxPause = time.Second
+)
+
+// accept takes connections until ctx ends or the listener is closed. Any other failure is taken to pass: descriptors
+// (EMFILE, ENFILE) and memory (ENOBUFS, ENOMEM) come back, aborted connections (ECONNABORTED) are the clients' own
+// doing. It pauses, longer each time, and logs the first failure of an episode and its end.
+func (s *Server) accept(ctx context.Context) error {
+	failures := 0
+	for {
+		if !s.reserve(ctx) {
+			return nil
+		}
+		nc, err := s.ln.Accept()
+		if err == nil {
+			if failures > 0 {
+				s.o.Log.Info("accepting connections again", "addr", s.ln.Addr().String(), "failures", failures)
+				failures = 0
+			}
+			s.admit(nc) //nolint:contextcheck // a connection outlives ctx: end gives it its time
+			continue
+		}
+		<-s.slots
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("accept on %s: %w", s.ln.Addr(), err)
+		}
+		if failures == 0 {
+			s.o.Log.Warn("accepting connections is paused", "addr", s.ln.Addr().String(), "err", err)
+		}
+		s.shed() // idle connections are descriptors that can be had at once
+		pause := time.NewTimer(min(minPause<<min(failures, 16), maxPause))
+		failures++
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+		}
+	}
+}
+
+// reserve waits for a slot, at the expense of idle connections; false when ctx ends first.
+func (s *Server) reserve(ctx context.Context) bool {
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	default:
+	}
+	// From here on a connection that turns idle is closed by stateChanged; shed closes those that are idle already.
+	s.full.Store(true)
+	defer s.full.Store(false)
+	s.shed()
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// admit lets an accepted connection in, for which a slot is reserved.
+func (s *Server) admit(nc net.Conn) {
+	c := s.newClientConn(nc)
+	if !s.join(c) {
+		<-s.slots
+		c.abort()
+		return
+	}
+	if s.o.TLS == nil {
+		s.pass(c, c)
+		return
+	}
+	if !s.begin() {
+		s.leave(c)
+		c.abort()
+		return
+	}
+	go func() {
+		defer s.finish()
+		s.secure(c)
+	}()
+}
+
+// Inject serves a connection that was accepted elsewhere, such as the inside of a CONNECT tunnel, as if it had come in
+// by the listener. The server owns it from then on; before Run, after its end and at MaxConns it is closed at once.
+func (s *Server) Inject(nc net.Conn) {
+	if !s.begin() {
+		_ = nc.Close() // its client learns by it
+		return
+	}
+	defer s.finish()
+	select {
+	case s.slots <- struct{}{}:
+		s.admit(nc)
+	default:
+		s.o.Log.Warn("too many connections to serve another tunnel", "max", s.o.MaxConns)
+		_ = nc.Close() // its client learns by it
+	}
+}
+
+// pass gives a connection that is ready for HTTP to net/http.
+func (s *Server) pass(c *clientConn, nc net.Conn) {
+	select {
+	case s.incoming.conns <- nc:
+	case <-s.done:
+		s.leave(c)
+		c.abort()
+	}
+}
+
+// recordHandshake is the first byte of a TLS connection (RFC 8446 §5.1), which no HTTP request begins with.
+const recordHandshake = 0x16
+
+// secure does what comes before HTTP on a listener that speaks TLS, and passes the connection on.
+func (s *Server) secure(c *clientConn) {
+	if s.o.Plain {
+		b, err := c.raw.sniff(s.o.HandshakeTimeout)
+		if err != nil {
+			s.drop(c, err)
+			return
+		}
+		if b != recordHandshake {
+			s.pass(c, c)
+			return
+		}
+	}
+	hs, ok := s.o.TLS(c.raw).(handshaker)
+	if !ok {
+		s.o.Log.Error("the TLS option made something that is not TLS")
+		s.drop(c, errors.New("no TLS"))
+		return
+	}
+	if err := s.handshake(c.raw, hs); err != nil {
+		refusePlain(c.raw.Conn, err)
+		s.drop(c, fmt.Errorf("TLS handshake: %w", err))
+		return
+	}
+	c.Conn = hs
+	s.pass(c, &tlsClientConn{clientConn: c, tls: hs})
+}
+
+// handshake runs the server side of TLS, computing only when it is its turn.
+func (s *Server) handshake(raw *rawConn, hs handshaker) error {
+	t := &turn{turns: s.turns, done: s.done, budget: s.o.HandshakeTimeout}
+	raw.turn = t
+	// The client's time is bounded by the turn, and at the end of the server the connection is closed: no context.
+	err := hs.HandshakeContext(context.Background())
+	t.release()
+	raw.turn = nil
+	if err != nil {
+		return err
+	}
+	return raw.SetDeadline(time.Time{})
+}
+
+// refusePlain answers a client that speaks plain HTTP where TLS alone is spoken.
+func refusePlain(nc net.Conn, err error) {
+	var header tls.RecordHeaderError
+	if !errors.As(err, &header) || header.Conn == nil {
+		return
+	}
+	switch string(header.RecordHeader[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "DELET", "CONNE":
+		// The client may be gone; there is nothing to tell it then.
+		_, _ = io.WriteString(nc, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\nThis port speaks HTTPS: use https:// or wss://\n")
+	}
+}
+
+// drop ends a connection that never came to be HTTP.
+func (s *Server) drop(c *clientConn, cause error) {
+	s.o.Log.Debug("a connection ended before its first request", "remote_addr", c.raw.RemoteAddr().String(), "err", cause)
+	c.abort()
+	s.leave(c)
+}

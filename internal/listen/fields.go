@@ -1,0 +1,96 @@
+package listen
+
+import (
+	"bytes"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+)
+
+// net/http spells header names its own way (Sec-Websocket-Key), and events show the client's spelling (spec
+// events-and-integrations §1.1). So a connection keeps the raw head of its first request until that request is done.
+
+// spelled restores the spelling of names that net/http's canonical form gets wrong, for requests whose raw head is not
+// kept. A WebSocket handshake can be such a request, if it reuses a connection.
+var spelled = map[string]string{
+	"Sec-Websocket-Accept":     "Sec-WebSocket-Accept",
+	"Sec-Websocket-Extensions": "Sec-WebSocket-Extensions",
+	"Sec-Websocket-Key":        "Sec-WebSocket-Key",
+	"Sec-Websocket-Protocol":   "Sec-WebSocket-Protocol",
+	"Sec-Websocket-Version":    "Sec-WebSocket-Version",
+}
+
+// Fields returns the header lines of a request, Host included. For the first request of a connection that a Server
+// accepted they are in the client's order and spelling; for any other they are sorted by name in the usual spelling.
+// It must be called before the handler returns, and the caller owns the result.
+func Fields(r *http.Request) apigw.Fields {
+	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+		if head := c.head(); head != nil {
+			return parseHead(head)
+		}
+	}
+	out := make(apigw.Fields, 0, len(r.Header)+1)
+	if r.Host != "" {
+		out = append(out, apigw.Field{Name: "Host", Value: r.Host})
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		spelling, ok := spelled[name]
+		if !ok {
+			spelling = name
+		}
+		for _, v := range r.Header[name] {
+			out = append(out, apigw.Field{Name: spelling, Value: v})
+		}
+	}
+	return out
+}
+
+// parseHead reads the header lines of a raw head that net/http has accepted, by the rules of net/textproto: lines end
+// in LF with or without CR, a line that begins with blank or tab continues the one before.
+func parseHead(head []byte) apigw.Fields {
+	_, head, _ = bytes.Cut(head, []byte{'\n'}) // the request line
+	out := make(apigw.Fields, 0, bytes.Count(head, []byte{'\n'}))
+	for len(head) > 0 {
+		var line []byte
+		line, head, _ = bytes.Cut(head, []byte{'\n'})
+		line = bytes.TrimSuffix(line, []byte{'\r'})
+		if len(line) == 0 {
+			break
+		}
+		if line[0] == ' ' || line[0] == '\t' {
+			if n := len(out); n > 0 {
+				out[n-1].Value = strings.TrimLeft(out[n-1].Value+" "+string(bytes.Trim(line, " \t")), " ")
+			}
+			continue
+		}
+		name, value, ok := bytes.Cut(line, []byte{':'})
+		if !ok {
+			continue // net/http has refused such a request
+		}
+		out = append(out, apigw.Field{Name: string(name), Value: string(bytes.Trim(value, " \t"))})
+	}
+	return out
+}
+
+// endOfHead returns how many bytes of b belong to a request head, its empty line included; 0 when it goes on. from is
+// where the search begins: what lies before was searched with an earlier, shorter b.
+func endOfHead(b []byte, from int) int {
+	// The empty line may straddle the seam: step back over the two bytes that could begin it.
+	for i := max(from-2, 0); i < len(b); {
+		n := bytes.IndexByte(b[i:], '\n')
+		if n < 0 {
+			return 0
+		}
+		i += n + 1
+		switch {
+		case i < len(b) && b[i] == '\n':
+			return i + 1
+		case i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n':
+			return i + 2
+		}
+	}
+	return 0
+}
