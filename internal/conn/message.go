@@ -1,0 +1,206 @@
+package conn
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"cleat/internal/apigw"
+)
+
+// admit reports whether one more message of a connection may be handled, and counts it, which is for dispatch to use or
+// for giveBack to undo. Otherwise it sets flagPaused and sees to it that reading goes on later. The slot's mutex is held.
+func (h *Hub) admit(e entry, most int) bool {
+	s := e.s
+	if int(s.inFlight) >= most {
+		h.pause(e)
+		return false
+	}
+	if h.flight.acquire() {
+		return true
+	}
+	h.pause(e)
+	if s.flags&flagWaiting == 0 {
+		s.flags |= flagWaiting
+		h.flight.enqueue(turn{e.n, s.generation})
+		h.nextTurnsLater() // the last message may have been done just before we stood in line
+	}
+	return false
+}
+
+// giveBack undoes an admit that no message came of.
+func (h *Hub) giveBack() {
+	h.flight.n.Add(-1)
+	h.nextTurnsLater()
+}
+
+// nextTurnsLater is nextTurns for those who hold a slot's mutex.
+func (h *Hub) nextTurnsLater() {
+	if h.flight.waiting.Load() == 0 || h.flight.full() {
+		return
+	}
+	h.work.add()
+	go func() {
+		defer h.work.done()
+		h.nextTurns()
+	}()
+}
+
+func (h *Hub) pause(e entry) {
+	if e.s.flags&flagPaused == 0 {
+		e.s.flags |= flagPaused
+		h.stats.pauses.Add(1)
+	}
+}
+
+// unstall goes on with a paused connection: first with the bytes that were kept, then, if those do not pause it again,
+// with the transport. The slot's mutex is held.
+func (h *Hub) unstall(e entry) {
+	s := e.s
+	if s.state != stateOpen || s.flags&flagPaused == 0 {
+		return
+	}
+	s.flags &^= flagPaused | flagWaiting
+	var kept []byte
+	if x := e.r.x; x != nil {
+		kept, x.pending = x.pending, nil
+		e.trim()
+	}
+	h.feed(e, kept, h.now())
+	if s.state != stateFree && s.flags&flagPaused == 0 {
+		h.transports[s.transport].resume(e)
+	}
+}
+
+// dispatch hands an admitted message to the Handler on a goroutine of its own. The slot's mutex is held.
+func (h *Hub) dispatch(e entry, m Message) {
+	e.s.inFlight++
+	h.stats.messagesIn.Add(1)
+	h.stats.bytesIn.Add(uint64(len(m.Data)))
+	h.work.add()
+	j := h.jobs.get()
+	j.e, j.generation, j.id, j.attachment, j.message = e, e.s.generation, e.r.id, e.r.attachment, m
+	go j.run()
+}
+
+// job is one call of Handler.Message. Jobs are used again, and run is their only closure, so that a message costs no
+// allocation here.
+type job struct {
+	hub        *Hub
+	run        func()
+	e          entry
+	generation uint32
+	id         apigw.ConnectionID
+	attachment any
+	message    Message
+}
+
+type jobPool struct{ pool sync.Pool }
+
+func (p *jobPool) init(h *Hub) {
+	p.pool.New = func() any {
+		j := &job{hub: h}
+		j.run = j.work
+		return j
+	}
+}
+
+func (p *jobPool) get() *job {
+	j, _ := p.pool.Get().(*job)
+	return j
+}
+
+func (j *job) work() {
+	defer j.done()
+	j.hub.handler.Message(j.id, j.attachment, j.message)
+}
+
+// done ends a job, also when the Handler panicked or ended its goroutine.
+func (j *job) done() {
+	h, e, generation := j.hub, j.e, j.generation
+	v := recover()
+	if v != nil {
+		h.panicked(j.id, v)
+	}
+	j.e, j.id, j.attachment, j.message = entry{}, "", nil, Message{}
+	h.jobs.pool.Put(j)
+	defer h.work.done()
+	h.flight.n.Add(-1)
+	h.nextTurns() // before this connection's own turn: who waits comes first
+	e.s.mu.Lock()
+	defer e.s.mu.Unlock()
+	if e.s.generation != generation {
+		return
+	}
+	e.s.inFlight--
+	switch {
+	case e.s.state != stateOpen:
+	case v != nil:
+		h.closeWith(e, reasonPanic, h.now())
+	case e.s.flags&flagPaused != 0 && e.s.flags&flagWaiting == 0:
+		h.unstall(e)
+	}
+}
+
+// nextTurns lets those that wait for the node-wide bound go on as far as there is room. No slot's mutex is held.
+func (h *Hub) nextTurns() {
+	for h.flight.waiting.Load() > 0 && !h.flight.full() {
+		t, ok := h.flight.next()
+		if !ok {
+			return
+		}
+		e := h.table.at(t.slot)
+		e.s.mu.Lock()
+		if e.s.generation == t.generation && e.s.flags&flagWaiting != 0 {
+			h.unstall(e)
+		}
+		e.s.mu.Unlock()
+	}
+}
+
+// flight counts the messages being handled on this node, and knows who waits for there to be fewer.
+type flight struct {
+	most    int64
+	n       atomic.Int64
+	waiting atomic.Int64 // len(line)
+
+	mu   sync.Mutex
+	line []turn
+}
+
+// turn is a connection's place in line. It may have ended meanwhile.
+type turn struct{ slot, generation uint32 }
+
+func (f *flight) acquire() bool {
+	for {
+		n := f.n.Load()
+		if n >= f.most {
+			return false
+		}
+		if f.n.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (f *flight) full() bool { return f.n.Load() >= f.most }
+
+func (f *flight) enqueue(t turn) {
+	f.mu.Lock()
+	f.line = append(f.line, t)
+	f.mu.Unlock()
+	f.waiting.Add(1)
+}
+
+func (f *flight) next() (turn, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.line) == 0 {
+		return turn{}, false
+	}
+	t := f.line[0]
+	if f.line = f.line[1:]; len(f.line) == 0 {
+		f.line = nil
+	}
+	f.waiting.Add(-1)
+	return t, true
+}

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package conn
+
+import (
+	"crypto/tls"
+	"net"
+)
+
+// tlsConn would be read by event loops, of which there are none here.
+type tlsConn struct{ net.Conn }
+
+// tlsLink is never made here.
+type tlsLink struct{ conn *tls.Conn }
