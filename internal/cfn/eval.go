@@ -1,0 +1,236 @@
+package cfn
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Env is what a template is evaluated with. Zero fields mean what each says.
+type Env struct {
+	// Parameters are the values given by the user, lists as text with commas. Others have their defaults.
+	Parameters map[string]string
+	// Pseudo parameters. Empty: "us-east-1", "123456789012", "aws", "stack", an ARN made of these, "amazonaws.com".
+	Region, Account, Partition, StackName, StackID, URLSuffix string
+	NotificationARNs                                          []string
+	// Attribute returns what Ref (attribute "") or Fn::GetAtt of a resource gives. The error says why there is no such
+	// thing; the evaluator adds the place. Nil: every reference to a resource is a fault.
+	Attribute func(r *Resource, attribute string) (*Value, error)
+	// Import returns what Fn::ImportValue gives. Nil: every import is a fault.
+	Import func(name string) (*Value, error)
+}
+
+// Bounds of the bytes of one text that evaluation makes, and of all. Without them a few lines of nested Fn::Sub or
+// Fn::ToJsonString could double a text a hundred times.
+const (
+	maxText  = 4 << 20
+	maxTexts = 64 << 20
+)
+
+// Evaluator evaluates the intrinsic functions of one template. It makes new values and changes none. It is not safe for
+// concurrent use.
+type Evaluator struct {
+	template   *Template
+	env        Env
+	parameters map[string]*Value
+	conditions map[string]*condition
+	faults     Faults
+	made       int // bytes of all texts made
+}
+
+type condition struct {
+	entry Entry
+	state state
+	value bool
+}
+
+type state uint8
+
+const (
+	unvisited state = iota
+	visiting
+	visited
+)
+
+// NewEvaluator prepares the evaluation of a template. Its error is Faults: parameters without or with a wrong value,
+// conditions that are not true or false.
+func NewEvaluator(t *Template, env Env) (*Evaluator, error) {
+	setDefault := func(s *string, to string) {
+		if *s == "" {
+			*s = to
+		}
+	}
+	setDefault(&env.Region, "us-east-1")
+	setDefault(&env.Account, "123456789012")
+	setDefault(&env.Partition, "aws")
+	setDefault(&env.StackName, "stack")
+	setDefault(&env.URLSuffix, "amazonaws.com")
+	setDefault(&env.StackID, "arn:"+env.Partition+":cloudformation:"+env.Region+":"+env.Account+":stack/"+env.StackName+"/00000000-0000-4000-8000-000000000000")
+	e := &Evaluator{template: t, env: env, parameters: map[string]*Value{}, conditions: map[string]*condition{}}
+	for _, p := range t.Parameters {
+		e.setParameter(p)
+	}
+	for _, name := range slices.Sorted(maps.Keys(env.Parameters)) {
+		if t.Parameter(name) == nil {
+			e.faults.Addf(t.Value.Place, "parameter %s is given but the template does not declare it", name)
+		}
+	}
+	for _, c := range t.Conditions {
+		e.conditions[c.Key] = &condition{entry: c}
+	}
+	for _, c := range t.Conditions {
+		e.Condition(c.Key, c.Place)
+	}
+	return e, e.take()
+}
+
+// take returns the faults collected so far, as an error, and forgets them.
+func (e *Evaluator) take() error {
+	faults := e.faults
+	e.faults = nil
+	return faults.Err()
+}
+
+// Evaluate returns v with all its intrinsic functions evaluated; map entries and list items that are AWS::NoValue are
+// left out, and a v that is itself AWS::NoValue is nil. Its error is Faults; the value then has gaps.
+//
+// It may be called from inside Env.Attribute. Where resources refer to each other in a circle that would never end:
+// Order tells beforehand.
+func (e *Evaluator) Evaluate(v *Value) (*Value, error) {
+	outer := e.faults
+	e.faults = nil
+	result := e.value(v)
+	err := e.take()
+	e.faults = outer
+	return result, err
+}
+
+// Active reports whether a resource's condition holds.
+func (e *Evaluator) Active(r *Resource) bool {
+	return r.Condition == "" || e.Condition(r.Condition, r.Place)
+}
+
+// Condition reports whether the condition of that name holds; at is where it is used, for the fault of a condition
+// that does not exist or depends on itself.
+func (e *Evaluator) Condition(name string, at Place) bool {
+	c := e.conditions[name]
+	switch {
+	case c == nil:
+		e.faults.Addf(at, "condition %s is not in the template", name)
+		return false
+	case c.state == visiting:
+		e.faults.Addf(c.entry.Place, "condition %s depends on itself", name)
+		return false
+	case c.state == unvisited:
+		c.state = visiting
+		c.value = e.boolean(c.entry.Value)
+		c.state = visited
+	}
+	return c.value
+}
+
+func (e *Evaluator) setParameter(p *Parameter) {
+	given, ok := e.env.Parameters[p.Name]
+	isList := p.Type == "CommaDelimitedList" || strings.Contains(p.Type, "List<")
+	var v *Value
+	switch {
+	case ok:
+		v = TextOf(p.Place, given)
+	case p.Default == nil:
+		e.faults.Addf(p.Place, "parameter %s has no value: it has no default and none is given", p.Name)
+		v = TextOf(p.Place, "")
+	case p.Default.Kind == List || p.Default.Kind == Map:
+		e.faults.Addf(p.Default.Place, "the default of parameter %s must be text or a number", p.Name)
+		v = TextOf(p.Place, "")
+	default:
+		v = TextOf(p.Default.Place, p.Default.Text)
+	}
+	if ok || p.Default != nil {
+		e.checkParameter(p, v, isList)
+	}
+	switch {
+	case isList:
+		list := ListOf(v.Place)
+		if v.Text != "" {
+			for item := range strings.SplitSeq(v.Text, ",") {
+				list.Items = append(list.Items, TextOf(v.Place, strings.TrimSpace(item)))
+			}
+		}
+		v = list
+	case p.Type == "Number":
+		v.Kind = Number
+	}
+	e.parameters[p.Name] = v
+}
+
+func (e *Evaluator) checkParameter(p *Parameter, v *Value, isList bool) {
+	if p.AllowedValues.Is(List) && !isList && !slices.ContainsFunc(p.AllowedValues.Items, func(a *Value) bool { return a.Str() == v.Text }) {
+		var all []string
+		for _, a := range p.AllowedValues.Items {
+			all = append(all, a.Str())
+		}
+		e.faults.Addf(p.Place, "parameter %s is %q: want one of %s", p.Name, v.Text, strings.Join(all, ", "))
+	}
+	if p.AllowedPattern == "" || isList {
+		return
+	}
+	// A pattern that only Java understands is not enforced: it could refuse what AWS takes.
+	if re, err := regexp.Compile(`^(?:` + p.AllowedPattern + `)$`); err == nil && !re.MatchString(v.Text) {
+		e.faults.Addf(p.Place, "parameter %s is %q: want it to match %s", p.Name, v.Text, p.AllowedPattern)
+	}
+}
+
+// value evaluates one value; nil is AWS::NoValue or a fault.
+func (e *Evaluator) value(v *Value) *Value {
+	if v == nil {
+		return nil
+	}
+	switch v.Kind {
+	case List:
+		list := &Value{Kind: List, Place: v.Place}
+		for _, item := range v.Items {
+			if item = e.value(item); item != nil {
+				list.Items = append(list.Items, item)
+			}
+		}
+		return list
+	case Map:
+		if f, ok := e.function(v); ok {
+			return f
+		}
+		m := &Value{Kind: Map, Place: v.Place}
+		for _, entry := range v.Keys {
+			if item := e.value(entry.Value); item != nil {
+				m.Keys = append(m.Keys, Entry{entry.Key, entry.Place, item})
+			}
+		}
+		return m
+	default:
+		return v
+	}
+}
+
+// intrinsic returns the name and the argument of the function that v is.
+func intrinsic(v *Value) (Entry, bool) {
+	if !v.Is(Map) || len(v.Keys) != 1 {
+		return Entry{}, false
+	}
+	e := v.Keys[0]
+	return e, e.Key == "Ref" || strings.HasPrefix(e.Key, "Fn::")
+}
+
+// function evaluates v when it is an intrinsic function.
+func (e *Evaluator) function(v *Value) (*Value, bool) {
+	f, ok := intrinsic(v)
+	if !ok {
+		for _, entry := range v.Keys {
+			if strings.HasPrefix(entry.Key, "Fn::") {
+				e.faults.Addf(entry.Place, "%s must be the only key of its map", entry.Key)
+				return nil, true
+			}
+		}
+		return nil, false
+	}
+	return e.call(f.Key, f.Value, v.Place), true
+}

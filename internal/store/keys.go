@@ -1,0 +1,88 @@
+package store
+
+import "cleat/internal/apigw"
+
+// Key names one value of type T in the store.
+type Key[T any] struct{ path string }
+
+// String returns the key as drivers see it, such as "apis/a1b2c3d4e5/routes/x1y2z3w".
+func (k Key[T]) String() string { return k.path }
+
+// Collection names all values of one kind under one parent. IDs in it are made of letters, digits, _, = and -.
+type Collection[T any] struct{ prefix string }
+
+// Key returns the key of one member.
+func (c Collection[T]) Key(id string) Key[T] { return Key[T]{c.prefix + id} }
+
+// The collections at the top.
+const (
+	apisPrefix      = "apis/"
+	functionsPrefix = "functions/"
+	stacksPrefix    = "stacks/"
+)
+
+// The collections of an API.
+const (
+	routesSegment               = "routes"
+	routeResponsesSegment       = "routeresponses"
+	integrationsSegment         = "integrations"
+	integrationResponsesSegment = "integrationresponses"
+	authorizersSegment          = "authorizers"
+	modelsSegment               = "models"
+	deploymentsSegment          = "deployments"
+	stagesSegment               = "stages"
+)
+
+// APIs are all APIs, by API ID.
+func APIs() Collection[apigw.API] { return Collection[apigw.API]{apisPrefix} }
+
+// Functions are all local functions, by name.
+func Functions() Collection[apigw.Function] { return Collection[apigw.Function]{functionsPrefix} }
+
+// Stacks are the records of applied templates, by stack name.
+func Stacks() Collection[Stack] { return Collection[Stack]{stacksPrefix} }
+
+func of[T any](api apigw.APIID, segment string) Collection[T] {
+	return Collection[T]{apisPrefix + string(api) + "/" + segment + "/"}
+}
+
+// Routes are an API's routes, by route ID.
+func Routes(api apigw.APIID) Collection[apigw.Route] { return of[apigw.Route](api, routesSegment) }
+
+// RouteResponses are the route responses of all of an API's routes, by route response ID.
+func RouteResponses(api apigw.APIID) Collection[apigw.RouteResponse] {
+	return of[apigw.RouteResponse](api, routeResponsesSegment)
+}
+
+// Integrations are an API's integrations, by integration ID.
+func Integrations(api apigw.APIID) Collection[apigw.Integration] {
+	return of[apigw.Integration](api, integrationsSegment)
+}
+
+// IntegrationResponses are the integration responses of all of an API's integrations, by their ID.
+func IntegrationResponses(api apigw.APIID) Collection[apigw.IntegrationResponse] {
+	return of[apigw.IntegrationResponse](api, integrationResponsesSegment)
+}
+
+// Authorizers are an API's authorizers, by authorizer ID.
+func Authorizers(api apigw.APIID) Collection[apigw.Authorizer] {
+	return of[apigw.Authorizer](api, authorizersSegment)
+}
+
+// Models are an API's models, by model ID.
+func Models(api apigw.APIID) Collection[apigw.Model] { return of[apigw.Model](api, modelsSegment) }
+
+// Deployments are an API's deployments, by deployment ID.
+func Deployments(api apigw.APIID) Collection[apigw.Deployment] {
+	return of[apigw.Deployment](api, deploymentsSegment)
+}
+
+// Stages are an API's stages, by name.
+func Stages(api apigw.APIID) Collection[apigw.Stage] { return of[apigw.Stage](api, stagesSegment) }
+
+// Stack records what an applied template made, so that the next one knows what to replace and what to delete.
+type Stack struct {
+	Name string `json:"name"`
+	// Resources are the store's keys of what the stack made, by logical ID.
+	Resources map[string]string `json:"resources,omitempty"`
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"cleat/internal/apigw"
+)
+
+// Store is the typed layer over a Driver. It is safe for concurrent use and needs no closing: who made the driver
+// closes it.
+type Store struct{ driver Driver }
+
+// New returns the typed layer over a driver.
+func New(d Driver) *Store { return &Store{d} }
+
+// Get returns a value and its revision. It fails with ErrNotFound.
+func Get[T any](ctx context.Context, s *Store, key Key[T]) (T, Revision, error) {
+	var v T
+	e, err := s.driver.Get(ctx, key.path)
+	if err != nil {
+		return v, 0, err
+	}
+	err = decode(e, &v)
+	return v, e.Revision, err
+}
+
+// List returns the members of a collection, ordered by ID.
+func List[T any](ctx context.Context, s *Store, c Collection[T]) ([]T, error) {
+	entries, _, err := s.driver.List(ctx, c.prefix)
+	if err != nil {
+		return nil, err
+	}
+	var all []T
+	for _, e := range entries {
+		if strings.Contains(e.Key[len(c.prefix):], "/") {
+			continue // belongs to a member
+		}
+		var v T
+		if err := decode(e, &v); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+func decode(e Entry, v any) error {
+	if err := json.Unmarshal(e.Value, v); err != nil {
+		return fmt.Errorf("read %s from the store: %w", e.Key, err)
+	}
+	return nil
+}
+
+// Batch collects changes that are made together. The zero Batch is empty and ready. It is not safe for concurrent use.
+type Batch struct {
+	changes []Change
+	err     error
+}
+
+// Put adds the writing of a value.
+func Put[T any](b *Batch, key Key[T], v T, expect Expect) {
+	value, err := json.Marshal(v)
+	if err != nil {
+		b.err = errors.Join(b.err, fmt.Errorf("write %s to the store: %w", key.path, err))
+		return
+	}
+	b.changes = append(b.changes, Change{Key: key.path, Value: value, Expect: expect})
+}
+
+// Delete adds the deletion of a value. Deleting an absent one is no error.
+func Delete[T any](b *Batch, key Key[T], expect Expect) {
+	b.changes = append(b.changes, Change{Key: key.path, Delete: true, Expect: expect})
+}
+
+// DeleteKey is Delete for a key kept as text, such as those in a Stack.
+func (b *Batch) DeleteKey(key string) {
+	b.changes = append(b.changes, Change{Key: key, Delete: true})
+}
+
+// Has reports whether the batch changes a key already.
+func (b *Batch) Has(key string) bool {
+	for i := range b.changes {
+		if b.changes[i].Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// Len is the number of changes.
+func (b *Batch) Len() int { return len(b.changes) }
+
+// Commit makes all changes of a batch or none. It fails with ErrConflict or ErrInvalid. The batch may be committed
+// again after a failure.
+func (s *Store) Commit(ctx context.Context, b *Batch) (Revision, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	return s.driver.Commit(ctx, b.changes)
+}
+
+// Watch calls changed once at the start and then after every change of the store; one call may stand for many changes.
+// It blocks until ctx ends, whose cause it returns wrapped, and calls changed from its own goroutine only: a caller that
+// reads the store in changed misses nothing.
+func (s *Store) Watch(ctx context.Context, changed func()) error {
+	return s.driver.Watch(ctx, "", func(Revision) { changed() })
+}
+
+// Functions returns all local functions, ordered by name.
+func (s *Store) Functions(ctx context.Context) ([]apigw.Function, error) {
+	return List(ctx, s, Functions())
+}

@@ -1,0 +1,197 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
+
+	"cleat/internal/apigw"
+	"cleat/internal/store"
+	"cleat/internal/store/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const api = apigw.APIID("a1b2c3d4e5")
+
+func commit(t *testing.T, s *store.Store, build func(*store.Batch)) {
+	t.Helper()
+	var b store.Batch
+	build(&b)
+	if _, err := s.Commit(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill writes one of everything.
+func fill(b *store.Batch) {
+	free := store.Expect{}
+	store.Put(b, store.APIs().Key(string(api)), apigw.API{APIID: api, Name: "chat", RouteSelectionExpression: "$request.body.action"}, free)
+	store.Put(b, store.Routes(api).Key("r1"), apigw.Route{RouteID: "r1", RouteKey: "$default"}, free)
+	store.Put(b, store.RouteResponses(api).Key("rr1"), apigw.RouteResponse{RouteResponseID: "rr1", RouteID: "r1"}, free)
+	store.Put(b, store.Integrations(api).Key("i1"), apigw.Integration{IntegrationID: "i1"}, free)
+	store.Put(b, store.IntegrationResponses(api).Key("ir1"), apigw.IntegrationResponse{IntegrationResponseID: "ir1", IntegrationID: "i1"}, free)
+	store.Put(b, store.Authorizers(api).Key("a1"), apigw.Authorizer{AuthorizerID: "a1"}, free)
+	store.Put(b, store.Models(api).Key("m1"), apigw.Model{ModelID: "m1"}, free)
+	store.Put(b, store.Deployments(api).Key("d1"), apigw.Deployment{DeploymentID: "d1", Definition: apigw.Definition{RouteSelectionExpression: "one"}}, free)
+	store.Put(b, store.Deployments(api).Key("d2"), apigw.Deployment{DeploymentID: "d2", Definition: apigw.Definition{RouteSelectionExpression: "two"}}, free)
+	store.Put(b, store.Stages(api).Key("dev"), apigw.Stage{StageName: "dev", DeploymentID: "d2"}, free)
+	store.Put(b, store.Stages(api).Key("old"), apigw.Stage{StageName: "old", DeploymentID: "d1"}, free)
+	store.Put(b, store.Stages(api).Key("none"), apigw.Stage{StageName: "none"}, free)
+	store.Put(b, store.Stages(api).Key("gone"), apigw.Stage{StageName: "gone", DeploymentID: "d9"}, free)
+	store.Put(b, store.Functions().Key("hello"), apigw.Function{Name: "hello", Handler: "app.handler"}, free)
+}
+
+func TestPublished(t *testing.T) {
+	s := store.New(memory.New())
+	if all, err := s.Published(t.Context()); err != nil || len(all) != 0 {
+		t.Fatalf("an empty store publishes %v, %v", all, err)
+	}
+	commit(t, s, fill)
+	all, err := s.Published(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 2 {
+		t.Fatalf("got %d stages, want dev and old", len(all))
+	}
+	for i, want := range []struct{ stage, definition string }{{"dev", "two"}, {"old", "one"}} {
+		p := all[i]
+		if p.API.APIID != api || p.Stage.StageName != want.stage || p.Deployment.Definition.RouteSelectionExpression != want.definition {
+			t.Errorf("got %+v, want %+v", p, want)
+		}
+	}
+
+	// Only what changed gets a new revision.
+	commit(t, s, func(b *store.Batch) {
+		store.Put(b, store.Stages(api).Key("dev"), apigw.Stage{StageName: "dev", DeploymentID: "d1"}, store.Expect{})
+	})
+	now, err := s.Published(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now[0].Revision <= all[0].Revision || now[1].Revision != all[1].Revision {
+		t.Errorf("revisions %d and %d became %d and %d, want the first to grow alone", all[0].Revision, all[1].Revision, now[0].Revision, now[1].Revision)
+	}
+}
+
+func TestTree(t *testing.T) {
+	s := store.New(memory.New())
+	if _, err := s.Tree(t.Context(), api); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a tree of nothing: %v, want ErrNotFound", err)
+	}
+	commit(t, s, fill)
+	commit(t, s, func(b *store.Batch) { // its ID begins with the other's
+		store.Put(b, store.APIs().Key(string(api)+"x"), apigw.API{APIID: api + "x"}, store.Expect{})
+		store.Put(b, store.Routes(api+"x").Key("r9"), apigw.Route{RouteID: "r9"}, store.Expect{})
+	})
+	tree, err := s.Tree(t.Context(), api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, n := range map[string][2]int{
+		"routes": {len(tree.Routes), 1}, "route responses": {len(tree.RouteResponses), 1}, "integrations": {len(tree.Integrations), 1},
+		"integration responses": {len(tree.IntegrationResponses), 1}, "authorizers": {len(tree.Authorizers), 1}, "models": {len(tree.Models), 1},
+		"deployments": {len(tree.Deployments), 2}, "stages": {len(tree.Stages), 4}, "keys": {len(tree.Keys), 13},
+	} {
+		if n[0] != n[1] {
+			t.Errorf("%d %s, want %d", n[0], what, n[1])
+		}
+	}
+	if d := tree.Definition(); d.RouteSelectionExpression != "$request.body.action" || len(d.Routes) != 1 || len(d.Models) != 1 || len(d.Authorizers) != 1 {
+		t.Errorf("definition %+v", d)
+	}
+	_, r, err := store.Get(t.Context(), s, store.APIs().Key(string(api)))
+	if err != nil || r != tree.Revision {
+		t.Errorf("the tree is at %d, its API at %d, %v", tree.Revision, r, err)
+	}
+}
+
+func TestListKeepsToItsCollection(t *testing.T) {
+	s := store.New(memory.New())
+	commit(t, s, fill)
+	apis, err := store.List(t.Context(), s, store.APIs())
+	if err != nil || len(apis) != 1 || apis[0].Name != "chat" {
+		t.Errorf("got %+v, %v, want the one API and nothing below it", apis, err)
+	}
+	functions, err := s.Functions(t.Context())
+	if err != nil || len(functions) != 1 || functions[0].Handler != "app.handler" {
+		t.Errorf("got %+v, %v, want one function", functions, err)
+	}
+}
+
+func TestBatch(t *testing.T) {
+	s := store.New(memory.New())
+	commit(t, s, fill)
+	key := store.Routes(api).Key("r1")
+	_, r, err := store.Get(t.Context(), s, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b store.Batch
+	store.Put(&b, key, apigw.Route{RouteID: "r1", RouteKey: "changed"}, store.At(r+1))
+	b.DeleteKey(store.Routes(api).Key("r2").String())
+	if !b.Has(key.String()) || b.Has("other") || b.Len() != 2 {
+		t.Errorf("Has and Len do not know the changes")
+	}
+	if _, err := s.Commit(t.Context(), &b); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("got %v, want ErrConflict", err)
+	}
+	commit(t, s, func(b *store.Batch) { store.Delete(b, key, store.At(r)) })
+	if _, _, err := store.Get(t.Context(), s, key); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+func TestUnknownKeyIsAnError(t *testing.T) {
+	d := memory.New()
+	if _, err := d.Commit(t.Context(), []store.Change{{Key: "apis/" + string(api) + "/gadgets/g1", Value: []byte("{}")}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.New(d).Published(t.Context()); err == nil {
+		t.Error("an unknown kind of definition was passed over in silence")
+	}
+}
+
+func TestDamagedValueIsAnError(t *testing.T) {
+	d := memory.New()
+	if _, err := d.Commit(t.Context(), []store.Change{{Key: "apis/" + string(api), Value: []byte("{")}}); err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(d)
+	if _, err := s.Published(t.Context()); err == nil {
+		t.Error("Published reads a damaged value")
+	}
+	if _, err := store.List(t.Context(), s, store.APIs()); err == nil {
+		t.Error("List reads a damaged value")
+	}
+	if _, _, err := store.Get(t.Context(), s, store.APIs().Key(string(api))); err == nil {
+		t.Error("Get reads a damaged value")
+	}
+}
+
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := store.New(memory.New())
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		ended := make(chan error, 1)
+		go func() { ended <- s.Watch(ctx, func() { calls++ }) }()
+		synctest.Wait()
+		if calls != 1 {
+			t.Errorf("%d calls at the start, want 1", calls)
+		}
+		commit(t, s, fill)
+		synctest.Wait()
+		if calls != 2 {
+			t.Errorf("%d calls after a batch, want 2", calls)
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Watch ended with %v", err)
+		}
+	})
+}
