@@ -1,0 +1,228 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+	"cleat/internal/backend"
+)
+
+// httpCaller is an HTTP_PROXY or HTTP integration (spec events-and-integrations §6).
+type httpCaller struct {
+	backend  HTTP
+	method   string
+	uri      text
+	url      *url.URL // nil when the URI depends on the event
+	mappings []mapping
+	query    bool // some mapping sets a query parameter
+	own      bool // send Cleat's own headers
+	gateway  string
+	request  requestShape
+	// responses is nil for HTTP_PROXY, which shapes nothing.
+	responses *responses
+}
+
+// anyMethod stands for whatever method came in. Events have none, so they go out as most backends expect them.
+const anyMethod = "ANY"
+
+func (c *compiler) http() (caller, string) {
+	h := &httpCaller{
+		backend: c.deps.HTTP, own: c.deps.ConnectionHeaders, gateway: c.deps.GatewayAddress,
+		method: c.in.IntegrationMethod, request: c.requestShape(),
+	}
+	switch h.method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	case anyMethod:
+		h.method = http.MethodPost
+	case "":
+		c.fault("integrationMethod: %s integrations need one, such as POST", c.in.IntegrationType)
+	default:
+		c.fault("integrationMethod: %q is not an HTTP method", h.method)
+	}
+	var faults []error
+	h.mappings, faults = parseMappings(c.in.RequestParameters)
+	c.faults = append(c.faults, faults...)
+	h.query = slices.ContainsFunc(h.mappings, func(m mapping) bool { return m.in == inQuery })
+	shown := c.httpURI(h)
+	if c.in.IntegrationType == apigw.IntegrationHTTP {
+		h.responses = c.parseResponses("${integration.response.statuscode}")
+	} else { // a proxy integration passes the message as it is, whatever templates there are
+		h.request.templates, h.request.passthrough = templates{}, ""
+	}
+	return h, h.method + " " + shown
+}
+
+// httpURI reads the integration's URI and returns it as it may be shown.
+func (c *compiler) httpURI(h *httpCaller) string {
+	var err error
+	if h.uri, err = parseText(c.in.IntegrationURI, true); err != nil {
+		c.fault("integrationUri: %w", err)
+		return ""
+	}
+	for _, name := range h.uri.placeholders() {
+		if !slices.ContainsFunc(h.mappings, func(m mapping) bool { return m.in == inPath && m.name == name }) {
+			c.fault("integrationUri: nothing fills {%s}: requestParameters has no %spath.%s", name, targetPrefix, name)
+		}
+	}
+	if !h.uri.static() {
+		return c.in.IntegrationURI
+	}
+	if h.url, err = parseURL(c.in.IntegrationURI); err != nil {
+		c.fault("integrationUri: %w", err)
+		return ""
+	}
+	return (&url.URL{Scheme: h.url.Scheme, Host: h.url.Host, Path: h.url.Path, RawPath: h.url.RawPath}).String()
+}
+
+var errNotHTTP = errors.New("not an absolute http or https URL")
+
+func parseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, errNotHTTP
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u, nil
+}
+
+func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) {
+	if h.backend == nil {
+		return Result{}, misconfigured("this node calls no HTTP backends")
+	}
+	req, err := h.newRequest(ev)
+	if err != nil {
+		return Result{}, err
+	}
+	resp, err := h.backend.Do(ctx, req)
+	if err != nil {
+		return Result{Cause: err.Error()}, err
+	}
+	if h.responses != nil {
+		a := answer{body: resp.Body}
+		a.StatusCode = resp.Status
+		if h.responses.headers {
+			a.Headers = fieldsOf(resp.Header)
+		}
+		return h.responses.apply(ev, &a)
+	}
+	return Result{
+		Status: resp.Status, BackendStatus: resp.Status, Subprotocol: resp.Header.Get(subprotocolHeader),
+		Body: resp.Body, HasBody: len(resp.Body) > 0,
+	}, nil
+}
+
+func (h *httpCaller) proxy() bool { return h.responses == nil }
+
+func (h *httpCaller) newRequest(ev *apigw.Event) (*backend.Request, error) {
+	connect := ev.Context.EventType == apigw.EventConnect
+	u, err := h.requestURL(ev)
+	if err != nil {
+		return nil, err
+	}
+	req := &backend.Request{Method: h.method, URL: u, DiscardBody: h.proxy() && ev.Context.EventType != apigw.EventMessage}
+	// HTTP_PROXY sends no body but a message; without templates the shape passes that on.
+	if !h.proxy() || ev.Context.EventType == apigw.EventMessage {
+		if req.Body, err = h.request.payload(ev); err != nil {
+			return nil, err
+		}
+	}
+	if h.method == http.MethodGet || h.method == http.MethodHead || h.method == http.MethodOptions {
+		req.Body = nil
+	}
+	lines := headerLines{make(apigw.Fields, 0, 20+len(ev.Headers)+len(h.mappings))}
+	if h.proxy() && connect {
+		lines.clients(ev.Headers)
+	}
+	lines.gateways(ev, h.gateway)
+	switch {
+	case !h.proxy():
+		lines.add("Accept", "application/json")
+		lines.add("Content-Type", "application/json")
+		if port, ok := ev.Headers.LastFold("X-Forwarded-Port"); ok {
+			lines.add("X-Forwarded-Port", port)
+		}
+	case len(req.Body) > 0 && ev.Binary:
+		lines.add("Content-Type", "application/octet-stream")
+	case len(req.Body) > 0:
+		lines.add("Content-Type", "application/json; charset=UTF-8")
+	}
+	var room [4]string
+	for i := range h.mappings {
+		if m := &h.mappings[i]; m.in == inHeader {
+			if values := m.from.append(room[:0], ev); len(values) > 0 {
+				lines.set(m.name, values...)
+			}
+		}
+	}
+	if h.own {
+		lines.own(&ev.Context)
+	}
+	req.Header = lines.Fields
+	return req, nil
+}
+
+// requestURL fills the URI and adds the query: what the URI says, the client's own parameters under HTTP_PROXY at
+// $connect, and the mapped ones, which take the place of the client's.
+func (h *httpCaller) requestURL(ev *apigw.Event) (*url.URL, error) {
+	u := h.url
+	if u == nil {
+		filled, err := h.uri.expand(ev, func(name string) (string, bool) { return pathValue(h.mappings, ev, name) })
+		if err != nil {
+			return nil, err
+		}
+		if u, err = parseURL(filled); err != nil {
+			return nil, misconfigured("integrationUri: %w", err)
+		}
+	}
+	passed := h.proxy() && len(ev.Query) > 0
+	if !h.query && !passed {
+		return u, nil
+	}
+	var query strings.Builder
+	query.WriteString(u.RawQuery)
+	add := func(name, value string) {
+		if query.Len() > 0 {
+			query.WriteByte('&')
+		}
+		query.WriteString(url.QueryEscape(name) + "=" + url.QueryEscape(value))
+	}
+	mapped := map[string]bool{}
+	for i := range h.mappings {
+		m := &h.mappings[i]
+		if m.in != inQuery {
+			continue
+		}
+		for _, v := range m.from.append(nil, ev) {
+			mapped[m.name] = true
+			add(m.name, v)
+		}
+	}
+	if passed {
+		for _, f := range ev.Query {
+			if !mapped[f.Name] {
+				add(f.Name, f.Value)
+			}
+		}
+	}
+	changed := *u
+	changed.RawQuery = query.String()
+	return &changed, nil
+}
+
+func fieldsOf(h http.Header) apigw.Fields {
+	var out apigw.Fields
+	for name, values := range h {
+		for _, v := range values {
+			out = append(out, apigw.Field{Name: name, Value: v})
+		}
+	}
+	return out
+}

@@ -1,0 +1,57 @@
+package integration
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+
+	"cleat/internal/apigw"
+)
+
+// mock answers by itself: its request template says with which status (spec events-and-integrations §8.3).
+type mock struct {
+	request   requestShape
+	responses *responses
+}
+
+func (c *compiler) mock() (caller, string) {
+	return &mock{request: c.requestShape(), responses: c.parseResponses("${integration.response.statuscode}")}, "mock"
+}
+
+func (m *mock) call(_ context.Context, ev *apigw.Event) (Result, error) {
+	payload, err := m.request.payload(ev)
+	if err != nil {
+		return Result{}, err
+	}
+	status, ok := mockStatus(payload)
+	if !ok {
+		return Result{}, misconfigured(`the request template of a MOCK integration must give an object with a statusCode, such as {"statusCode": 200}`)
+	}
+	var a answer
+	a.StatusCode = status
+	if len(m.responses.entries) == 0 {
+		return Result{Status: status, BackendStatus: status}, nil // MOCK alone needs none (spec data-plane §2)
+	}
+	return m.responses.apply(ev, &a)
+}
+
+// lenientStatus reads what is not quite JSON, such as {statusCode: 200}.
+var lenientStatus = regexp.MustCompile(`\A\s*\{(?:.*[,\s])?\s*['"]?statusCode['"]?\s*:\s*['"]?(\d{3})['"]?\s*(?:,(?s:.*))?\}\s*\z`)
+
+// mockStatus finds the status code in what a MOCK integration's request template gave.
+func mockStatus(payload []byte) (int, bool) {
+	text := ""
+	if gjson.ValidBytes(payload) {
+		v := gjson.ParseBytes(payload)
+		if !v.IsObject() {
+			return 0, false
+		}
+		text = v.Get("statusCode").String()
+	} else if m := lenientStatus.FindSubmatch(payload); m != nil {
+		text = string(m[1])
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 100 && n <= 599
+}

@@ -1,0 +1,151 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/backend"
+)
+
+// HTTP calls HTTP backends; *backend.HTTP is the one in use.
+type HTTP interface {
+	Do(ctx context.Context, r *backend.Request) (*backend.Response, error)
+}
+
+// Dependencies are what plans need to reach their backends, and what they tell them. Compile asks for none of them, so
+// that a definition can be checked without; Do fails with KindIntegrationConfig where one is missing.
+type Dependencies struct {
+	Functions awsapi.Invoker // needed by integrations with a Lambda function
+	HTTP      HTTP           // needed by integrations with an HTTP backend
+	Region    string         // where this node poses to be
+	Account   string         // whose account it poses to be
+	// ConnectionHeaders adds the X-Cleat-… headers of docs/http-backends.md to every HTTP call.
+	ConnectionHeaders bool
+	// GatewayAddress is this node's own part of X-Forwarded-For. Empty: 127.0.0.1.
+	GatewayAddress string
+}
+
+// Result is what an integration answered.
+type Result struct {
+	// Status decides at $connect: 2xx lets the client in. It is zero when the backend gave none because it failed.
+	Status int
+	// Subprotocol is the Sec-WebSocket-Protocol header of a proxy integration's answer, for $connect.
+	Subprotocol string
+	// Body is the answer for the client of a two-way route, when HasBody says that there is one.
+	Body    []byte
+	HasBody bool
+
+	// The rest is for the log.
+
+	BackendStatus     int    // status that the backend gave, before any mapping; zero when it gave none
+	FunctionRequestID string // of the Lambda call
+	Cause             string // why the backend failed, in its own words
+}
+
+// Plan is one integration, compiled. It is immutable and safe for concurrent use.
+type Plan struct {
+	target  string
+	timeout time.Duration
+	caller  caller
+}
+
+// caller is one integration type's way of handling an event. Its error has a kind, or is the context's.
+type caller interface {
+	call(ctx context.Context, ev *apigw.Event) (Result, error)
+}
+
+// Compile makes the plan of an integration and its integration responses. The error names every field at fault.
+func Compile(in *apigw.Integration, responses []apigw.IntegrationResponse, d Dependencies) (*Plan, error) {
+	if d.GatewayAddress == "" {
+		d.GatewayAddress = "127.0.0.1"
+	}
+	c := &compiler{in: in, responses: responses, deps: d}
+	p := &Plan{timeout: in.Timeout()}
+	c.checkCommon()
+	switch in.IntegrationType {
+	case apigw.IntegrationAWSProxy:
+		p.caller, p.target = c.lambdaProxy()
+	case apigw.IntegrationAWS:
+		p.caller, p.target = c.lambda()
+	case apigw.IntegrationHTTPProxy, apigw.IntegrationHTTP:
+		p.caller, p.target = c.http()
+	case apigw.IntegrationMock:
+		p.caller, p.target = c.mock()
+	default:
+		c.fault("integrationType: %q is not one of AWS_PROXY, AWS, HTTP_PROXY, HTTP and MOCK", in.IntegrationType)
+	}
+	if len(c.faults) > 0 {
+		return nil, errors.Join(c.faults...)
+	}
+	return p, nil
+}
+
+// compiler gathers an integration's faults, so that all of them are told at once.
+type compiler struct {
+	in        *apigw.Integration
+	responses []apigw.IntegrationResponse
+	deps      Dependencies
+	faults    []error
+}
+
+func (c *compiler) fault(format string, args ...any) {
+	c.faults = append(c.faults, fmt.Errorf(format, args...))
+}
+
+func (c *compiler) checkCommon() {
+	if c.in.TimeoutInMillis < 0 {
+		c.fault("timeoutInMillis: %d is negative", c.in.TimeoutInMillis)
+	}
+	if t := c.in.ConnectionType; t != "" && t != "INTERNET" {
+		c.fault("connectionType: %q is not supported by this version; only INTERNET is", t)
+	}
+	switch c.in.PassthroughBehavior {
+	case "", whenNoMatch, whenNoTemplates, never:
+	default:
+		c.fault("passthroughBehavior: %q is not one of WHEN_NO_MATCH, WHEN_NO_TEMPLATES and NEVER", c.in.PassthroughBehavior)
+	}
+	if v := c.in.PayloadFormatVersion; v != "" && v != "1.0" {
+		c.fault(`payloadFormatVersion: %q; WebSocket APIs have "1.0" only`, v)
+	}
+}
+
+// errTimeout marks the end of an integration's own time, as against that of its caller's context.
+var errTimeout = errors.New("the integration took longer than its timeoutInMillis")
+
+// Do handles one event. A backend that answers, with whatever status, is no error: Result.Status tells. The error is
+// an *apigw.Error: KindIntegrationTimeout when the backend took longer than timeoutInMillis, KindIntegrationFailure
+// when it failed, KindIntegrationConfig when the integration cannot work as it is set up, KindUnsupportedMediaType
+// when passthroughBehavior refuses the event. The Result holds what is known even then.
+func (p *Plan) Do(ctx context.Context, ev *apigw.Event) (Result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errTimeout)
+	defer cancel()
+	res, err := p.caller.call(ctx, ev)
+	switch {
+	case err == nil:
+		return res, nil
+	case errors.Is(context.Cause(ctx), errTimeout):
+		return res, &apigw.Error{Kind: apigw.KindIntegrationTimeout, Err: fmt.Errorf("%s after %s: %w", p.target, p.timeout, errors.Join(errTimeout, err))}
+	}
+	if _, ok := errors.AsType[*apigw.Error](err); !ok {
+		err = &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: err}
+	}
+	return res, err
+}
+
+// Target names the backend in a few words, for a line of a log: a function's name, "POST http://127.0.0.1:8080/ws" or
+// "mock".
+func (p *Plan) Target() string { return p.target }
+
+// failure is a backend that failed: 502 at $connect, "Internal server error" to a client (spec data-plane §2, §6).
+func failure(format string, args ...any) error {
+	return &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: fmt.Errorf(format, args...)}
+}
+
+// misconfigured is an integration that cannot work as it is set up: 500 at $connect.
+func misconfigured(format string, args ...any) error {
+	return &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf(format, args...)}
+}

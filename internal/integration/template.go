@@ -1,0 +1,191 @@
+package integration
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"cleat/internal/apigw"
+	"cleat/internal/expr"
+)
+
+// What passthroughBehavior and contentHandlingStrategy may say (spec events-and-integrations §8.1).
+const (
+	whenNoMatch     = "WHEN_NO_MATCH"
+	whenNoTemplates = "WHEN_NO_TEMPLATES"
+	never           = "NEVER"
+
+	convertToText   = "CONVERT_TO_TEXT"
+	convertToBinary = "CONVERT_TO_BINARY"
+)
+
+// template makes the text that goes to a backend or to a client. body is the payload it may draw on.
+type template interface {
+	render(ev *apigw.Event, body []byte) ([]byte, error)
+}
+
+// literal is a template without directives and references: it always yields its own text.
+type literal string
+
+var _ template = literal("")
+
+func (l literal) render(*apigw.Event, []byte) ([]byte, error) { return []byte(l), nil }
+
+// parseTemplate compiles a template's text.
+func parseTemplate(text string) (template, error) {
+	if at := firstDirective(text); at >= 0 {
+		line := 1 + strings.Count(text[:at], "\n")
+		return nil, fmt.Errorf("line %d, %q: the mapping template needs the template engine, which this version does not have yet; only literal texts are possible", line, excerpt(text[at:]))
+	}
+	return literal(text), nil
+}
+
+func excerpt(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	if len(s) > 24 {
+		s = strings.ToValidUTF8(s[:24], "") + "…"
+	}
+	return s
+}
+
+// firstDirective returns where a template has its first directive, comment, reference or escape, -1 when it is
+// literal (spec mapping-templates §3).
+func firstDirective(s string) int {
+	for i := range len(s) {
+		if s[i] != '$' && s[i] != '#' {
+			continue
+		}
+		if i+1 == len(s) {
+			if s[i] == '$' {
+				return i // a parse error in Velocity
+			}
+			continue
+		}
+		next := s[i+1]
+		letter := 'a' <= next && next <= 'z' || 'A' <= next && next <= 'Z'
+		if letter || strings.IndexByte("!{_", next) >= 0 || s[i] == '#' && strings.IndexByte("#*[@", next) >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// templates are the request or response templates of one owner, and the rule that picks one of them.
+type templates struct {
+	selection *expr.Expression // nil: see pick
+	byKey     map[string]template
+}
+
+// parseTemplates reads templates and the expression that selects among them.
+func parseTemplates(kind expr.Kind, field, selection string, texts map[string]string) (templates, []error) {
+	out := templates{byKey: make(map[string]template, len(texts))}
+	var faults []error
+	if selection != "" {
+		var err error
+		if out.selection, err = expr.Parse(kind, selection); err != nil {
+			faults = append(faults, fmt.Errorf("templateSelectionExpression: %w", err))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		t, err := parseTemplate(texts[key])
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %q: %w", field, key, err))
+			continue
+		}
+		out.byKey[key] = t
+	}
+	return out, faults
+}
+
+// pick returns the template for an event, nil when there is none. Without an expression that is $default, or else
+// application/json, or else the only one there is (spec events-and-integrations §8.1, open-questions 40).
+func (t *templates) pick(vars expr.Vars) template {
+	if len(t.byKey) == 0 {
+		return nil
+	}
+	if t.selection != nil {
+		if found, ok := t.byKey[t.selection.Eval(vars)]; ok {
+			return found
+		}
+		return t.byKey[apigw.RouteDefault]
+	}
+	for _, key := range []string{apigw.RouteDefault, "application/json"} {
+		if found, ok := t.byKey[key]; ok {
+			return found
+		}
+	}
+	if len(t.byKey) == 1 {
+		for _, only := range t.byKey {
+			return only
+		}
+	}
+	return nil
+}
+
+// requestShape makes the payload of a non-proxy integration.
+type requestShape struct {
+	templates   templates
+	passthrough string
+	handling    string
+}
+
+func (c *compiler) requestShape() requestShape {
+	in := c.in
+	c.checkHandling("contentHandlingStrategy", in.ContentHandlingStrategy)
+	t, faults := parseTemplates(expr.Template, "requestTemplates", in.TemplateSelectionExpression, in.RequestTemplates)
+	c.faults = append(c.faults, faults...)
+	return requestShape{templates: t, passthrough: in.PassthroughBehavior, handling: in.ContentHandlingStrategy}
+}
+
+func (c *compiler) checkHandling(field, value string) {
+	switch value {
+	case "", convertToText, convertToBinary:
+	default:
+		c.fault("%s: %q is not one of CONVERT_TO_TEXT and CONVERT_TO_BINARY", field, value)
+	}
+}
+
+// payload is what the backend gets of an event: the chosen template's text, or the body as it came.
+func (s *requestShape) payload(ev *apigw.Event) ([]byte, error) {
+	body, err := convert(s.handling, ev.Body, ev.Binary)
+	if err != nil {
+		return nil, failure("contentHandlingStrategy CONVERT_TO_BINARY: the message is not base64: %w", err)
+	}
+	if t := s.templates.pick(expr.Vars{Body: ev.Body}); t != nil {
+		out, err := t.render(ev, body)
+		if err != nil {
+			return nil, failure("request template: %w", err)
+		}
+		return out, nil
+	}
+	if s.passthrough == never || s.passthrough == whenNoTemplates && len(s.templates.byKey) > 0 {
+		return nil, &apigw.Error{Kind: apigw.KindUnsupportedMediaType, Err: fmt.Errorf("no request template is selected and passthroughBehavior is %s", s.passthrough)}
+	}
+	return body, nil
+}
+
+// convert applies a contentHandlingStrategy: binary to base64 text, or base64 text to what it stands for.
+func convert(handling string, body []byte, binary bool) ([]byte, error) {
+	switch {
+	case handling == convertToText && binary:
+		return base64.StdEncoding.AppendEncode(nil, body), nil
+	case handling == convertToBinary && !binary:
+		return decodeBase64(body)
+	}
+	return body, nil
+}
+
+// decodeBase64 takes base64 with or without its padding.
+func decodeBase64(b []byte) ([]byte, error) {
+	encoding := base64.StdEncoding
+	if len(b)%4 != 0 {
+		encoding = base64.RawStdEncoding
+	}
+	return encoding.AppendDecode(nil, b)
+}
+
+// isText reports whether a backend's answer can be sent as it is.
+func isText(body []byte) bool { return utf8.Valid(body) }
