@@ -1,0 +1,207 @@
+//go:build unix
+
+package lambda_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/lambda"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("CLEAT_TEST_BOOTSTRAP") != "" {
+		fmt.Fprintln(os.Stderr, serveAsBootstrap())
+		os.Exit(1) //nolint:forbidigo // this is a program of its own here
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// testPool is a running pool with what it put out.
+type testPool struct {
+	*lambda.Pool
+	log *logBuffer
+
+	mu    sync.Mutex
+	lines []lambda.Line
+}
+
+// logBuffer is a writer that many goroutines share.
+type logBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (p *testPool) output() []lambda.Line {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]lambda.Line(nil), p.lines...)
+}
+
+// testEnv is the environment of workers in tests.
+func testEnv() []string {
+	env := []string{"HOME=/nonexistent"}
+	for _, name := range []string{"PATH", "PYENV_ROOT", "SYSTEMROOT"} {
+		if v := os.Getenv(name); v != "" {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+func newTestPool(t testing.TB, o lambda.Options, functions ...apigw.Function) *testPool {
+	t.Helper()
+	p := &testPool{log: &logBuffer{}}
+	o.Log = slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	o.Output = func(l lambda.Line) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.lines = append(p.lines, l)
+	}
+	if o.Env == nil {
+		o.Env = testEnv()
+	}
+	if o.TempDir == "" {
+		o.TempDir = t.TempDir()
+	}
+	var err error
+	if p.Pool, err = lambda.New(o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("Run did not return")
+		}
+		if left, err := os.ReadDir(o.TempDir); err != nil || len(left) > 0 {
+			t.Errorf("TempDir after Run holds %v, %v", left, err)
+		}
+		if t.Failed() {
+			t.Logf("log:\n%s", p.log)
+			for _, l := range p.output() {
+				t.Logf("%s %s %s", l.Stream, l.RequestID, l.Text)
+			}
+		}
+	})
+	p.Swap(functions)
+	return p
+}
+
+// write makes files below a fresh folder and returns it.
+func write(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		rewrite(t, filepath.Join(dir, name), text)
+	}
+	return dir
+}
+
+func rewrite(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mode := os.FileMode(0o600)
+	if strings.HasPrefix(text, "#!") {
+		mode = 0o700
+	}
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func node(dir, handler string) apigw.Function {
+	return apigw.Function{Name: "f", Runtime: "nodejs20.x", Handler: handler, CodeDir: dir, Timeout: 20 * time.Second, MemorySize: 256, Place: "serverless.yml:7"}
+}
+
+func python(dir, handler string) apigw.Function {
+	f := node(dir, handler)
+	f.Runtime = "python3.12"
+	return f
+}
+
+func (p *testPool) invoke(t testing.TB, payload string) awsapi.InvocationResult {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	r, err := p.Invoke(ctx, awsapi.Invocation{Function: "f", Type: awsapi.InvokeRequestResponse, Payload: []byte(payload)})
+	if err != nil {
+		t.Fatalf("Invoke: %v\n%s", err, p.log)
+	}
+	return r
+}
+
+// succeed invokes and returns the payload of a call that must succeed.
+func (p *testPool) succeed(t testing.TB, payload string) string {
+	t.Helper()
+	r := p.invoke(t, payload)
+	if r.FunctionError != "" {
+		t.Fatalf("function failed: %s\n%s", r.Payload, r.Cause)
+	}
+	return string(r.Payload)
+}
+
+// failure is an error payload.
+type failure struct {
+	ErrorType    string   `json:"errorType"`
+	ErrorMessage string   `json:"errorMessage"`
+	RequestID    *string  `json:"requestId"`
+	Trace        []string `json:"trace"`
+	StackTrace   []string `json:"stackTrace"`
+}
+
+// fail invokes and returns what a call that must fail gave.
+func (p *testPool) fail(t testing.TB, payload string) (awsapi.InvocationResult, failure) {
+	t.Helper()
+	r := p.invoke(t, payload)
+	if r.FunctionError != "Unhandled" {
+		t.Fatalf("FunctionError = %q, payload %s; want Unhandled", r.FunctionError, r.Payload)
+	}
+	var f failure
+	if err := json.Unmarshal(r.Payload, &f); err != nil {
+		t.Fatalf("payload %q: %v", r.Payload, err)
+	}
+	if strings.ContainsAny(r.Cause, "\n") || r.Cause == "" {
+		t.Errorf("Cause = %q, want one line", r.Cause)
+	}
+	if got := strings.Count(p.log.String(), "request_id="+r.RequestID+" cause="); got != 1 {
+		t.Errorf("failure is in the log %d times, want once", got)
+	}
+	return r, f
+}

@@ -1,0 +1,267 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+)
+
+// Bounds that no option sets.
+const (
+	maxEventPayload = 1 << 20                // of an asynchronous invocation (spec lambda §1)
+	maxResponse     = 6291556                // bytes of a function's answer (spec lambda §2)
+	maxErrorBody    = 256 << 10              // bytes of an error report
+	maxWaiting      = 1000                   // invocations of one function that wait for a worker
+	settleGrace     = 20 * time.Millisecond  // a worker that has just answered is waited for so long before another is started
+	flushGrace      = 100 * time.Millisecond // the output of an invocation may lag its answer by so much
+	exitGrace       = 2 * time.Second        // a worker may take so long to end by itself after it reported a failed start
+)
+
+// Options are the settings of a Pool. The zero value works, with no output, no capture and an empty environment.
+type Options struct {
+	// Log gets one line for each failed invocation and for each worker that is lost. Nil discards.
+	Log *slog.Logger
+	// Output gets every line that functions write and the platform's START, END and REPORT lines. It is called from
+	// many goroutines and must not block for long: the function waits. Nil discards.
+	Output func(Line)
+	// Region and Account are where the functions pretend to run; empty means awsapi's defaults.
+	Region, Account string
+	// Env is the environment that workers start from, as os.Environ returns it. The package reads no other.
+	Env []string
+	// ExtraEnv is put over Env, and under each function's own variables: AWS_ENDPOINT_URL_DYNAMODB and the like.
+	ExtraEnv map[string]string
+	// Capture leads calls of API Gateway's endpoints to Cleat. The zero value leaves them alone.
+	Capture Capture
+	// MaxWorkers bounds the workers of one function; zero means 10. A function's own Concurrency comes first.
+	MaxWorkers int
+	// IdleAfter is how long a worker may go without a call before it is ended; zero means five minutes.
+	IdleAfter time.Duration
+	// InitTimeout is how long a worker may take to start before the time counts as the invocation's own; zero means
+	// ten seconds, as on AWS (spec lambda §3).
+	InitTimeout time.Duration
+	// TempDir is the folder in which the pool makes its own, removed again by Run; empty means the system's.
+	TempDir string
+	// NodePath and PythonPath are the interpreters; empty means the PATH of Env, for Python after the project's own
+	// virtual environment.
+	NodePath, PythonPath string
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Output == nil {
+		o.Output = func(Line) {}
+	}
+	if o.Region == "" {
+		o.Region = awsapi.DefaultRegion
+	}
+	if o.Account == "" {
+		o.Account = awsapi.DefaultAccount
+	}
+	if o.MaxWorkers <= 0 {
+		o.MaxWorkers = 10
+	}
+	if o.IdleAfter <= 0 {
+		o.IdleAfter = 5 * time.Minute
+	}
+	if o.InitTimeout <= 0 {
+		o.InitTimeout = 10 * time.Second
+	}
+	return o
+}
+
+// Pool runs functions. Its methods are safe for concurrent use. New makes one; Run must be called, since it serves the
+// Runtime API that workers speak, and it cleans up.
+type Pool struct {
+	o        Options
+	log      *slog.Logger
+	dir      string // everything the pool writes
+	base     environment
+	capture  *capturer
+	listener net.Listener
+	stop     chan struct{} // closed when the pool ends
+	wg       sync.WaitGroup
+
+	mu        sync.Mutex // taken before a function's
+	closing   bool
+	running   bool
+	functions map[string]*function
+	workers   map[string]*worker // by secret
+}
+
+var _ awsapi.Invoker = (*Pool)(nil)
+
+// New returns a pool without functions. It writes the runtimes' own files to a fresh folder and opens a loopback port
+// for the Runtime API; Run releases both, so that a Pool that is not run must not be made.
+func New(o Options) (*Pool, error) {
+	o = o.withDefaults()
+	dir, err := os.MkdirTemp(o.TempDir, "cleat-lambda-")
+	if err != nil {
+		return nil, fmt.Errorf("make the folder of local functions: %w", err)
+	}
+	p := &Pool{
+		o:         o,
+		log:       o.Log,
+		dir:       dir,
+		stop:      make(chan struct{}),
+		functions: map[string]*function{},
+		workers:   map[string]*worker{},
+	}
+	if err := p.prepare(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return p, nil
+}
+
+func (p *Pool) prepare() error {
+	if err := writeRuntimes(p.dir); err != nil {
+		return err
+	}
+	p.base = newBaseEnvironment(p.o, p.dir)
+	var err error
+	if p.capture, err = newCapturer(p.o.Capture, p.dir, p.log); err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	p.listener, err = lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for local functions: %w", err)
+	}
+	return nil
+}
+
+// Run serves the Runtime API and ends idle workers until ctx ends; then it kills all workers, waits for them and for
+// every invocation, and removes the pool's files. Invocations that still run fail. It may be called once.
+func (p *Pool) Run(ctx context.Context) error {
+	p.mu.Lock()
+	again := p.running
+	p.running = true
+	p.mu.Unlock()
+	if again {
+		return errors.New("local functions: Run was called twice")
+	}
+	srv := &http.Server{
+		Handler:           http.HandlerFunc(p.serveRuntimeAPI),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(p.listener) }()
+
+	var failed error
+	tick := time.NewTicker(max(p.o.IdleAfter/4, 10*time.Millisecond))
+	defer tick.Stop()
+	for done := false; !done; {
+		select {
+		case <-ctx.Done():
+			done = true
+		case err := <-served:
+			served <- err
+			failed = fmt.Errorf("serve local functions: %w", err)
+			done = true
+		case <-tick.C:
+			p.endIdle(time.Now().Add(-p.o.IdleAfter))
+		}
+	}
+
+	// 1. No new work. 2. Kill workers, which fails what they run. 3. Wait for those who wait on them. 4. The server,
+	// which nobody calls any more. 5. The files.
+	p.mu.Lock()
+	p.closing = true
+	close(p.stop)
+	for _, w := range p.workers {
+		w.kill(causeStop)
+	}
+	p.mu.Unlock()
+	p.wg.Wait()
+	if err := srv.Close(); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("stop serving local functions: %w", err))
+	}
+	<-served
+	if err := os.RemoveAll(p.dir); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("remove the files of local functions: %w", err))
+	}
+	return failed
+}
+
+// begin counts one more user of the pool; it reports false when the pool has ended. p.wg.Done ends the use.
+func (p *Pool) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing {
+		return false
+	}
+	p.wg.Add(1)
+	return true
+}
+
+// Swap makes functions the set of functions that Invoke knows, by name. Workers of a function that is new in its
+// definition, or gone, end once they have finished what they run; other workers stay.
+func (p *Pool) Swap(functions []apigw.Function) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := make(map[string]*function, len(functions))
+	for _, def := range functions {
+		f := p.functions[def.Name]
+		if f == nil {
+			f = &function{pool: p, name: def.Name}
+		}
+		f.redefine(def)
+		next[def.Name] = f
+		p.warnReserved(def)
+	}
+	for name, f := range p.functions {
+		if next[name] == nil {
+			f.remove()
+		}
+	}
+	p.functions = next
+}
+
+func (p *Pool) warnReserved(def apigw.Function) {
+	for _, name := range slices.Sorted(maps.Keys(def.Environment)) {
+		if slices.Contains(reservedNames, name) {
+			p.log.Warn("environment variable is reserved by Lambda and not set", "function", def.Name, "name", name, "place", def.Place)
+		}
+	}
+}
+
+// Refresh tells that files have changed on disk: absolute paths, or nil for all. Functions whose code folder or bundle
+// holds one of them get new workers from the next call on; what runs is left to finish.
+func (p *Pool) Refresh(changed []string) {
+	changed = slices.DeleteFunc(slices.Clone(changed), func(path string) bool {
+		return filepath.Base(filepath.Dir(path)) == "__pycache__"
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.functions {
+		f.refresh(changed)
+	}
+}
+
+func (p *Pool) endIdle(before time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.functions {
+		f.endIdle(before)
+	}
+}
+
+func (p *Pool) lookup(name string) *function {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.functions[name]
+}

@@ -1,0 +1,666 @@
+//go:build unix
+
+package lambda_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/lambda"
+)
+
+// echo answers with its process's ID; with {"ms":n} after that time.
+const echo = `exports.h = async (e) => { if (e.ms) await new Promise((r) => setTimeout(r, e.ms)); return process.pid }`
+
+// eventually polls until ok holds.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("not in time: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func alive(t testing.TB, pid string) bool {
+	t.Helper()
+	n, err := strconv.Atoi(pid)
+	if err != nil {
+		t.Fatalf("pid %q: %v", pid, err)
+	}
+	return syscall.Kill(n, 0) == nil
+}
+
+func TestWorkerIsKeptWarm(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{}, node(write(t, map[string]string{"app.js": echo}), "app.h"))
+	first := p.succeed(t, `{}`)
+	for range 20 {
+		if got := p.succeed(t, `{}`); got != first {
+			t.Fatalf("call ran in process %s, want %s", got, first)
+		}
+	}
+}
+
+func TestConcurrentCallsRunSideBySide(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{MaxWorkers: 2}, node(write(t, map[string]string{"app.js": echo}), "app.h"))
+	var mu sync.Mutex
+	pids := map[string]int{}
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			pid := p.succeed(t, `{"ms":50}`)
+			mu.Lock()
+			defer mu.Unlock()
+			pids[pid]++
+		})
+	}
+	wg.Wait()
+	if len(pids) != 2 {
+		t.Errorf("5 calls at a time ran in %d processes, want MaxWorkers = 2", len(pids))
+	}
+}
+
+// A function that reserves its concurrency refuses what goes beyond it, as AWS does; asynchronous calls wait.
+func TestReservedConcurrency(t *testing.T) {
+	t.Parallel()
+	f := node(write(t, map[string]string{"app.js": `const fs = require('fs'); exports.h = async (e) => { fs.appendFileSync(__dirname + '/../calls', e.n); await new Promise((r) => setTimeout(r, e.ms)) }`}), "app.h")
+	f.CodeDir = write(t, map[string]string{"code/app.js": mustRead(t, f.CodeDir+"/app.js")}) + "/code"
+	f.Concurrency = 1
+	p := newTestPool(t, lambda.Options{}, f)
+	calls := func() string {
+		b, _ := os.ReadFile(filepath.Join(f.CodeDir, "..", "calls"))
+		return string(b)
+	}
+	first := make(chan string, 1)
+	go func() { first <- p.succeed(t, `{"n":"a","ms":300}`) }()
+	eventually(t, "first call runs", func() bool { return calls() == "a" })
+	_, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f", Payload: []byte(`{"n":"b","ms":0}`)})
+	if apigw.KindOf(err) != apigw.KindFunctionConcurrency {
+		t.Errorf("error = %v, want KindFunctionConcurrency", err)
+	}
+	if _, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f", Type: awsapi.InvokeEvent, Payload: []byte(`{"n":"c","ms":0}`)}); err != nil {
+		t.Errorf("Event: %v", err)
+	}
+	<-first
+	eventually(t, "asynchronous call runs", func() bool { return calls() == "ac" })
+}
+
+func mustRead(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestWaitForWorkerEndsWithContext(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{MaxWorkers: 1}, node(write(t, map[string]string{"app.js": echo}), "app.h"))
+	pid := p.succeed(t, `{}`)
+	busy := make(chan string, 1)
+	go func() { busy <- p.succeed(t, `{"ms":300}`) }()
+	time.Sleep(20 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if _, err := p.Invoke(ctx, awsapi.Invocation{Function: "f"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error = %v, want the context's", err)
+	}
+	if got := <-busy; got != pid {
+		t.Errorf("call ran in process %s, want %s", got, pid)
+	}
+	if got := p.succeed(t, `{}`); got != pid {
+		t.Errorf("next call ran in process %s, want %s", got, pid)
+	}
+}
+
+// A caller who leaves does not end the function, as on AWS.
+func TestFunctionOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"code/app.js": `exports.h = async () => { await new Promise((r) => setTimeout(r, 200)); require('fs').writeFileSync(__dirname + '/../done', 'x') }`})
+	p := newTestPool(t, lambda.Options{}, node(dir+"/code", "app.h"))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := p.Invoke(ctx, awsapi.Invocation{Function: "f"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error = %v, want the context's", err)
+	}
+	eventually(t, "function finishes", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
+}
+
+// Spec lambda §2 and §3: the time-out kills the process and all it started; the next call gets a fresh one.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"app.js": `exports.h = async (e) => {
+		if (!e.hang) return process.pid
+		const child = require('child_process').spawn('sleep', ['600'])
+		console.log('child ' + child.pid)
+		for (;;) {}
+	}`})
+	f := node(dir, "app.h")
+	f.Timeout = time.Second
+	p := newTestPool(t, lambda.Options{}, f)
+	first := p.succeed(t, `{}`)
+	started := time.Now()
+	r, got := p.fail(t, `{"hang":true}`)
+	if took := time.Since(started); took < time.Second || took > 3*time.Second {
+		t.Errorf("took %v, want one second", took)
+	}
+	if want := "RequestId: " + r.RequestID + " Error: Task timed out after 1.00 seconds"; got.ErrorType != "Sandbox.Timedout" || got.ErrorMessage != want {
+		t.Errorf("payload = %s, want Sandbox.Timedout and %q", r.Payload, want)
+	}
+	if want := "serverless.yml:7: function f did not answer within its timeout of 1 s"; r.Cause != want {
+		t.Errorf("Cause = %q, want %q", r.Cause, want)
+	}
+	child := ""
+	for _, l := range p.output() {
+		if _, pid, ok := strings.Cut(l.Text, "child "); ok {
+			child = pid
+		}
+	}
+	eventually(t, "process and child end", func() bool { return !alive(t, first) && !alive(t, child) })
+	if again := p.succeed(t, `{}`); again == first {
+		t.Errorf("next call ran in process %s, which had timed out", again)
+	}
+}
+
+// Spec lambda §3: beyond InitTimeout a start counts as the invocation's own time.
+func TestSlowStart(t *testing.T) {
+	t.Parallel()
+	f := node(write(t, map[string]string{"app.mjs": `await new Promise((r) => setTimeout(r, process.env.MS)); export const h = async (e, c) => c.getRemainingTimeInMillis()`}), "app.h")
+	f.Timeout = 3 * time.Second
+	f.Environment = map[string]string{"MS": "400"}
+	p := newTestPool(t, lambda.Options{InitTimeout: 100 * time.Millisecond}, f)
+	left, err := strconv.Atoi(p.succeed(t, `{}`))
+	if err != nil || left > 2750 || left < 1000 {
+		t.Errorf("time left of 3 s = %d ms, %v; want less by the late start", left, err)
+	}
+	f.Environment = map[string]string{"MS": "60000"}
+	f.Timeout = time.Second
+	p.Swap([]apigw.Function{f})
+	if r, got := p.fail(t, `{}`); got.ErrorType != "Sandbox.Timedout" {
+		t.Errorf("payload = %s, want Sandbox.Timedout", r.Payload)
+	}
+}
+
+func TestIdleWorkersEnd(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{IdleAfter: 100 * time.Millisecond}, node(write(t, map[string]string{"app.js": echo}), "app.h"))
+	pid := p.succeed(t, `{}`)
+	eventually(t, "idle worker ends", func() bool { return !alive(t, pid) })
+	p.succeed(t, `{}`)
+}
+
+// Spec lambda §8: a worker that ends while idle is discarded.
+func TestWorkerEndsWhileIdle(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{}, node(write(t, map[string]string{"app.js": echo}), "app.h"))
+	pid := p.succeed(t, `{}`)
+	n, _ := strconv.Atoi(pid)
+	if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "worker ends", func() bool { return !alive(t, pid) })
+	eventually(t, "worker is discarded", func() bool { return strings.Contains(p.log.String(), "worker ended by itself") })
+	if again := p.succeed(t, `{}`); again == pid {
+		t.Error("call ran in a process that had ended")
+	}
+}
+
+// An exception after the answer ends the worker; calls meanwhile do not suffer.
+func TestCrashAfterAnswer(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{}, node(write(t, map[string]string{"app.js": `exports.h = async () => { setImmediate(() => { throw new Error('late') }); return 1 }`}), "app.h"))
+	for range 5 {
+		r := p.invoke(t, `{}`)
+		if r.FunctionError != "" && !strings.Contains(r.Cause, "late") && !strings.Contains(r.Cause, "exit status 129") {
+			t.Fatalf("payload = %s, cause %s", r.Payload, r.Cause)
+		}
+	}
+}
+
+func TestSwap(t *testing.T) {
+	t.Parallel()
+	f := node(write(t, map[string]string{"app.js": `exports.h = async (e) => { if (e.ms) { console.log('runs'); await new Promise((r) => setTimeout(r, e.ms)) } return [process.pid, process.env.V] }`}), "app.h")
+	g := f
+	g.Name = "g"
+	p := newTestPool(t, lambda.Options{}, f, g)
+	before := p.succeed(t, `{}`)
+	p.Swap([]apigw.Function{g, f})
+	if got := p.succeed(t, `{}`); got != before {
+		t.Errorf("after a swap without change: %s, want %s", got, before)
+	}
+
+	// What runs is left to finish; the next call sees the new definition.
+	running := make(chan string, 1)
+	go func() { running <- p.succeed(t, `{"ms":300}`) }()
+	eventually(t, "call runs", func() bool {
+		return slices.ContainsFunc(p.output(), func(l lambda.Line) bool { return strings.HasSuffix(l.Text, "runs") })
+	})
+	f.Environment = map[string]string{"V": "2"}
+	p.Swap([]apigw.Function{f})
+	after := p.succeed(t, `{}`)
+	if !strings.HasSuffix(after, `,"2"]`) {
+		t.Errorf("after a change: %s, want V = 2", after)
+	}
+	if got := <-running; got != before {
+		t.Errorf("running call gave %s, want %s", got, before)
+	}
+	pid := strings.TrimPrefix(strings.SplitN(before, ",", 2)[0], "[")
+	pid = strings.TrimSuffix(pid, "]")
+	eventually(t, "retired worker ends", func() bool { return !alive(t, pid) })
+
+	if _, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "g"}); apigw.KindOf(err) != apigw.KindFunctionNotFound {
+		t.Errorf("a function that is gone: %v, want KindFunctionNotFound", err)
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{
+		"svc/app.ts":  `import { v } from '../shared/v'; export const h = async () => v`,
+		"shared/v.ts": `export const v: number = 1`,
+		"other/x.js":  ``,
+		"svc/own.ts":  ``,
+	})
+	p := newTestPool(t, lambda.Options{}, node(dir+"/svc", "app.h"))
+	expect := func(want string) {
+		t.Helper()
+		if got := p.succeed(t, `{}`); got != want {
+			t.Errorf("payload = %s, want %s", got, want)
+		}
+	}
+	expect("1")
+	rewrite(t, dir+"/shared/v.ts", `export const v: number = 2`)
+	expect("1") // nobody has told
+	p.Refresh([]string{dir + "/other/x.js", dir + "/svc/__pycache__/x.pyc"})
+	expect("1")
+	p.Refresh([]string{dir + "/shared/v.ts"}) // outside of the code folder, but in the bundle
+	expect("2")
+	rewrite(t, dir+"/svc/app.ts", `export const h = async () => 3`)
+	p.Refresh([]string{dir + "/svc/app.ts"})
+	expect("3")
+	rewrite(t, dir+"/svc/app.ts", `export const h = async () => 4`)
+	p.Refresh(nil)
+	expect("4")
+	rewrite(t, dir+"/svc/app.ts", `export const h = async () => {`)
+	p.Refresh(nil)
+	if r, _ := p.fail(t, `{}`); !strings.Contains(r.Cause, "app.ts:1: Unexpected end of file") {
+		t.Errorf("Cause = %q, want app.ts:1", r.Cause)
+	}
+	rewrite(t, dir+"/svc/app.ts", `export const h = async () => 5`)
+	expect("5") // a start that failed is not remembered
+}
+
+// Spec lambda §1: names, types and refusals of the Invoke API.
+func TestInvokeRequests(t *testing.T) {
+	t.Parallel()
+	f := node(write(t, map[string]string{"app.js": `exports.h = async (e, c) => [e, c.invokedFunctionArn]`}), "app.h")
+	p := newTestPool(t, lambda.Options{Region: "eu-west-1"}, f)
+	const arn = "arn:aws:lambda:eu-west-1:123456789012:function:f"
+	big := []byte(`"` + strings.Repeat("x", apigw.QuotaLambdaPayload) + `"`)
+	tests := map[string]struct {
+		call awsapi.Invocation
+		want string
+		kind apigw.Kind
+		text string
+	}{
+		"name":            {call: awsapi.Invocation{Function: "f", Payload: []byte(`1`)}, want: `[1,"` + arn + `"]`},
+		"ARN":             {call: awsapi.Invocation{Function: arn, Payload: []byte(`1`)}, want: `[1,"` + arn + `"]`},
+		"qualifier":       {call: awsapi.Invocation{Function: "f:live", Payload: []byte(`1`)}, want: `[1,"` + arn + `:live"]`},
+		"empty payload":   {call: awsapi.Invocation{Function: "f"}, want: `[{},"` + arn + `"]`},
+		"dry run":         {call: awsapi.Invocation{Function: "f", Type: awsapi.InvokeDryRun}},
+		"unknown":         {call: awsapi.Invocation{Function: "g"}, kind: apigw.KindFunctionNotFound, text: "Function not found: arn:aws:lambda:eu-west-1:123456789012:function:g"},
+		"unknown dry":     {call: awsapi.Invocation{Function: "g", Type: awsapi.InvokeDryRun}, kind: apigw.KindFunctionNotFound},
+		"strange name":    {call: awsapi.Invocation{Function: "a b"}, kind: apigw.KindFunctionNotFound},
+		"not JSON":        {call: awsapi.Invocation{Function: "f", Payload: []byte(`{`)}, kind: apigw.KindInvalidContent, text: "Could not parse request body into json: unexpected end of JSON input"},
+		"too large":       {call: awsapi.Invocation{Function: "f", Payload: big}, kind: apigw.KindPayloadTooLarge},
+		"event too large": {call: awsapi.Invocation{Function: "f", Type: awsapi.InvokeEvent, Payload: big[:1<<20+1]}, kind: apigw.KindPayloadTooLarge},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r, err := p.Invoke(t.Context(), tt.call)
+			if tt.kind != 0 {
+				if apigw.KindOf(err) != tt.kind || !strings.Contains(awsapi.Message(err), tt.text) {
+					t.Errorf("error = %v, want kind %d and %q", err, tt.kind, tt.text)
+				}
+				return
+			}
+			if err != nil || string(r.Payload) != tt.want || r.ExecutedVersion != "$LATEST" || len(r.RequestID) != 36 {
+				t.Errorf("got %+v, %v; want payload %s", r, err, tt.want)
+			}
+		})
+	}
+}
+
+// Spec lambda §2 and §3: an answer over 6 MB fails, and the worker lives on.
+func TestResponseSize(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"app.js": `exports.h = async (n) => 'x'.repeat(n - 2)`, "app.py": "def h(n, c):\n  return 'x' * (n - 2)"})
+	for name, f := range map[string]apigw.Function{"node": node(dir, "app.h"), "python": python(dir, "app.h")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newTestPool(t, lambda.Options{}, f)
+			if got := p.succeed(t, "6291556"); len(got) != 6291556 {
+				t.Errorf("got %d bytes, want 6291556", len(got))
+			}
+			r, got := p.fail(t, "6291557")
+			if got.ErrorType != "Function.ResponseSizeTooLarge" || !strings.Contains(got.ErrorMessage, "6291556") {
+				t.Errorf("payload = %s, want Function.ResponseSizeTooLarge", r.Payload)
+			}
+			p.succeed(t, "10")
+		})
+	}
+}
+
+// Spec lambda §5: everything a Node handler finds in its context; and the trace of each call.
+func TestNodeContext(t *testing.T) {
+	t.Parallel()
+	f := node(write(t, map[string]string{"app.js": `exports.h = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis(), trace: process.env._X_AMZN_TRACE_ID })`}), "app.h")
+	p := newTestPool(t, lambda.Options{}, f)
+	r, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f", TraceID: "Root=1-2-3", ClientContext: []byte(`{"custom":{"a":1}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(r.Payload, &got); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]any{
+		"callbackWaitsForEmptyEventLoop": true, "functionVersion": "$LATEST", "functionName": "f", "memoryLimitInMB": "256",
+		"logGroupName": "/aws/lambda/f", "invokedFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:f",
+		"awsRequestId": r.RequestID, "trace": "Root=1-2-3",
+	} {
+		if got[key] != want {
+			t.Errorf("%s = %v, want %v", key, got[key], want)
+		}
+	}
+	if left, _ := got["left"].(float64); left <= 0 || left > 20000 {
+		t.Errorf("time left = %v, want up to 20 s", got["left"])
+	}
+	if got := fmt.Sprint(got["clientContext"]); got != "map[custom:map[a:1]]" {
+		t.Errorf("clientContext = %s", got)
+	}
+	r, err = p.Invoke(t.Context(), awsapi.Invocation{Function: "f"})
+	if err != nil || !strings.Contains(string(r.Payload), `"trace":"Root=1-`) || strings.Contains(string(r.Payload), "clientContext\":{") {
+		t.Errorf("second call: %s, %v; want a fresh trace and no client context", r.Payload, err)
+	}
+}
+
+// Spec lambda §5, §6 and §8: lines carry function and request, streams stay apart, platform lines frame the call.
+func TestOutput(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{
+		"app.js": `console.log('start'); exports.h = async (e) => { console.log('a %d', 1); console.error('b\nc'); process.stdout.write('raw'); process.stderr.write('e1\r\ne2'); }`,
+		"app.py": "import logging, sys\nprint('start')\ndef h(e, c):\n  print('a 1')\n  logging.warning('b')\n  sys.stderr.write('e1\\ne2')\n",
+	})
+	tests := map[string]struct {
+		f    apigw.Function
+		want []string
+	}{
+		"node":   {node(dir, "app.h"), []string{"stdout  TIME\tundefined\tINFO\tstart", "platform ID START", "stdout ID TIME\tID\tINFO\ta 1", "stdout ID TIME\tID\tERROR\tb", "stdout ID c", "stdout ID raw", "stderr ID e1", "stderr ID e2", "platform ID END", "platform ID REPORT"}},
+		"python": {python(dir, "app.h"), []string{"stdout  start", "platform ID START", "stdout ID a 1", "stdout ID [WARNING]\tTIME\tID\tb", "stderr ID e1", "stderr ID e2", "platform ID END", "platform ID REPORT"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newTestPool(t, lambda.Options{}, tt.f)
+			r, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f", LogTail: true})
+			if err != nil || r.FunctionError != "" {
+				t.Fatalf("Invoke: %s, %v", r.Cause, err)
+			}
+			var got []string
+			for _, l := range p.output() {
+				if l.Function != "f" || l.Time.IsZero() {
+					t.Errorf("line %+v lacks function or time", l)
+				}
+				text := timePattern.ReplaceAllString(strings.ReplaceAll(l.Text, r.RequestID, "ID"), "TIME")
+				if l.Stream == lambda.StreamPlatform {
+					text, _, _ = strings.Cut(text, " ")
+				}
+				got = append(got, string(l.Stream)+" "+strings.Replace(l.RequestID, r.RequestID, "ID", 1)+" "+text)
+			}
+			// The order between two pipes is not defined.
+			slices.Sort(got)
+			slices.Sort(tt.want)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("lines:\n%q\nwant:\n%q", got, tt.want)
+			}
+			tail := string(r.LogTail)
+			for _, want := range []string{"START RequestId: " + r.RequestID + " Version: $LATEST\n", "a 1\n", "e2\n", "END RequestId: " + r.RequestID + "\nREPORT RequestId: " + r.RequestID + "\tDuration: ", " ms\tMemory Size: 256 MB"} {
+				if !strings.Contains(tail, want) {
+					t.Errorf("tail %q lacks %q", tail, want)
+				}
+			}
+		})
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{}, node(write(t, map[string]string{"app.js": `exports.h = async () => { process.stdout.write('ü'.repeat(50000) + '\n\0not a mark\n') }`}), "app.h"))
+	r, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f", LogTail: true})
+	if err != nil || len(r.LogTail) > 4096 {
+		t.Errorf("tail has %d bytes, %v; want at most 4096", len(r.LogTail), err)
+	}
+	var all []string
+	for _, l := range p.output() {
+		if l.Stream == lambda.StreamStdout {
+			all = append(all, l.Text)
+			if len(l.Text) > 32<<10 {
+				t.Errorf("a line has %d bytes", len(l.Text))
+			}
+		}
+	}
+	if got, want := strings.Join(all, ""), strings.Repeat("ü", 50000)+"\x00not a mark"; got != want {
+		t.Errorf("output has %d bytes in %d lines, want %d", len(got), len(all), len(want))
+	}
+}
+
+func TestEventInvocation(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{}, node(write(t, map[string]string{"app.js": `exports.h = async (e) => { throw new Error('boom ' + e.n) }`}), "app.h"))
+	r, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f", Type: awsapi.InvokeEvent, Payload: []byte(`{"n":1}`)})
+	if err != nil || len(r.Payload) != 0 || r.FunctionError != "" {
+		t.Errorf("got %+v, %v; want an empty answer", r, err)
+	}
+	eventually(t, "failure is logged", func() bool {
+		return strings.Contains(p.log.String(), "request_id="+r.RequestID+` cause="app.js:1: Error: boom 1"`)
+	})
+}
+
+func TestRunEndsEverything(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"app.js": echo})
+	p, err := lambda.New(lambda.Options{Env: testEnv(), TempDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Swap([]apigw.Function{node(dir, "app.h")})
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- p.Run(ctx) }()
+	r, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan awsapi.InvocationResult, 1)
+	go func() {
+		r, _ := p.Invoke(context.Background(), awsapi.Invocation{Function: "f", Payload: []byte(`{"ms":15000}`)})
+		failed <- r
+	}()
+	time.Sleep(50 * time.Millisecond)
+	cancel()
+	if err := <-ran; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if r := <-failed; r.FunctionError != "Unhandled" || !strings.Contains(r.Cause, "the pool ends") {
+		t.Errorf("running call gave %+v, want a failure", r)
+	}
+	if alive(t, string(r.Payload)) {
+		t.Error("worker is alive after Run")
+	}
+	if _, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f"}); apigw.KindOf(err) != apigw.KindInternal || err == nil {
+		t.Errorf("Invoke after Run: %v, want an internal error", err)
+	}
+	if err := p.Run(t.Context()); err == nil {
+		t.Error("second Run succeeded")
+	}
+}
+
+// A worker must not outlive Cleat, however that ends. The test starts itself as a stand-in for Cleat and kills it.
+func TestWorkersDieWithCleat(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a parent death signal")
+	}
+	if dir := os.Getenv("CLEAT_TEST_STAND_IN"); dir != "" {
+		p := newTestPool(t, lambda.Options{}, node(dir, "app.h"))
+		fmt.Fprintln(os.Stderr, "worker", p.succeed(t, `{}`))
+		p.succeed(t, `{"ms":60000}`)
+		return
+	}
+	t.Parallel()
+	dir := write(t, map[string]string{"app.js": echo})
+	pid := killedStandIn(t, dir)
+	eventually(t, "worker ends", func() bool { return !alive(t, pid) })
+}
+
+// Spec lambda §4: what a function finds in its environment.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	const code = `exports.h = async () => process.env`
+	tests := map[string]struct {
+		o    lambda.Options
+		env  map[string]string
+		want map[string]string // "-" means absent
+	}{
+		"sandbox": {want: map[string]string{
+			"_HANDLER": "app.h", "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+			"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
+			"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs20.x", "TZ": ":UTC", "LANG": "en_US.UTF-8", "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR", "HOME": "/nonexistent", "NODE_OPTIONS": "-",
+			"HTTPS_PROXY": "-", "SSL_CERT_FILE": "-",
+		}},
+		"dummy credentials": {want: map[string]string{"AWS_ACCESS_KEY_ID": "cleat", "AWS_SECRET_ACCESS_KEY": "cleat", "AWS_SESSION_TOKEN": "cleat"}},
+		"own credentials":   {o: lambda.Options{Env: append(testEnv(), "AWS_ACCESS_KEY_ID=AKIA", "AWS_SECRET_ACCESS_KEY=s")}, want: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "-"}},
+		"profile":           {o: lambda.Options{Env: append(testEnv(), "AWS_PROFILE=p")}, want: map[string]string{"AWS_PROFILE": "p", "AWS_ACCESS_KEY_ID": "-"}},
+		"order":             {o: lambda.Options{Env: append(testEnv(), "A=env", "B=env", "C=env"), ExtraEnv: map[string]string{"B": "extra", "C": "extra"}}, env: map[string]string{"C": "own"}, want: map[string]string{"A": "env", "B": "extra", "C": "own"}},
+		"reserved":          {env: map[string]string{"AWS_REGION": "x", "_HANDLER": "x", "AWS_LAMBDA_RUNTIME_API": "x", "TZ": "Asia/Tokyo"}, want: map[string]string{"AWS_REGION": "us-east-1", "_HANDLER": "app.h", "TZ": "Asia/Tokyo"}},
+		"region":            {o: lambda.Options{Region: "eu-west-1"}, want: map[string]string{"AWS_REGION": "eu-west-1"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := node(write(t, map[string]string{"app.js": code}), "app.h")
+			f.Environment = tt.env
+			p := newTestPool(t, tt.o, f)
+			var got map[string]string
+			if err := json.Unmarshal([]byte(p.succeed(t, `{}`)), &got); err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range tt.want {
+				if value, ok := got[name]; value != want && (ok || want != "-") {
+					t.Errorf("%s = %q, want %q", name, value, want)
+				}
+			}
+			if !logStream.MatchString(got["AWS_LAMBDA_LOG_STREAM_NAME"]) {
+				t.Errorf("AWS_LAMBDA_LOG_STREAM_NAME = %q", got["AWS_LAMBDA_LOG_STREAM_NAME"])
+			}
+			if name == "reserved" && !strings.Contains(p.log.String(), "name=AWS_REGION place=serverless.yml:7") {
+				t.Error("no warning of a reserved variable")
+			}
+		})
+	}
+}
+
+func TestMissingInterpreter(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"app.js": "", "app.py": ""})
+	for name, tt := range map[string]struct {
+		f    apigw.Function
+		o    lambda.Options
+		want string
+	}{
+		"node":         {node(dir, "app.h"), lambda.Options{Env: []string{"PATH=/nonexistent"}}, "serverless.yml:7: function f (nodejs20.x) needs Node.js: no node in PATH"},
+		"python":       {python(dir, "app.h"), lambda.Options{Env: []string{"PATH=/nonexistent"}}, "serverless.yml:7: function f (python3.12) needs Python: no python3 in PATH"},
+		"given node":   {node(dir, "app.h"), lambda.Options{NodePath: "/nonexistent/node"}, "/nonexistent/node is not an executable file"},
+		"given python": {python(dir, "app.h"), lambda.Options{PythonPath: "/nonexistent/python"}, "/nonexistent/python is not an executable file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newTestPool(t, tt.o, tt.f)
+			if r, got := p.fail(t, `{}`); got.ErrorType != "Runtime.InvalidEntrypoint" || !strings.Contains(r.Cause, tt.want) {
+				t.Errorf("payload %s, cause %q; want %q", r.Payload, r.Cause, tt.want)
+			}
+		})
+	}
+}
+
+// The project's own virtual environment comes before the PATH.
+func TestPythonOfTheProject(t *testing.T) {
+	t.Parallel()
+	fake := "#!/bin/sh\nWHICH=$0 exec python3 \"$@\"\n"
+	code := map[string]string{"p/src/app.py": "import os\ndef h(e, c):\n  return os.environ.get('WHICH', '')", "active/bin/python": fake}
+	tests := map[string]struct{ file, env, want string }{
+		"in the code folder": {"p/src/.venv/bin/python", "", "p/src/.venv/bin/python"},
+		"above":              {"p/venv/bin/python", "", "p/venv/bin/python"},
+		"active":             {"p/.venv/bin/python", "active", "active/bin/python"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := write(t, code)
+			rewrite(t, filepath.Join(dir, tt.file), fake)
+			o := lambda.Options{Env: testEnv()}
+			if tt.env != "" {
+				o.Env = append(o.Env, "VIRTUAL_ENV="+filepath.Join(dir, tt.env))
+			}
+			p := newTestPool(t, o, python(dir+"/p/src", "app.h"))
+			if got, want := p.succeed(t, `{}`), strconv.Quote(filepath.Join(dir, tt.want)); got != want {
+				t.Errorf("python = %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestNewFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, o := range map[string]lambda.Options{
+		"folder":    {TempDir: dir + "/absent"},
+		"authority": {TempDir: dir, Capture: lambda.Capture{CAFile: dir + "/absent.pem"}},
+	} {
+		if p, err := lambda.New(o); err == nil {
+			t.Errorf("%s: New = %v, want an error", name, p)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("New left %v, %v", left, err)
+	}
+}
+
+// Two nodes must run in one test.
+func TestTwoPools(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"app.js": echo})
+	a, b := newTestPool(t, lambda.Options{}, node(dir, "app.h")), newTestPool(t, lambda.Options{}, node(dir, "app.h"))
+	if bytes.Equal([]byte(a.succeed(t, `{}`)), []byte(b.succeed(t, `{}`))) {
+		t.Error("two pools share a worker")
+	}
+}

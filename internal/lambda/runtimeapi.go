@@ -1,0 +1,139 @@
+package lambda
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// serveRuntimeAPI is the Runtime API of all workers (spec lambda §3). A worker's address is host:port/secret, so that
+// the path tells which one calls and nobody else on the machine, nor a web page, can.
+//
+//	worker                                            pool
+//	GET  /{secret}/2018-06-01/runtime/invocation/next       ...waits...   200 event
+//	POST /{secret}/2018-06-01/runtime/invocation/{id}/response            202 {"status":"OK"}
+//	POST /{secret}/2018-06-01/runtime/invocation/{id}/error               202 {"status":"OK"}
+//	POST /{secret}/2018-06-01/runtime/init/error                          202 {"status":"OK"}
+func (p *Pool) serveRuntimeAPI(rw http.ResponseWriter, r *http.Request) {
+	secret, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	p.mu.Lock()
+	w := p.workers[secret]
+	p.mu.Unlock()
+	if w == nil {
+		apiError(rw, http.StatusForbidden, "Forbidden", "unknown worker")
+		return
+	}
+	resource, ok := strings.CutPrefix(path, "2018-06-01/runtime/")
+	id, isResponse := strings.CutSuffix(resource, "/response")
+	errID, isError := strings.CutSuffix(resource, "/error")
+	switch {
+	case !ok:
+		apiError(rw, http.StatusNotFound, "NotFound", "no such resource")
+	case resource == "invocation/next" && r.Method == http.MethodGet:
+		w.serveNext(rw, r)
+	case r.Method != http.MethodPost:
+		apiError(rw, http.StatusNotFound, "NotFound", "no such resource")
+	case resource == "init/error":
+		w.serveInitError(rw, r)
+	case isResponse:
+		w.serveResponse(rw, r, strings.TrimPrefix(id, "invocation/"))
+	case isError:
+		w.serveError(rw, r, strings.TrimPrefix(errID, "invocation/"))
+	default:
+		apiError(rw, http.StatusNotFound, "NotFound", "no such resource")
+	}
+}
+
+func (w *worker) serveNext(rw http.ResponseWriter, r *http.Request) {
+	select {
+	case w.parked <- struct{}{}:
+	default: // asked before and not heard yet
+	}
+	select {
+	case j := <-w.jobs:
+		h := rw.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Content-Length", strconv.Itoa(len(j.payload)))
+		h.Set("Lambda-Runtime-Aws-Request-Id", j.requestID)
+		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(j.deadline.UnixMilli(), 10))
+		h.Set("Lambda-Runtime-Invoked-Function-Arn", j.arn)
+		h.Set("Lambda-Runtime-Trace-Id", j.trace)
+		if len(j.context) > 0 {
+			h.Set("Lambda-Runtime-Client-Context", string(j.context))
+		}
+		rw.WriteHeader(http.StatusOK)
+		_, _ = rw.Write(j.payload) // a worker that is gone is noticed by its exit
+	case <-r.Context().Done():
+	case <-w.exited:
+	}
+}
+
+func (w *worker) serveResponse(rw http.ResponseWriter, r *http.Request, requestID string) {
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxResponse))
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		if w.answer(requestID, func(*job) outcome { return w.tooLargeOutcome(tooLarge.Limit) }) {
+			apiError(rw, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size ("+strconv.Itoa(maxResponse)+" bytes).")
+			return
+		}
+		apiError(rw, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
+		return
+	}
+	if err != nil {
+		apiError(rw, http.StatusBadRequest, "BadRequest", "read the response: "+err.Error())
+		return
+	}
+	if !w.answer(requestID, func(*job) outcome { return outcome{payload: body} }) {
+		apiError(rw, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
+		return
+	}
+	accepted(rw)
+}
+
+func (w *worker) serveError(rw http.ResponseWriter, r *http.Request, requestID string) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxErrorBody))
+	if err != nil {
+		apiError(rw, http.StatusBadRequest, "BadRequest", "read the error: "+err.Error())
+		return
+	}
+	errType := r.Header.Get("Lambda-Runtime-Function-Error-Type")
+	if !w.answer(requestID, func(*job) outcome { return w.reportedOutcome(body, errType) }) {
+		apiError(rw, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
+		return
+	}
+	accepted(rw)
+}
+
+func (w *worker) serveInitError(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxErrorBody))
+	if err != nil {
+		apiError(rw, http.StatusBadRequest, "BadRequest", "read the error: "+err.Error())
+		return
+	}
+	select {
+	case w.initError <- w.reportedOutcome(body, r.Header.Get("Lambda-Runtime-Function-Error-Type")):
+		accepted(rw)
+	default:
+		apiError(rw, http.StatusForbidden, "InvalidStateTransition", "the failure was reported already")
+	}
+}
+
+func accepted(rw http.ResponseWriter) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.Header().Set("Content-Length", "16")
+	rw.WriteHeader(http.StatusAccepted)
+	_, _ = io.WriteString(rw, `{"status":"OK"}`+"\n") // as above
+}
+
+func apiError(rw http.ResponseWriter, status int, errType, message string) {
+	body, err := json.Marshal(map[string]string{"errorMessage": message, "errorType": errType})
+	if err != nil {
+		status, body = http.StatusInternalServerError, nil // not reached: strings always marshal
+	}
+	rw.Header().Set("Content-Type", "application/json")
+	rw.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	rw.WriteHeader(status)
+	_, _ = rw.Write(body) // as above
+}

@@ -1,0 +1,298 @@
+package lambda
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"sync"
+	"time"
+
+	"cleat/internal/apigw"
+)
+
+// killCause says why the pool killed a worker.
+type killCause string
+
+const (
+	causeTimeout killCause = "timed out"
+	causeRetired killCause = "code or definition changed"
+	causeIdle    killCause = "idle"
+	causeStop    killCause = "the pool ends"
+	causeStuck   killCause = "did not ask for another event"
+	causeInit    killCause = "did not start"
+)
+
+// worker is one process that runs a function: a sandbox of its own, with one invocation at a time.
+//
+// Whoever acquired the worker drives it: initialize, run, wait for parked. The Runtime API's requests come in on
+// goroutines of the HTTP server and meet the driver in the channels.
+type worker struct {
+	function   *function
+	def        apigw.Function
+	generation int
+	plan       *plan
+	secret     string
+	cmd        *exec.Cmd
+	group      processGroup
+	stdout     *stream
+	stderr     *stream
+	started    time.Time
+
+	jobs      chan *job     // buffered, one; never closed
+	parked    chan struct{} // buffered, one: the worker asks for an event; never closed
+	initError chan outcome  // buffered, one; never closed
+	exited    chan struct{} // closed when the process has ended and its output is read
+
+	mu      sync.Mutex
+	current *job      // being run, until it is answered
+	awaited *job      // whose output has not been read to its end
+	last    string    // request ID that output belongs to
+	tail    *tail     // where that output is kept too; may be nil
+	killed  killCause // the first one
+
+	// Guarded by function.mu.
+	idleSince time.Time
+	dead      bool
+}
+
+// start makes a worker of the given definition. The caller has counted it already.
+func (f *function) start(def apigw.Function, generation int, pl *plan) (*worker, error) {
+	w, err := f.launch(def, generation, pl)
+	if err != nil {
+		f.ended(nil)
+		return nil, err
+	}
+	return w, nil
+}
+
+func (f *function) launch(def apigw.Function, generation int, pl *plan) (*worker, error) {
+	p := f.pool
+	if pl == nil {
+		var err error
+		if pl, err = p.makePlan(def); err != nil {
+			return nil, err
+		}
+		f.mu.Lock()
+		if f.generation == generation {
+			f.plan = pl
+		}
+		f.mu.Unlock()
+	}
+	w := &worker{
+		function:   f,
+		def:        def,
+		generation: generation,
+		plan:       pl,
+		secret:     randomHex(16),
+		started:    time.Now(),
+		jobs:       make(chan *job, 1),
+		parked:     make(chan struct{}, 1),
+		initError:  make(chan outcome, 1),
+		exited:     make(chan struct{}),
+	}
+	w.stdout, w.stderr = newStream(w, StreamStdout), newStream(w, StreamStderr)
+	//nolint:noctx // the worker outlives the call that starts it; its owner kills it
+	cmd := exec.Command(pl.path, pl.args...)
+	cmd.Dir = def.CodeDir
+	cmd.Env = p.workerEnvironment(def, pl, p.listener.Addr().String()+"/"+w.secret)
+	cmd.Stdout, cmd.Stderr = w.stdout, w.stderr
+	cmd.WaitDelay = time.Second // children that were left behind may hold the pipes
+	w.cmd = cmd
+
+	// Registered first: the process may call at once.
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing {
+		return nil, errStopped
+	}
+	if err := w.group.start(cmd); err != nil {
+		return nil, &fault{kind: "Runtime.InvalidEntrypoint", message: "start the runtime: " + err.Error(), cause: fmt.Sprintf("%s: start %s: %v", place(def), pl.path, err)}
+	}
+	p.workers[w.secret] = w
+	p.wg.Add(1)
+	go w.wait()
+	return w, nil
+}
+
+// wait owns the process's end.
+func (w *worker) wait() {
+	p := w.function.pool
+	defer p.wg.Done()
+	err := w.group.wait(w.cmd)
+	w.stdout.close()
+	w.stderr.close()
+	p.mu.Lock()
+	delete(p.workers, w.secret)
+	p.mu.Unlock()
+	w.mu.Lock()
+	killed, busy := w.killed, w.current != nil
+	w.mu.Unlock()
+	close(w.exited)
+	w.function.ended(w)
+	if killed == "" && !busy {
+		p.log.Debug("worker ended by itself", "function", w.def.Name, "err", err)
+	} else if killed != "" {
+		p.log.Debug("worker ended", "function", w.def.Name, "cause", string(killed))
+	}
+}
+
+// kill ends the process and all that it started; exited tells when it is gone. It may be called at any time.
+func (w *worker) kill(cause killCause) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.killed == "" {
+		w.killed = cause
+	}
+	w.group.kill(w.cmd)
+}
+
+// initialize waits until a fresh worker asks for its first event. Time beyond InitTimeout counts as the job's own. It
+// reports false, with the job's outcome, when the worker cannot be used.
+func (w *worker) initialize(j *job) (outcome, bool) {
+	allowance := w.function.pool.o.InitTimeout
+	t := time.NewTimer(allowance)
+	defer t.Stop()
+	late := false
+	for {
+		select {
+		case <-w.parked:
+			if late {
+				j.timeout = max(j.timeout-time.Since(w.started)+allowance, time.Millisecond)
+			}
+			return outcome{}, true
+		case o := <-w.initError:
+			w.endAfterInitError()
+			return o, false
+		case <-w.exited:
+			select {
+			case o := <-w.initError:
+				return o, false
+			default:
+				return w.exitOutcome(j), false
+			}
+		case <-t.C:
+			if !late {
+				late = true
+				t.Reset(j.timeout)
+				continue
+			}
+			w.kill(causeInit)
+			<-w.exited
+			return w.timeoutOutcome(j), false
+		}
+	}
+}
+
+// endAfterInitError lets a worker that has reported its failed start end by itself, so that its last words are read.
+func (w *worker) endAfterInitError() {
+	t := time.NewTimer(exitGrace)
+	defer t.Stop()
+	select {
+	case <-w.exited:
+	case <-t.C:
+		w.kill(causeInit)
+		<-w.exited
+	}
+}
+
+// run hands a parked worker its job and waits for the outcome.
+func (w *worker) run(j *job) outcome {
+	j.deadline = time.Now().Add(j.timeout)
+	w.mu.Lock()
+	w.current, w.awaited, w.last, w.tail = j, j, j.requestID, j.log
+	w.mu.Unlock()
+	w.platform(j, "START RequestId: "+j.requestID+" Version: "+versionLatest)
+	w.jobs <- j
+	t := time.NewTimer(j.timeout)
+	defer t.Stop()
+	select {
+	case o := <-j.answers:
+		w.awaitOutput(j)
+		return o
+	case <-w.exited:
+	case <-t.C:
+		w.kill(causeTimeout)
+		<-w.exited
+	}
+	select {
+	case o := <-j.answers: // it came first after all
+		return o
+	default:
+	}
+	w.mu.Lock()
+	killed := w.killed
+	w.current = nil
+	w.mu.Unlock()
+	if killed == causeTimeout {
+		return w.timeoutOutcome(j)
+	}
+	return w.exitOutcome(j)
+}
+
+// answer ends the job with the given request ID; it reports false when that is not the one being run.
+func (w *worker) answer(requestID string, o func(*job) outcome) bool {
+	w.mu.Lock()
+	j := w.current
+	if j == nil || j.requestID != requestID {
+		w.mu.Unlock()
+		return false
+	}
+	w.current = nil
+	w.mu.Unlock()
+	j.answers <- o(j)
+	return true
+}
+
+// awaitOutput waits, not for long, until what the invocation wrote has been read.
+func (w *worker) awaitOutput(j *job) {
+	grace := flushGrace
+	if !w.plan.marks {
+		if j.log == nil {
+			return
+		}
+		grace /= 10
+	}
+	t := time.NewTimer(grace)
+	defer t.Stop()
+	select {
+	case <-j.flushed:
+	case <-w.exited:
+	case <-t.C:
+	}
+}
+
+// report emits the lines with which the platform closes an invocation.
+func (w *worker) report(j *job, took time.Duration) {
+	w.platform(j, "END RequestId: "+j.requestID)
+	ms := float64(took.Microseconds()) / 1000
+	text := "REPORT RequestId: " + j.requestID +
+		"\tDuration: " + strconv.FormatFloat(ms, 'f', 2, 64) + " ms" +
+		"\tBilled Duration: " + strconv.FormatInt(int64(ms)+1, 10) + " ms" +
+		"\tMemory Size: " + strconv.Itoa(memorySize(w.def)) + " MB"
+	if mb := peakMemory(w.cmd.Process.Pid); mb > 0 {
+		text += "\tMax Memory Used: " + strconv.Itoa(mb) + " MB"
+	}
+	w.platform(j, text)
+}
+
+func (w *worker) platform(j *job, text string) {
+	if j.log != nil {
+		j.log.add(text)
+	}
+	w.function.pool.o.Output(Line{Function: w.def.Name, RequestID: j.requestID, Stream: StreamPlatform, Text: text, Time: time.Now()})
+}
+
+func memorySize(def apigw.Function) int {
+	if def.MemorySize > 0 {
+		return def.MemorySize
+	}
+	return apigw.QuotaFunctionMemory
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,505 @@
+package project
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/cfn"
+)
+
+var (
+	routeTargets = []string{"http", "function", "mock", "integration"}
+	methods      = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY"}
+	mappedSource = regexp.MustCompile(`^(route\.request\.[A-Za-z0-9._$-]+|context\.[A-Za-z0-9._$-]+|stageVariables\.[A-Za-z0-9._$-]+)$`)
+	// integrationProperties are those of AWS::ApiGatewayV2::Integration that WebSocket APIs have (spec control-plane §6).
+	integrationProperties = []string{
+		"IntegrationType", "IntegrationUri", "IntegrationMethod", "ConnectionType", "ConnectionId", "ContentHandlingStrategy",
+		"CredentialsArn", "Description", "PassthroughBehavior", "PayloadFormatVersion", "RequestParameters", "RequestTemplates",
+		"TemplateSelectionExpression", "TimeoutInMillis",
+	}
+	routeProperties = []string{
+		"ApiKeyRequired", "ModelSelectionExpression", "OperationName", "RequestModels", "RequestParameters",
+		"RouteResponseSelectionExpression", "AuthorizationType", "AuthorizerId",
+	}
+)
+
+// defaultTemplate is the template selection expression that always selects the key "$default".
+const defaultTemplate = `\$default`
+
+// addShortAuthorizer makes one entry of `authorizers`.
+func (s *short) addShortAuthorizer(e cfn.Entry) {
+	what := "authorizer " + e.Key
+	fn, identity := e.Value, texts(e.Place, defaultIdentitySource)
+	if e.Value.Is(cfn.Map) {
+		s.checkKeys(e.Value, what, cleatSettings["authorizer"])
+		fn = e.Value.Get("function")
+		switch v := e.Value.Get("identitySource"); {
+		case v.Is(cfn.List):
+			identity = v
+		case v.Is(cfn.String):
+			identity = cfn.ListOf(v.Place, v)
+		case v != nil:
+			s.faultf(v.Place, "%s: identitySource must be a list, not %s", what, v.Kind)
+		}
+		s.checkIdentity(what, identity)
+	}
+	if fn == nil || fn.Is(cfn.Null) {
+		s.faultf(e.Place, "%s has no `function`", what)
+		return
+	}
+	arn := s.functionARN(fn, what)
+	if arn == nil {
+		return
+	}
+	s.api.add(e.Place, authorizerID(e.Key), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(e.Place,
+		"ApiId", ref(e.Place, apiID),
+		"Name", cfn.TextOf(e.Place, e.Key),
+		"AuthorizerType", cfn.TextOf(e.Place, "REQUEST"),
+		"AuthorizerUri", lambdaURI(fn.Place, arn),
+		"IdentitySource", identity))
+	addPermission(s.api, fn.Place, authorizerID(e.Key)+"Permission", arn)
+}
+
+// addShortRoute makes one entry of `routes`: a URL, a function's name, or a map.
+func (s *short) addShortRoute(e cfn.Entry) {
+	what := "route " + e.Key
+	if why := routeFault(e.Key); why != "" {
+		s.faultf(e.Place, "%s", why)
+		return
+	}
+	if at, taken := s.routes[routeID(e.Key)]; taken {
+		s.faultf(e.Place, "%s and the one at %s would both be the resource %s: rename one", what, at, routeID(e.Key))
+		return
+	}
+	s.routes[routeID(e.Key)] = e.Place
+	v := e.Value
+	if v.Is(cfn.String) {
+		key := "function"
+		if strings.Contains(v.Text, "://") {
+			key = "http"
+		}
+		v = cfn.MapOf(v.Place, key, v)
+	}
+	if !v.Is(cfn.Map) {
+		if !s.r.isBroken(v) {
+			s.faultf(e.Place, "%s must be a URL, a function's name, or a map with one of %s, not %s", what, strings.Join(routeTargets, ", "), kindOf(v))
+		}
+		return
+	}
+	s.checkKeys(v, what, cleatSettings["route"])
+	var targets []string
+	for _, key := range routeTargets {
+		if v.Get(key) != nil {
+			targets = append(targets, key)
+		}
+	}
+	if len(targets) != 1 {
+		s.faultf(e.Place, "%s must have exactly one of %s", what, strings.Join(routeTargets, ", "))
+		return
+	}
+	props, responses := s.integration(v, targets[0], what)
+	if props == nil {
+		return
+	}
+	s.addShortRouteResources(e, v, props, responses)
+}
+
+func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Value) {
+	at, what := e.Place, "route "+e.Key
+	id := routeID(e.Key)
+	integration := normalRoute(e.Key) + "WebsocketsIntegration"
+	props.Keys = append([]cfn.Entry{{Key: "ApiId", Place: at, Value: ref(at, apiID)}}, props.Keys...)
+	s.api.add(at, integration, "AWS::ApiGatewayV2::Integration", props)
+	twoWay := s.flag(v.Get("twoWay"), what+": twoWay", v.Path("mock", "response") != nil)
+	if twoWay && responses == nil && !slices.Contains([]string{"AWS_PROXY", "HTTP_PROXY"}, props.Get("IntegrationType").Str()) {
+		responses = cfn.MapOf(at, apigw.RouteDefault, cfn.MapOf(at))
+	}
+	for i, r := range s.mapEntries(responses, what+": responses") {
+		s.addShortResponse(e, integration, i, r)
+	}
+	route := cfn.MapOf(at,
+		"ApiId", ref(at, apiID),
+		"RouteKey", cfn.TextOf(at, e.Key),
+		"AuthorizationType", cfn.TextOf(at, apigw.AuthorizationNone),
+		"Target", join(at, "/", cfn.TextOf(at, "integrations"), ref(at, integration)))
+	s.authorize(v.Get("authorizer"), e.Key, route)
+	if s.flag(v.Get("apiKeyRequired"), what+": apiKeyRequired", false) {
+		set(route, cfn.Entry{Key: "ApiKeyRequired", Place: at, Value: cfn.BoolOf(at, true)})
+	}
+	s.checkKeys(v.Get("route"), what+": route", routeProperties)
+	for _, p := range s.mapEntries(v.Get("route"), what+": route") {
+		set(route, p)
+	}
+	s.deps = append(s.deps, id)
+	if twoWay {
+		set(route, cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})
+	}
+	s.api.add(at, id, "AWS::ApiGatewayV2::Route", route)
+	if twoWay {
+		s.deps = append(s.deps, routeResponseID(e.Key))
+		s.api.add(at, routeResponseID(e.Key), "AWS::ApiGatewayV2::RouteResponse", cfn.MapOf(at,
+			"ApiId", ref(at, apiID), "RouteId", ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
+	}
+}
+
+func (l *loader) flag(v *cfn.Value, what string, fallback bool) bool {
+	if v == nil || v.Kind == cfn.Null {
+		return fallback
+	}
+	on, ok := parseSwitch(v.Str())
+	if !ok {
+		l.faultf(v.Place, "%s must be true or false", what)
+	}
+	return on
+}
+
+func (s *short) authorize(v *cfn.Value, route string, props *cfn.Value) {
+	name, ok := s.text(v, "authorizer")
+	if !ok {
+		return
+	}
+	at := v.Place
+	switch {
+	case route != apigw.RouteConnect:
+		s.faultf(at, "an authorizer works on $connect only, not on route %q", route)
+		return
+	case name == apigw.AuthorizationIAM:
+		set(props, cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, name)})
+		return
+	case s.root.Get("authorizers").Get(name) == nil:
+		var known []string
+		for _, e := range s.mapEntries(s.root.Get("authorizers"), "authorizers") {
+			known = append(known, e.Key)
+		}
+		s.faultf(at, "there is no authorizer %q under authorizers%s", name, didYouMeanOnly(name, append(known, apigw.AuthorizationIAM)))
+		return
+	}
+	set(props, cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, apigw.AuthorizationCustom)})
+	set(props, cfn.Entry{Key: "AuthorizerId", Place: at, Value: ref(at, authorizerID(name))})
+}
+
+// integration makes the properties of a route's integration, and what its integration responses are. Nil properties mean
+// that a fault has been noted.
+func (s *short) integration(v *cfn.Value, target, what string) (props, responses *cfn.Value) {
+	tv := v.Get(target)
+	at := tv.Place
+	if target != "http" {
+		for _, key := range []string{"method", "headers", "query", "path", "template"} {
+			if wrong := v.Get(key); wrong != nil {
+				s.faultf(wrong.Place, "%s: %s belongs to `http`, not to `%s`", what, key, target)
+			}
+		}
+	}
+	switch target {
+	case "http":
+		props = s.httpIntegration(v, what)
+	case "function":
+		arn := s.functionARN(tv, what)
+		if arn == nil {
+			return nil, nil
+		}
+		props = cfn.MapOf(at, "IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)), "IntegrationUri", lambdaURI(at, arn))
+	case "mock":
+		props, responses = s.mockIntegration(tv, what)
+	default:
+		if !tv.Is(cfn.Map) {
+			s.faultf(at, "%s: integration must be a map of properties of AWS::ApiGatewayV2::Integration, not %s", what, tv.Kind)
+			return nil, nil
+		}
+		s.checkKeys(tv, what+": integration", integrationProperties)
+		props = merged(&cfn.Value{Kind: cfn.Map, Place: at}, tv)
+	}
+	if props == nil {
+		return nil, nil
+	}
+	if given := v.Get("responses"); given != nil {
+		responses = given
+	}
+	if n, ok := s.timeout(v.Get("timeout"), what); ok {
+		set(props, cfn.Entry{Key: "TimeoutInMillis", Place: at, Value: cfn.NumberOf(at, n)})
+	}
+	return props, responses
+}
+
+func (s *short) timeout(v *cfn.Value, what string) (millis int, ok bool) {
+	if v == nil || v.Kind == cfn.Null {
+		return 0, false
+	}
+	d, ok := parseDuration(v.Str())
+	if n := d.Milliseconds(); ok && n >= apigw.QuotaMinTimeoutMillis && n <= apigw.QuotaMaxTimeoutMillis {
+		return int(n), true
+	}
+	s.faultf(v.Place, "%s: timeout must be from 50ms to 29s, not %q", what, v.Str())
+	return 0, false
+}
+
+func (s *short) httpIntegration(v *cfn.Value, what string) *cfn.Value {
+	tv := v.Get("http")
+	uri, ok := s.text(tv, what+": http")
+	if !ok {
+		return nil
+	}
+	if plain := strings.NewReplacer("${", "", "{", "", "}", "").Replace(uri); !isHTTPURL(plain) && !strings.HasPrefix(uri, "${stageVariables.") {
+		s.faultf(tv.Place, "%s: %q is not an http:// or https:// URL", what, uri)
+		return nil
+	}
+	method := cfn.TextOf(tv.Place, "POST")
+	if text, ok := s.text(v.Get("method"), what+": method"); ok {
+		method = cfn.TextOf(v.Get("method").Place, strings.ToUpper(text))
+		if !slices.Contains(methods, method.Text) {
+			s.faultf(method.Place, "%s: method %q is not one of %s", what, text, strings.Join(methods, ", "))
+		}
+	}
+	typ := apigw.IntegrationHTTPProxy
+	template := v.Get("template")
+	if _, ok := s.text(template, what+": template"); ok || v.Get("responses") != nil {
+		typ = apigw.IntegrationHTTP
+	}
+	props := cfn.MapOf(tv.Place,
+		"IntegrationType", cfn.TextOf(tv.Place, string(typ)),
+		"IntegrationUri", tv,
+		"IntegrationMethod", method,
+		"RequestParameters", s.requestParameters(v, what))
+	if template.Is(cfn.String) {
+		props.Keys = append(props.Keys, templates(template.Place, template.Text, "RequestTemplates")...)
+	}
+	return props
+}
+
+func templates(at cfn.Place, text, key string) []cfn.Entry {
+	return cfn.MapOf(at, key, cfn.MapOf(at, apigw.RouteDefault, cfn.TextOf(at, text)), "TemplateSelectionExpression", cfn.TextOf(at, defaultTemplate)).Keys
+}
+
+// requestParameters maps headers, query and path (spec events-and-integrations §6.1). A value is a source such as
+// context.connectionId, with or without a leading "$", or else literal text.
+func (s *short) requestParameters(v *cfn.Value, what string) *cfn.Value {
+	out := &cfn.Value{Kind: cfn.Map, Place: v.Place}
+	for _, part := range [][2]string{{"headers", "header"}, {"query", "querystring"}, {"path", "path"}} {
+		for _, e := range s.mapEntries(v.Get(part[0]), what+": "+part[0]) {
+			text, ok := s.text(e.Value, what+": "+part[0]+"."+e.Key)
+			if !ok {
+				continue
+			}
+			at := e.Value.Place
+			switch bare := strings.TrimPrefix(text, "$"); {
+			case mappedSource.MatchString(bare):
+				text = bare
+			case len(text) > 1 && text[0] == '\'' && text[len(text)-1] == '\'':
+			case strings.ContainsAny(text, "'\r\n"):
+				s.faultf(at, "%s: a literal value cannot have a quote or a line break in it", what)
+			default:
+				text = "'" + text + "'"
+			}
+			out.Keys = append(out.Keys, cfn.Entry{Key: "integration.request." + part[1] + "." + e.Key, Place: e.Place, Value: cfn.TextOf(at, text)})
+		}
+	}
+	if len(out.Keys) == 0 {
+		return nil
+	}
+	return out
+}
+
+// mockIntegration reads `mock`: true, or a status code and a response.
+func (s *short) mockIntegration(v *cfn.Value, what string) (props, responses *cfn.Value) {
+	status := 200
+	switch {
+	case v.Is(cfn.Map):
+		s.checkKeys(v, what+": mock", cleatSettings["mock"])
+		if n, ok := s.number(v.Get("statusCode"), what+": statusCode", 100, 599); ok {
+			status = n
+		}
+	case v.Is(cfn.Bool) && v.Text == "true":
+	default:
+		s.faultf(v.Place, "%s: mock must be true or a map with statusCode and response, not %s", what, kindOf(v))
+		return nil, nil
+	}
+	at := v.Place
+	props = cfn.MapOf(at, "IntegrationType", cfn.TextOf(at, string(apigw.IntegrationMock)))
+	props.Keys = append(props.Keys, templates(at, `{"statusCode": `+strconv.Itoa(status)+`}`, "RequestTemplates")...)
+	text := s.responseText(v.Get("response"))
+	if text == "" {
+		return props, cfn.MapOf(at, apigw.RouteDefault, cfn.MapOf(at))
+	}
+	return props, cfn.MapOf(at, apigw.RouteDefault, cfn.MapOf(at, "template", cfn.TextOf(at, text)))
+}
+
+// responseText is a template: text as it is, anything else as JSON.
+func (s *short) responseText(v *cfn.Value) string {
+	if v == nil || v.Kind == cfn.Null {
+		return ""
+	}
+	if v.Is(cfn.String) {
+		return v.Text
+	}
+	var b strings.Builder
+	writeJSON(&b, v)
+	return b.String()
+}
+
+func writeJSON(b *strings.Builder, v *cfn.Value) {
+	quote := func(s string) {
+		text, err := json.Marshal(s)
+		if err != nil { // a string always has a form in JSON
+			return
+		}
+		b.Write(text)
+	}
+	switch {
+	case v == nil || v.Kind == cfn.Null:
+		b.WriteString("null")
+	case v.Kind == cfn.String:
+		quote(v.Text)
+	case v.Kind == cfn.List:
+		b.WriteByte('[')
+		for i, item := range v.Items {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeJSON(b, item)
+		}
+		b.WriteByte(']')
+	case v.Kind == cfn.Map:
+		b.WriteByte('{')
+		for i, e := range v.Keys {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			quote(e.Key)
+			b.WriteByte(':')
+			writeJSON(b, e.Value)
+		}
+		b.WriteByte('}')
+	case json.Valid([]byte(v.Text)):
+		b.WriteString(v.Text)
+	default:
+		quote(v.Text) // a number that only YAML writes so, such as 0x1F or .inf
+	}
+}
+
+// addShortResponse makes an integration response: a template, or a map of template and parameters.
+func (s *short) addShortResponse(route cfn.Entry, integration string, i int, e cfn.Entry) {
+	at, what := e.Place, "route "+route.Key+": response "+e.Key
+	if e.Key != apigw.RouteDefault {
+		if pattern := strings.Trim(e.Key, "/"); len(e.Key) > 256 || pattern == "" {
+			s.faultf(at, "%s: a response's key is $default, a status code, or a regular expression between slashes", what)
+			return
+		}
+	}
+	props := cfn.MapOf(at, "ApiId", ref(at, apiID), "IntegrationId", ref(at, integration), "IntegrationResponseKey", cfn.TextOf(at, e.Key))
+	template := e.Value
+	if e.Value.Is(cfn.Map) {
+		s.checkKeys(e.Value, what, cleatSettings["response"])
+		template = e.Value.Get("template")
+		if p := e.Value.Get("parameters"); p != nil {
+			s.mapEntries(p, what+": parameters")
+			set(props, cfn.Entry{Key: "ResponseParameters", Place: p.Place, Value: p})
+		}
+	}
+	if text := s.responseText(template); text != "" {
+		props.Keys = append(props.Keys, templates(template.Place, text, "ResponseTemplates")...)
+	}
+	id := integration + "Response"
+	if i > 0 {
+		id += strconv.Itoa(i + 1)
+	}
+	s.deps = append(s.deps, id)
+	s.api.add(at, id, "AWS::ApiGatewayV2::IntegrationResponse", props)
+}
+
+// addShortFunction makes one entry of `functions`.
+func (s *short) addShortFunction(e cfn.Entry) {
+	what := "function " + e.Key
+	v := e.Value
+	if v.Is(cfn.String) {
+		v = cfn.MapOf(v.Place, "handler", v)
+	}
+	if !v.Is(cfn.Map) {
+		if !s.r.isBroken(v) {
+			s.faultf(e.Place, "%s must be a handler, as in src/app.handler, or a map with `handler`, not %s", what, kindOf(v))
+		}
+		return
+	}
+	s.checkKeys(v, what, cleatSettings["function"])
+	at := e.Place
+	name := s.p.Name + "-" + s.p.Stage + "-" + e.Key
+	if text, ok := s.text(v.Get("name"), what+": name"); ok {
+		name = text
+	}
+	if !functionName.MatchString(name) && s.p.Name != "" {
+		s.faultf(at, "%s would be named %q: a name has 1 to 64 letters, digits, - and _; give it a `name`", what, name)
+	}
+	timeout, memory := frameworkTimeout, frameworkMemory
+	if tv := v.Get("timeout"); tv != nil {
+		d, ok := parseDuration(tv.Str())
+		if !ok || d < time.Second || d > 15*time.Minute || d%time.Second != 0 {
+			s.faultf(tv.Place, "%s: timeout must be from 1s to 15m in whole seconds, not %q", what, tv.Str())
+		}
+		timeout = int(d / time.Second)
+	}
+	if mv := v.Get("memory"); mv != nil {
+		n, ok := parseSize(mv.Str())
+		if mv.Is(cfn.Number) {
+			n <<= 20 // a bare number is in MB, as in MemorySize
+		}
+		if !ok || n < 128<<20 || n > 10240<<20 || n%(1<<20) != 0 {
+			s.faultf(mv.Place, "%s: memory must be from 128MB to 10240MB, not %q", what, mv.Str())
+		}
+		memory = int(n >> 20)
+	}
+	s.addShortFunctionResource(e, v, name, timeout, memory)
+}
+
+func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string, timeout, memory int) {
+	at, what := e.Place, "function "+e.Key
+	dir := s.dir
+	if text, ok := s.text(v.Get("code"), what+": code"); ok && !strings.ContainsRune(text, 0) {
+		dir = s.abs(text)
+	}
+	handler, ok := s.text(v.Get("handler"), what+": handler")
+	if !ok {
+		if hv := v.Get("handler"); !s.r.isBroken(hv) && !hv.Is(cfn.List) && !hv.Is(cfn.Map) {
+			s.faultf(at, "%s has no `handler`, as in `handler: src/app.handler`", what)
+		}
+		return
+	}
+	hat := v.Get("handler").Place
+	runtime, ok := s.text(v.Get("runtime"), what+": runtime")
+	if !ok {
+		runtime = guessRuntime(dir, handler)
+	} else if why := runtimeFault(runtime); why != "" {
+		s.faultf(v.Get("runtime").Place, "%s", why)
+	}
+	where, why := s.findHandler(what, dir, handler, runtime)
+	if why != "" {
+		s.faultf(hat, "%s", why)
+	}
+	vars := &cfn.Value{Kind: cfn.Map, Place: at}
+	for _, ev := range s.mapEntries(v.Get("environment"), what+": environment") {
+		if text, ok := s.text(ev.Value, "environment variable "+ev.Key); ok && s.goodVariable(ev) {
+			vars.Keys = append(vars.Keys, cfn.Entry{Key: ev.Key, Place: ev.Place, Value: cfn.TextOf(ev.Value.Place, text)})
+		}
+	}
+	var environment *cfn.Value
+	if len(vars.Keys) > 0 {
+		environment = cfn.MapOf(at, "Variables", vars)
+	}
+	props := cfn.MapOf(at,
+		"FunctionName", cfn.TextOf(at, name),
+		"Code", cfn.MapOf(at, "LocalPath", cfn.TextOf(at, where.dir)),
+		"Handler", cfn.TextOf(hat, where.handler),
+		"Runtime", cfn.TextOf(at, runtime),
+		"MemorySize", cfn.NumberOf(at, memory),
+		"Timeout", cfn.NumberOf(at, timeout),
+		"Description", v.Get("description"),
+		"Environment", environment)
+	if n, ok := s.number(v.Get("concurrency"), what+": concurrency", 0, 100_000); ok {
+		cat := v.Get("concurrency").Place
+		set(props, cfn.Entry{Key: "ReservedConcurrentExecutions", Place: cat, Value: cfn.NumberOf(cat, n)})
+	}
+	s.t.add(at, functionID(e.Key), "AWS::Lambda::Function", props, "Metadata", code{bundle: where.typescript}.metadata(at))
+}

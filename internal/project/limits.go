@@ -1,0 +1,196 @@
+package project
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/cfn"
+)
+
+// Limits are what a project says about limits: a profile, and values that differ from it. The zero value says nothing.
+type Limits struct {
+	Profile   string // "aws", "open", or empty: nothing said
+	Overrides []LimitOverride
+}
+
+// LimitOverride is one limit that differs from the profile.
+type LimitOverride struct {
+	Name  string // the field's name in cleat.yaml, such as "idleTimeout"
+	Value int64  // bytes, nanoseconds, a count, or 0 and 1 for no and yes
+	Place cfn.Place
+}
+
+// Apply returns the limits of a profile ("aws" or "open"; empty means the project's own, "aws" if it names none) with the
+// project's overrides on top.
+func (l Limits) Apply(profile string) apigw.Limits {
+	if profile == "" {
+		profile = l.Profile
+	}
+	limits := apigw.LimitsAWS()
+	if profile == "open" {
+		limits = apigw.LimitsOpen()
+	}
+	for _, o := range l.Overrides {
+		for _, f := range limitFields {
+			if f.name == o.Name {
+				f.set(&limits, o.Value)
+			}
+		}
+	}
+	return limits
+}
+
+type limitKind uint8
+
+const (
+	limitBytes limitKind = iota
+	limitDuration
+	limitCount
+	limitSwitch
+)
+
+// limitField is a field of apigw.Limits as cleat.yaml names it.
+type limitField struct {
+	name     string
+	kind     limitKind
+	mayBeOff bool // zero ("never") is legal
+	set      func(*apigw.Limits, int64)
+}
+
+var limitFields = []limitField{
+	{"frameSize", limitBytes, false, func(l *apigw.Limits, n int64) { l.FrameSize = int(n) }},
+	{"messageSize", limitBytes, false, func(l *apigw.Limits, n int64) { l.MessageSize = int(n) }},
+	{"idleTimeout", limitDuration, true, func(l *apigw.Limits, n int64) { l.IdleTimeout = time.Duration(n) }},
+	{"maxDuration", limitDuration, true, func(l *apigw.Limits, n int64) { l.MaxDuration = time.Duration(n) }},
+	{"pingInterval", limitDuration, true, func(l *apigw.Limits, n int64) { l.PingInterval = time.Duration(n) }},
+	{"binary", limitSwitch, true, func(l *apigw.Limits, n int64) { l.Binary = n != 0 }},
+	{"controlIsActivity", limitSwitch, true, func(l *apigw.Limits, n int64) { l.ControlIsActivity = n != 0 }},
+	{"inFlight", limitCount, false, func(l *apigw.Limits, n int64) { l.InFlight = int(n) }},
+	{"writeQueue", limitBytes, false, func(l *apigw.Limits, n int64) { l.WriteQueue = int(n) }},
+	{"writeTimeout", limitDuration, false, func(l *apigw.Limits, n int64) { l.WriteTimeout = time.Duration(n) }},
+	{"handshakeTimeout", limitDuration, false, func(l *apigw.Limits, n int64) { l.HandshakeTimeout = time.Duration(n) }},
+	{"closeTimeout", limitDuration, false, func(l *apigw.Limits, n int64) { l.CloseTimeout = time.Duration(n) }},
+}
+
+func limitKeys() []string {
+	keys := []string{"profile"}
+	for _, f := range limitFields {
+		keys = append(keys, f.name)
+	}
+	return keys
+}
+
+// readLimits reads `limits`: a profile's name, or a map of a profile and overrides.
+func (l *loader) readLimits(v *cfn.Value) Limits {
+	var out Limits
+	profile := v
+	if v.Is(cfn.Map) {
+		profile = v.Get("profile")
+		l.checkKeys(v, "limits", limitKeys())
+	}
+	if name, ok := l.text(profile, "limits.profile"); ok {
+		if name != "aws" && name != "open" {
+			l.faultf(profile.Place, "there is no limits profile %q%s", name, didYouMean(name, []string{"aws", "open"}))
+		}
+		out.Profile = name
+	}
+	for _, f := range limitFields {
+		fv := v.Get(f.name)
+		if fv == nil {
+			continue
+		}
+		n, why := limitValue(fv, f.kind)
+		switch {
+		case why != "":
+			l.faultf(fv.Place, "limits.%s: %s", f.name, why)
+		case n == 0 && !f.mayBeOff:
+			l.faultf(fv.Place, "limits.%s must be more than zero", f.name)
+		default:
+			out.Overrides = append(out.Overrides, LimitOverride{f.name, n, fv.Place})
+		}
+	}
+	return out
+}
+
+func limitValue(v *cfn.Value, kind limitKind) (n int64, why string) {
+	text, ok := v.Scalar()
+	if !ok {
+		return 0, "expected one value, not " + kindOf(v)
+	}
+	switch kind {
+	case limitBytes:
+		if n, ok = parseSize(text); !ok || n > 1<<30 {
+			return 0, strconv.Quote(text) + " is not a size of at most 1 GB, such as 32KB or 1MB"
+		}
+	case limitDuration:
+		d, ok := parseDuration(text)
+		if !ok {
+			return 0, strconv.Quote(text) + " is not a duration, such as 30s, 10m or never"
+		}
+		n = int64(d)
+	case limitCount:
+		i, ok := wholeNumber(text)
+		if !ok || i < 0 || i > 1<<20 {
+			return 0, strconv.Quote(text) + " is not a whole number up to 1048576"
+		}
+		n = int64(i)
+	case limitSwitch:
+		on, ok := parseSwitch(text)
+		if !ok {
+			return 0, strconv.Quote(text) + " is neither on nor off"
+		}
+		if on {
+			n = 1
+		}
+	}
+	return n, ""
+}
+
+var sizeText = regexp.MustCompile(`(?i)^([0-9]{1,12})\s*(|b|k|kb|kib|m|mb|mib|g|gb|gib)$`)
+
+// parseSize reads a number of bytes: "512", "32KB", "1 MiB". K, M and G are powers of 1024.
+func parseSize(s string) (int64, bool) {
+	m := sizeText.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	shift := map[byte]uint{'k': 10, 'm': 20, 'g': 30}[(strings.ToLower(m[2]) + " ")[0]]
+	if n > math.MaxInt64>>shift {
+		return 0, false
+	}
+	return n << shift, true
+}
+
+// parseDuration reads "30s", "1h30m", a bare number of seconds, or "never" and "off" for zero.
+func parseDuration(s string) (time.Duration, bool) {
+	s = strings.TrimSpace(s)
+	if s == "never" || s == "off" {
+		return 0, true
+	}
+	if n, err := strconv.ParseFloat(s, 64); err == nil {
+		if n < 0 || n > 1e8 || n != n {
+			return 0, false
+		}
+		return time.Duration(n * float64(time.Second)), true
+	}
+	d, err := time.ParseDuration(s)
+	return d, err == nil && d >= 0
+}
+
+func parseSwitch(s string) (on, ok bool) {
+	switch strings.ToLower(s) {
+	case "on", "true", "yes":
+		return true, true
+	case "off", "false", "no":
+		return false, true
+	}
+	return false, false
+}

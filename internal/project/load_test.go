@@ -1,0 +1,249 @@
+package project_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"cleat/internal/cfn"
+	"cleat/internal/project"
+)
+
+func load(t *testing.T, o project.Options, archive string) (*project.Project, error) {
+	t.Helper()
+	return project.Load(writeFiles(t, txtar.Parse([]byte(archive)).Files), o)
+}
+
+const small = `-- serverless.yml --
+service: small
+provider: { name: aws, runtime: nodejs20.x }
+functions:
+  f:
+    handler: f.handler
+    events:
+      - websocket: $default
+-- f.js --
+`
+
+// Every value of the template knows where it was written: control names the place when something cannot be.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	p, err := load(t, project.Options{}, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walk func(path string, v *cfn.Value)
+	walk = func(path string, v *cfn.Value) {
+		if v.Place.File != "serverless.yml" || v.Place.Line == 0 {
+			t.Errorf("%s has place %+v", path, v.Place)
+		}
+		for _, item := range v.Items {
+			walk(path+"[]", item)
+		}
+		for _, e := range v.Keys {
+			walk(path+"."+e.Key, e.Value)
+		}
+	}
+	for _, e := range p.Template.Get("Resources").Keys {
+		walk(e.Key, e.Value)
+	}
+	if got := p.Template.Path("Resources", "SdefaultWebsocketsRoute").At().Line; got != 7 {
+		t.Errorf("the route has line %d, want 7", got)
+	}
+}
+
+// A fault is a cfn.Faults, whatever is wrong.
+func TestLoadErrors(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]string{
+		"absent folder": filepath.Join(t.TempDir(), "none"),
+		"zero byte":     "a\x00b",
+		"other file":    "load_test.go",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, err := project.Load(path, project.Options{})
+			faults, ok := errors.AsType[cfn.Faults](err)
+			if p != nil || !ok || len(faults) != 1 {
+				t.Errorf("got %v, %v, want no project and one fault", p, err)
+			}
+		})
+	}
+}
+
+// The deployment's logical ID changes with the API's definition and with nothing else: that is what deploys anew.
+func TestDeploymentID(t *testing.T) {
+	t.Parallel()
+	id := func(archive string) string {
+		p, err := load(t, project.Options{}, archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Template.Path("Resources", "WebsocketsDeploymentStage", "Properties", "DeploymentId", "Ref").Str()
+	}
+	first := id(small)
+	if again := id(strings.Replace(small, "service: small", "\nservice: small", 1)); again != first {
+		t.Errorf("another line number changes the deployment from %s to %s", first, again)
+	}
+	if memory := id(strings.Replace(small, "handler: f.handler", "handler: f.handler\n    memorySize: 256", 1)); memory != first {
+		t.Errorf("a function's memory changes the deployment from %s to %s", first, memory)
+	}
+	if route := id(strings.Replace(small, "$default", "say", 1)); route == first {
+		t.Error("another route key does not change the deployment")
+	}
+	if !strings.HasPrefix(first, "WebsocketsDeployment") || len(first) < 40 {
+		t.Errorf("the deployment is %q", first)
+	}
+	resources := "\nresources: { Resources: { R: { Type: AWS::ApiGatewayV2::Route, Properties: { ApiId: { Ref: WebsocketsApi }, RouteKey: x } } } }\n-- f.js --"
+	if own := id(strings.Replace(small, "-- f.js --", resources, 1)); own == first {
+		t.Error("a route of the project's own resources does not change the deployment")
+	}
+}
+
+func TestLogicalIDs(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ got, want string }{
+		"function":           {project.FunctionID("onConnect"), "OnConnectLambdaFunction"},
+		"dash":               {project.FunctionID("on-connect"), "OnDashconnectLambdaFunction"},
+		"underscore":         {project.FunctionID("on_connect"), "OnUnderscoreconnectLambdaFunction"},
+		"non-ASCII":          {project.FunctionID("épée"), "ÉpéeLambdaFunction"},
+		"$connect":           {project.RouteID("$connect"), "SconnectWebsocketsRoute"},
+		"custom":             {project.RouteID("sendMessage"), "sendMessageWebsocketsRoute"},
+		"special characters": {project.RouteID("a/b-c_d.e f"), "aSlashbDashcUnderscoredPeriodefWebsocketsRoute"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: got %s, want %s", name, tt.got, tt.want)
+		}
+	}
+}
+
+func TestRemoteFunctionMatches(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"*", "", true},
+		{"*", "anything", true},
+		{"a-*", "a-b", true},
+		{"a-*", "b-a-", false},
+		{"*-x", "a-x", true},
+		{"*-x", "-x-y", false},
+		{"a*b*c", "a1b2c", true},
+		{"a*b*c", "abc", true},
+		{"a*b*c", "acb", false},
+		{"a*a", "a", false},
+	} {
+		if got := (project.RemoteFunction{Pattern: tt.pattern}).Matches(tt.name); got != tt.want {
+			t.Errorf("%q matches %q: got %v", tt.pattern, tt.name, got)
+		}
+	}
+}
+
+func TestLimitsApply(t *testing.T) {
+	t.Parallel()
+	p, err := load(t, project.Options{}, "-- cleat.yaml --\nname: a\nroutes: { $default: { mock: true } }\nlimits: { profile: open, frameSize: 16KB, idleTimeout: 90 }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, aws := p.Limits.Apply(""), p.Limits.Apply("aws")
+	if !own.Binary || own.FrameSize != 16<<10 || own.IdleTimeout != 90*time.Second {
+		t.Errorf("got %+v, want profile open with the overrides", own)
+	}
+	if aws.Binary || aws.FrameSize != 16<<10 || aws.IdleTimeout != 90*time.Second {
+		t.Errorf("got %+v, want profile aws with the overrides", aws)
+	}
+	if zero := (project.Limits{}).Apply(""); zero.Binary || zero.FrameSize != 32<<10 {
+		t.Errorf("got %+v, want profile aws", zero)
+	}
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"5": 5, "32KB": 32 << 10, "1 MiB": 1 << 20, "2g": 2 << 30, "0": 0, "": -1, "1.5MB": -1, "-1": -1, "9999999999999": -1} {
+		if n, ok := project.ParseSize(text); ok != (want >= 0) || ok && n != want {
+			t.Errorf("size %q: got %d, %v, want %d", text, n, ok, want)
+		}
+	}
+	for text, want := range map[string]time.Duration{"30s": 30 * time.Second, "2": 2 * time.Second, "0.5": 500 * time.Millisecond, "never": 0, "1h30m": 90 * time.Minute, "-1s": -1, "x": -1, "NaN": -1, "1e300": -1} {
+		if d, ok := project.ParseDuration(text); ok != (want >= 0) || ok && d != want {
+			t.Errorf("duration %q: got %v, %v, want %v", text, d, ok, want)
+		}
+	}
+}
+
+func TestNearestWord(t *testing.T) {
+	t.Parallel()
+	known := []string{"$connect", "$disconnect", "$default", "handler", "environment"}
+	for word, want := range map[string]string{
+		"$conect": "$connect", "$Connect": "$connect", "$disconect": "$disconnect", "handlre": "handler", "envirment": "environment",
+		"xyz": "", "": "", "handlers": "handler", strings.Repeat("x", 1000): "",
+	} {
+		if got := project.NearestWord(word, known); got != want {
+			t.Errorf("nearest to %.20q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+// Files that are no files must not hang or fill the memory.
+func TestOddFiles(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, txtar.Parse([]byte(small)).Files)
+	if err := os.Mkdir(filepath.Join(dir, "folder.txt"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "big.txt"), make([]byte, 5<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(small, "runtime: nodejs20.x", "runtime: nodejs20.x, environment: { A: \"${file(folder.txt)}\", B: \"${file(big.txt)}\" }", 1)
+	if err := os.WriteFile(filepath.Join(dir, "serverless.yml"), txtar.Parse([]byte(text)).Files[0].Data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := project.Load(dir, project.Options{})
+	for _, want := range []string{"folder.txt cannot be read: not a regular file", "big.txt cannot be read: larger than 4 MiB"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want a fault with %q", err, want)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, name := range []string{"acceptance", "authorizers", "files", "variables", "variables_faults", "faults", "cleat", "cleat_faults", "elsewhere"} {
+		ar, err := txtar.ParseFile("testdata/load/" + name + ".txtar")
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range ar.Files {
+			if strings.HasPrefix(file.Name, "serverless.") || file.Name == "cleat.yaml" {
+				f.Add(file.Data, file.Name == "cleat.yaml")
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte, short bool) {
+		dir, name := t.TempDir(), "serverless.yml"
+		if short {
+			name = "cleat.yaml"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		p, err := project.Load(dir, project.Options{Env: []string{"AWS_REGION=eu-west-1"}})
+		if d := time.Since(begun); d > 10*time.Second {
+			t.Errorf("took %v", d)
+		}
+		if (p == nil) == (err == nil) {
+			t.Errorf("got %v and %v", p, err)
+		}
+		if p != nil && p.Template == nil {
+			t.Error("no template")
+		}
+	})
+}

@@ -1,0 +1,337 @@
+package project
+
+import (
+	"fmt"
+	"strings"
+
+	"cleat/internal/cfn"
+)
+
+// resolver replaces the variables of a project file. It works on demand: what nobody asks for is never resolved, so an
+// ${ssm:…} in a section without meaning here troubles nobody.
+//
+// There are two depths. value resolves one node: a text with variables becomes what it stands for, whose own inside may
+// still hold variables. deep resolves a whole tree. Both remember what is under way, to find circles.
+type resolver struct {
+	l     *loader
+	root  *cfn.Value
+	env   map[string]string // of ${env:…}
+	stage string            // of ${sls:stage}; empty while the stage itself is being found out
+	// given are addresses of ${self:…} whose value the command line decides, such as provider.stage.
+	given map[string]string
+	// lenient leaves variables that only AWS could answer as they are, with a warning: for values that have no effect here.
+	lenient bool
+
+	memo   map[memoKey]*cfn.Value
+	busy   []*cfn.Value // texts under way, outermost first
+	path   map[*cfn.Value]bool
+	broken map[*cfn.Value]breakage // stand-ins for what could not be resolved
+	nodes  int
+	bytes  int
+}
+
+// breakage is why a value could not be had. It becomes a fault only when somebody wants the value: a default may take
+// its place.
+type breakage struct {
+	fault cfn.Fault
+	// hard breakages are mistakes that no default covers up: circles, syntax.
+	hard bool
+}
+
+type memoKey struct {
+	v       *cfn.Value
+	lenient bool
+}
+
+const (
+	maxResolvedNodes = 200_000
+	maxResolvedBytes = 32 << 20
+	maxResolvedDepth = 200
+)
+
+func newResolver(l *loader, root *cfn.Value, env map[string]string) *resolver {
+	return &resolver{
+		l: l, root: root, env: env, given: map[string]string{},
+		memo: map[memoKey]*cfn.Value{}, path: map[*cfn.Value]bool{}, broken: map[*cfn.Value]breakage{},
+	}
+}
+
+// fail returns a value that stands for what is written wrongly; see breakage.
+func (r *resolver) fail(at cfn.Place, format string, args ...any) *cfn.Value {
+	v := &cfn.Value{Place: at}
+	r.broken[v] = breakage{cfn.Fault{Place: at, Message: fmt.Sprintf(format, args...)}, true}
+	return v
+}
+
+// absent returns a value that stands for what has no value; see breakage.
+func (r *resolver) absent(at cfn.Place, format string, args ...any) *cfn.Value {
+	v := r.fail(at, format, args...)
+	r.broken[v] = breakage{fault: r.broken[v].fault}
+	return v
+}
+
+func (r *resolver) isBroken(v *cfn.Value) bool {
+	_, ok := r.broken[v]
+	return ok
+}
+
+// report makes a fault of a breakage, for somebody who wants the value, and reports whether it was one.
+func (r *resolver) report(v *cfn.Value) bool {
+	b, ok := r.broken[v]
+	if ok && b.fault.Message != "" {
+		r.l.faultf(b.fault.Place, "%s", b.fault.Message)
+	}
+	return ok
+}
+
+// value resolves one node. A nil value stays nil.
+func (r *resolver) value(v *cfn.Value) *cfn.Value {
+	if !v.Is(cfn.String) || !hasVariables(v.Text) && !strings.Contains(v.Text, `\${`) {
+		return v
+	}
+	key := memoKey{v, r.lenient}
+	if done, ok := r.memo[key]; ok {
+		return done
+	}
+	for i, b := range r.busy {
+		if b == v {
+			return r.fail(v.Place, "the variables refer to each other in a circle: %s", r.circle(r.busy[i:]))
+		}
+	}
+	if len(r.busy) >= maxResolvedDepth {
+		return r.fail(v.Place, "variables refer to variables more than %d deep", maxResolvedDepth)
+	}
+	r.busy = append(r.busy, v)
+	out := r.text(v)
+	r.busy = r.busy[:len(r.busy)-1]
+	r.memo[key] = out
+	return out
+}
+
+func (r *resolver) circle(vs []*cfn.Value) string {
+	var b strings.Builder
+	for _, v := range vs {
+		text := v.Text
+		if len(text) > 60 {
+			text = text[:60] + "…"
+		}
+		fmt.Fprintf(&b, "%s (%s) → ", text, v.Place)
+	}
+	return strings.TrimSuffix(b.String(), " → ") + ", which leads back to the first"
+}
+
+// text resolves a text value: a lone variable keeps its value's type, others are joined.
+func (r *resolver) text(v *cfn.Value) *cfn.Value {
+	parts, err := parseText(v.Text)
+	if err != nil {
+		return r.fail(v.Place, "not a variable: %v", err)
+	}
+	if p := lone(parts); p != nil {
+		return r.variable(p.variable, v.Place)
+	}
+	s, ok, broken := r.join(parts, v.Place)
+	if !ok {
+		return broken
+	}
+	return cfn.TextOf(v.Place, s)
+}
+
+// lone returns the only variable of a text that has nothing else but white space around it.
+func lone(parts []part) *part {
+	var found *part
+	for i := range parts {
+		switch {
+		case parts[i].variable != nil && found == nil:
+			found = &parts[i]
+		case parts[i].variable != nil || strings.TrimSpace(parts[i].text) != "":
+			return nil
+		}
+	}
+	return found
+}
+
+// join makes one text of parts. When that cannot be, ok is false and broken stands for it.
+func (r *resolver) join(parts []part, at cfn.Place) (s string, ok bool, broken *cfn.Value) {
+	var b strings.Builder
+	for _, p := range parts {
+		if p.variable == nil {
+			b.WriteString(p.text)
+			continue
+		}
+		val := r.variable(p.variable, at)
+		switch {
+		case r.isBroken(val):
+			return "", false, val
+		case val == nil || val.Kind == cfn.Null:
+			return "", false, r.fail(at, "%s is null, which cannot be put into a text: give it a default, as in ${…, ''}", p.variable.raw)
+		}
+		piece, scalar := val.Scalar()
+		if !scalar {
+			return "", false, r.fail(at, "%s is %s, which cannot be put into a text: only a text, number or boolean can", p.variable.raw, val.Kind)
+		}
+		b.WriteString(piece)
+		r.bytes += b.Len()
+		if b.Len() > maxTextSize || r.bytes > maxResolvedBytes {
+			return "", false, r.fail(at, "too much text: variables make a text of more than %d MiB, or all together more than %d MiB", maxTextSize>>20, maxResolvedBytes>>20)
+		}
+	}
+	return b.String(), true, nil
+}
+
+// found is what a source has to say.
+type found struct {
+	value   *cfn.Value // nil: nothing, the next source counts
+	why     string     // when nothing: what would help
+	outside bool       // when nothing: only AWS or another tool could answer
+}
+
+// variable resolves "${…}": the first source with a value counts.
+func (r *resolver) variable(v *variable, at cfn.Place) *cfn.Value {
+	var missing []found
+	for i := range v.sources {
+		f := r.source(&v.sources[i], at)
+		b, broken := r.broken[f.value]
+		switch {
+		case broken && b.hard:
+			return f.value
+		case broken:
+			missing = append(missing, found{value: f.value, why: b.fault.Message})
+			continue
+		case f.value == nil || f.value.Kind == cfn.Null && i+1 < len(v.sources):
+			missing = append(missing, f)
+			continue
+		}
+		for _, m := range missing {
+			if m.outside {
+				r.l.warnf(at, "%s is not looked up: its default is taken", v.raw)
+				break
+			}
+		}
+		return f.value
+	}
+	return r.noValue(v, missing, at)
+}
+
+// noValue answers for a variable none of whose sources has a value.
+func (r *resolver) noValue(v *variable, missing []found, at cfn.Place) *cfn.Value {
+	for i := range v.sources {
+		if val := r.lastResort(&v.sources[i], v, at); val != nil {
+			return val
+		}
+	}
+	if len(missing) == 1 && missing[0].value != nil {
+		return missing[0].value // what it leads to says it best
+	}
+	var whys []string
+	for _, m := range missing {
+		if m.outside && r.lenient {
+			r.l.warnf(at, "%s is not looked up: nothing that Cleat runs depends on it", v.raw)
+			return cfn.TextOf(at, v.raw)
+		}
+		if m.why != "" && len(whys) < 5 {
+			whys = append(whys, m.why)
+		}
+	}
+	return r.absent(at, "%s has no value: %s", v.raw, strings.Join(whys, "; "))
+}
+
+// lastResort answers for a variable that has no value where the answer is plain: which stage and region, when nobody
+// said any.
+func (r *resolver) lastResort(s *source, v *variable, at cfn.Place) *cfn.Value {
+	if s.kind != sourceCall || len(s.address) != 1 || s.address[0].variable != nil {
+		return nil
+	}
+	var val string
+	switch s.name + ":" + s.address[0].text {
+	case "opt:stage", "self:provider.stage":
+		val = defaultStage
+	case "env:AWS_REGION", "env:AWS_DEFAULT_REGION", "opt:region", "self:provider.region", "aws:region":
+		val = r.region()
+	default:
+		return nil
+	}
+	r.l.warnf(at, "%s has no value: %q is taken", v.raw, val)
+	return cfn.TextOf(at, val)
+}
+
+func (r *resolver) reported(v *cfn.Value) *cfn.Value {
+	r.report(v)
+	return v
+}
+
+// deep resolves a whole tree into a new one. What could not be resolved is reported.
+func (r *resolver) deep(v *cfn.Value) *cfn.Value { return r.deepAt(v, 0) }
+
+func (r *resolver) deepAt(v *cfn.Value, depth int) *cfn.Value {
+	if v == nil {
+		return nil
+	}
+	if r.nodes++; r.nodes > maxResolvedNodes || depth > maxResolvedDepth {
+		return r.reported(r.fail(cfn.Place{File: v.Place.File}, "the variables make too large a tree: at most %d values, %d deep", maxResolvedNodes, maxResolvedDepth))
+	}
+	raw := v
+	v = r.reported(r.value(v))
+	if v == nil || v.Kind != cfn.List && v.Kind != cfn.Map {
+		return v
+	}
+	if r.path[v] {
+		return r.reported(r.fail(raw.Place, "the variables refer to each other in a circle: this part of the file holds itself"))
+	}
+	r.path[v] = true
+	defer delete(r.path, v)
+	out := &cfn.Value{Kind: v.Kind, Place: v.Place}
+	for _, item := range v.Items {
+		out.Items = append(out.Items, r.deepAt(item, depth+1))
+	}
+	for _, e := range v.Keys {
+		out.Keys = append(out.Keys, cfn.Entry{Key: e.Key, Place: e.Place, Value: r.deepAt(e.Value, depth+1)})
+	}
+	return out
+}
+
+// get is at for somebody who wants the value: what could not be resolved is reported.
+func (r *resolver) get(v *cfn.Value, keys ...string) *cfn.Value { return r.reported(r.at(v, keys...)) }
+
+// leniently runs f with lenient set.
+func (r *resolver) leniently(f func()) {
+	old := r.lenient
+	r.lenient = true
+	f()
+	r.lenient = old
+}
+
+// at walks an address, resolving every node on the way, the last one included but not its inside. Nil is absent.
+func (r *resolver) at(v *cfn.Value, keys ...string) *cfn.Value {
+	v = r.value(v)
+	for _, k := range keys {
+		var next *cfn.Value
+		switch {
+		case v.Is(cfn.Map):
+			next = v.Get(k)
+		case v.Is(cfn.List):
+			next = item(v, k)
+		}
+		if next == nil {
+			if r.isBroken(v) {
+				return v
+			}
+			return nil
+		}
+		v = r.value(next)
+	}
+	return v
+}
+
+func item(v *cfn.Value, key string) *cfn.Value {
+	n := 0
+	for _, c := range key {
+		if c < '0' || c > '9' || n > len(v.Items) {
+			return nil
+		}
+		n = n*10 + int(c-'0')
+	}
+	if key == "" || n >= len(v.Items) {
+		return nil
+	}
+	return v.Items[n]
+}

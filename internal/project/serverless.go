@@ -1,0 +1,397 @@
+package project
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cleat/internal/cfn"
+)
+
+// The settings of serverless.yml that the framework knows, versions 1 to 4. Only some have an effect here; the others are
+// listed so that a misspelt one can be told from a plugin's own.
+var (
+	topKeys = []string{
+		"service", "provider", "functions", "resources", "plugins", "custom", "package", "frameworkVersion", "useDotenv",
+		"params", "stages", "configValidationMode", "app", "org", "tenant", "console", "dashboard", "build", "layers",
+		"disabledDeprecations", "deprecationNotificationMode", "variablesResolutionMode", "unresolvedVariablesNotificationMode",
+		"outputs", "enableLegacyDeploymentBucket", "licenseKey", "state", "stateMachines", "stepFunctions", "configSchema",
+		"constructs", "appSync", "projectDir",
+	}
+	providerKeys = []string{
+		"name", "stage", "region", "runtime", "environment", "timeout", "memorySize", "role", "iam", "iamRoleStatements",
+		"iamManagedPolicies", "rolePermissionsBoundary", "websocketsApiName", "websocketsApiRouteSelectionExpression",
+		"websocketsDescription", "websocket", "logs", "apiGateway", "apiKeys", "usagePlan", "apiName", "httpApi", "tags",
+		"stackTags", "stackName", "stackParameters", "stackPolicy", "deploymentBucket", "deploymentPrefix", "deploymentMethod",
+		"vpc", "vpcEndpointIds", "tracing", "layers", "logRetentionInDays", "logDataProtectionPolicy", "architecture", "profile",
+		"credentials", "endpointType", "versionFunctions", "lambdaHashingVersion", "ecr", "eventBridge", "disableRollback",
+		"minimumCompressionSize", "binaryMediaTypes", "runtimeManagement", "notificationArns", "cfnRole", "resourcePolicy",
+		"rollbackConfiguration", "reservedConcurrency", "variableSyntax", "kmsKeyArn", "alb", "cloudFront", "s3", "kinesis",
+		"websocketApiName", "websocketApiRouteSelectionExpression", "disableDefaultOutputExportNames", "snapStart", "ephemeralStorageSize", "build", "resolver", "logGroupClass",
+	}
+	// ownSections are the top-level sections that have no effect here and need no mention: they steer packaging, deploying
+	// and the framework itself.
+	ownSections = []string{
+		"service", "provider", "functions", "resources", "plugins", "custom", "package", "frameworkVersion", "useDotenv",
+		"params", "stages", "configValidationMode", "app", "org", "tenant", "console", "dashboard", "build",
+		"disabledDeprecations", "deprecationNotificationMode", "variablesResolutionMode", "unresolvedVariablesNotificationMode",
+		"outputs", "enableLegacyDeploymentBucket", "licenseKey", "configSchema", "projectDir",
+	}
+	bundlers = []string{
+		"serverless-esbuild", "serverless-bundle", "serverless-webpack", "serverless-plugin-typescript",
+	}
+	// quietPlugins need nothing of Cleat, or what they do is done here.
+	quietPlugins = []string{
+		"serverless-offline", "serverless-dynamodb-local", "serverless-dynamodb", "serverless-dotenv-plugin",
+		"serverless-python-requirements", "serverless-pseudo-parameters", "serverless-websockets-plugin",
+	}
+)
+
+var (
+	stageName   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+	serviceName = regexp.MustCompile(`^[A-Za-z][0-9A-Za-z-]*$`)
+	regionName  = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+)
+
+// service is a serverless.yml being read.
+type service struct {
+	*loader
+	r       *resolver
+	root    *cfn.Value
+	p       *Project
+	t       *template
+	plugins []string
+	// bundle says that a plugin (or the framework) bundles the functions' code.
+	bundle bool
+	// functions in order, by the name that the file gives them.
+	functions []*function
+	// shared is what every function gets of the provider.
+	shared struct {
+		runtime     *cfn.Value // nil is none
+		environment *cfn.Value // likewise
+		role        *cfn.Value // nil: the one made here
+	}
+	generated map[string]bool // resources of the API that were made here
+	badName   bool            // service or stage has a fault that names made of them need not repeat
+}
+
+// loadServerless reads serverless.yml, .yaml or .json.
+func (l *loader) loadServerless(file string) *Project {
+	p := l.newProject(file)
+	root := l.parse(file)
+	if root == nil {
+		if !l.unread[l.abs(file)] {
+			l.faultf(cfn.Place{File: file}, "the file is empty: it needs at least `service` and `provider`")
+		}
+		return nil
+	}
+	if !root.Is(cfn.Map) {
+		l.faultf(root.Place, "a project is a map with `service`, `provider` and `functions`, not %s", root.Kind)
+		return nil
+	}
+	for _, other := range templateNames {
+		if l.exists(other) {
+			l.warnf(cfn.Place{File: other}, "%s is not read: %s describes this project", other, file)
+		}
+	}
+	s := &service{loader: l, root: root, p: p, t: newTemplate(), generated: map[string]bool{}}
+	s.read()
+	p.Template = s.t.value()
+	return p
+}
+
+func (s *service) read() {
+	s.hintKeys(s.root, s.p.File, topKeys)
+	for _, e := range s.root.Keys {
+		if !slices.Contains(ownSections, e.Key) {
+			s.leaveAlone("section " + e.Key)
+		}
+	}
+	s.readStage()
+	s.readName()
+	if !s.readProvider() {
+		return // nothing else in the file has the meaning it has for aws
+	}
+	s.readFunctions()
+	s.addRole()
+	for _, f := range s.functions {
+		s.addFunction(f)
+	}
+	s.addAPI()
+	s.readResources()
+	if slices.Contains(s.plugins, "serverless-pseudo-parameters") {
+		s.t.resources, s.t.outputs = subHash(s.t.resources), subHash(s.t.outputs)
+	}
+	s.nameDeployment()
+}
+
+// readStage finds stage and region. They decide which .env files count, and .env files may decide them: so the stage is
+// looked for with what is known without it, and everything is read anew with what it brings.
+func (s *service) readStage() {
+	env := map[string]string{}
+	fill(env, s.env)
+	if s.opts.EnvFile != "" {
+		s.p.Environment = map[string]string{}
+		fill(s.p.Environment, s.loadEnv(s.opts.EnvFile, s.env, true))
+		fill(env, s.p.Environment)
+	}
+	s.r = newResolver(s.loader, s.root, env)
+	s.readPlugins()
+	dotenv := s.dotenvFiles()
+	early := map[string]string{}
+	fill(early, env)
+	if len(dotenv) > 0 {
+		fill(early, s.loadEnv(dotenv[len(dotenv)-1], env, false))
+	}
+	s.r = newResolver(s.loader, s.root, early)
+	stage := s.opts.Stage
+	at := cfn.Place{File: "--stage"}
+	if stage == "" {
+		at = s.root.Path("provider", "stage").At()
+		stage, _ = s.text(s.r.get(s.root, "provider", "stage"), "provider.stage")
+	}
+	if stage == "" {
+		stage = defaultStage
+	}
+	if !stageName.MatchString(stage) {
+		s.badName = true
+		s.faultf(at, "%q is not a stage's name: 1 to 128 letters, digits, - and _", stage)
+	}
+	s.p.Stage = stage
+	s.addDotenv(env, dotenv)
+
+	s.r = newResolver(s.loader, s.root, env)
+	s.r.stage = stage
+	s.r.given["provider.stage"] = stage
+	if s.opts.Region != "" {
+		s.r.given["provider.region"] = s.opts.Region
+	} else if region, ok := s.text(s.r.get(s.root, "provider", "region"), "provider.region"); ok {
+		s.p.Region = region
+		s.r.given["provider.region"] = region
+		if !regionName.MatchString(region) {
+			s.faultf(s.root.Path("provider", "region").At(), "%q is not a region, such as eu-west-1", region)
+		}
+	}
+	s.p.setDefaults()
+	if _, ok := s.r.given["provider.region"]; !ok {
+		s.r.given["provider.region"] = s.p.Region
+	}
+	s.readPlugins()
+}
+
+// dotenvFiles are the .env files that count for every stage, or nil when .env files do not count. "{stage}" stands for
+// the stage. The later ones give way to the earlier ones.
+func (s *service) dotenvFiles() []string {
+	use := s.r.get(s.root, "useDotenv")
+	version := s.root.Get("frameworkVersion").Str()
+	version4 := strings.HasPrefix(strings.TrimLeft(version, "^~>=v "), "4")
+	switch {
+	case use.Is(cfn.Bool) && use.Text == "false":
+		return nil
+	case use.Is(cfn.String) && use.Text != "true":
+		return []string{".env.{stage}", use.Text, ".env"}
+	case use.Is(cfn.List):
+		files := []string{".env.{stage}"}
+		for _, item := range use.Items {
+			files = append(files, item.Str())
+		}
+		return append(files, ".env")
+	case use.Is(cfn.Bool), use.Is(cfn.String), version4:
+		return []string{".env.{stage}", ".env"}
+	case slices.Contains(s.plugins, "serverless-dotenv-plugin"):
+		return s.pluginDotenv()
+	}
+	return nil
+}
+
+// pluginDotenv are the files of serverless-dotenv-plugin, which also go to the functions: of NODE_ENV, else of the stage
+// and, where no stage was asked for, of "development".
+func (s *service) pluginDotenv() []string {
+	var files []string
+	if env := s.env["NODE_ENV"]; env != "" {
+		files = []string{".env." + env + ".local", ".env." + env}
+	} else {
+		files = []string{".env.{stage}.local", ".env.{stage}"}
+		if s.opts.Stage == "" {
+			files = append(files, ".env.development.local", ".env.development")
+		}
+	}
+	files = append(files, ".env.local", ".env")
+	conf := s.r.get(s.root, "custom", "dotenv")
+	if path, ok := s.r.get(conf, "path").Scalar(); ok {
+		return []string{path}
+	}
+	if base, ok := s.r.get(conf, "basePath").Scalar(); ok {
+		for i := range files {
+			files[i] = filepath.Join(base, files[i])
+		}
+	}
+	return files
+}
+
+// addDotenv adds what .env files set to env and, for serverless-dotenv-plugin, to what functions get.
+func (s *service) addDotenv(env map[string]string, files []string) {
+	known := map[string]string{}
+	fill(known, env)
+	vars := map[string]string{}
+	for _, name := range files {
+		fill(vars, s.loadEnv(strings.ReplaceAll(name, "{stage}", s.p.Stage), known, false))
+	}
+	fill(env, vars)
+	if !slices.Contains(s.plugins, "serverless-dotenv-plugin") {
+		return
+	}
+	conf := s.r.get(s.root, "custom", "dotenv")
+	include, exclude := s.r.deep(s.r.get(conf, "include")), s.r.deep(s.r.get(conf, "exclude"))
+	if s.p.Environment == nil {
+		s.p.Environment = map[string]string{}
+	}
+	for k, v := range vars {
+		if include.Is(cfn.List) && !listed(include, k) || listed(exclude, k) {
+			delete(vars, k)
+			continue
+		}
+		// What the process environment says wins over the file, as in the plugin.
+		if given, ok := env[k]; ok {
+			vars[k] = given
+		} else {
+			vars[k] = v
+		}
+	}
+	fill(s.p.Environment, vars)
+}
+
+func listed(list *cfn.Value, name string) bool {
+	return list.Is(cfn.List) && slices.ContainsFunc(list.Items, func(v *cfn.Value) bool { return v.Str() == name })
+}
+
+func (s *service) readPlugins() {
+	s.plugins = nil
+	list := s.r.get(s.root, "plugins")
+	if list.Is(cfn.Map) {
+		list = s.r.get(list, "modules")
+	}
+	if list == nil || s.r.isBroken(list) {
+		list = &cfn.Value{}
+	}
+	for _, item := range list.Items {
+		item = s.r.reported(s.r.value(item))
+		name, ok := s.text(item, "a plugin's name")
+		if !ok {
+			continue
+		}
+		s.plugins = append(s.plugins, name)
+		switch {
+		case slices.Contains(bundlers, name):
+			s.bundle = true
+		case !slices.Contains(quietPlugins, name):
+			s.warnf(item.Place, "plugin %s is not run: what it adds or changes is missing here", name)
+		}
+	}
+	if s.root.Path("build", "esbuild") != nil || s.root.Get("build").Str() == "esbuild" {
+		s.bundle = true
+	}
+}
+
+func (s *service) readName() {
+	v := s.root.Get("service")
+	if v == nil {
+		s.faultf(cfn.Place{File: s.p.File, Line: 1}, "`service` is missing: the project's name, as in `service: chat`%s", misspelt(s.root, "service"))
+		return
+	}
+	v = s.r.get(s.root, "service")
+	if v.Is(cfn.Map) {
+		if v = s.r.get(v, "name"); v == nil {
+			s.faultf(s.root.Get("service").Place, "`service.name` is missing: the project's name")
+			return
+		}
+	}
+	name, ok := s.text(v, "service")
+	if !ok {
+		if v.Is(cfn.Null) && !s.r.isBroken(v) {
+			s.faultf(v.Place, "`service` is empty: it is the project's name, as in `service: chat`")
+		}
+		return
+	}
+	if !serviceName.MatchString(name) {
+		s.badName = true
+		s.faultf(v.Place, "%q is not a service's name: letters, digits and -, beginning with a letter", name)
+	}
+	s.p.Name = name
+}
+
+// readProvider reads what all functions share. It is false when the project is for another provider.
+func (s *service) readProvider() bool {
+	provider := s.r.get(s.root, "provider")
+	if provider.Is(cfn.Map) {
+		s.hintKeys(provider, "provider", providerKeys)
+	}
+	var name string
+	var at cfn.Place
+	switch {
+	case s.r.isBroken(provider):
+		return true
+	case provider == nil:
+		s.faultf(cfn.Place{File: s.p.File, Line: 1}, "`provider` is missing, as in `provider: {name: aws, runtime: nodejs20.x}`%s", misspelt(s.root, "provider"))
+		return true
+	case provider.Is(cfn.Map):
+		v := s.r.get(provider, "name")
+		if v == nil {
+			s.faultf(provider.Place, "`provider.name` is missing: aws")
+		}
+		name, _ = s.text(v, "provider.name")
+		at = v.At()
+	default:
+		name, _ = s.text(provider, "provider")
+		at = provider.Place
+	}
+	if name != "" && name != "aws" {
+		s.faults = nil // they measured the file by what aws means by it
+		s.faultf(at, "provider %q is not one that Cleat can run: it runs aws", name)
+		return false
+	}
+	s.shared.runtime = s.r.get(provider, "runtime")
+	s.shared.environment = s.environmentMap(s.r.get(provider, "environment"), "provider.environment")
+	s.r.leniently(func() { s.shared.role = s.providerRole() })
+	if syntax, ok := s.r.at(provider, "variableSyntax").Scalar(); ok && !strings.HasPrefix(strings.TrimPrefix(syntax, `\`), "$") {
+		s.faultf(provider.Get("variableSyntax").Place, "variableSyntax is not supported: variables are read as ${…}")
+	}
+	if s.r.at(provider, "layers") != nil {
+		s.warnLayers(provider.Get("layers").Place)
+	}
+	return true
+}
+
+func (s *service) warnLayers(at cfn.Place) {
+	s.warnf(at, "layers are not mounted: what functions use of them must be in the project's folder too")
+}
+
+// text reads a value that must be text. An absent, null or unresolved one is ok=false without a fault.
+func (l *loader) text(v *cfn.Value, what string) (string, bool) {
+	if v == nil || v.Kind == cfn.Null {
+		return "", false
+	}
+	s, ok := v.Scalar()
+	if !ok {
+		l.faultf(v.Place, "%s must be text, not %s", what, v.Kind)
+	}
+	return s, ok
+}
+
+// number reads a value that must be a whole number from low to high.
+func (l *loader) number(v *cfn.Value, what string, low, high int) (int, bool) {
+	s, ok := v.Scalar()
+	if !ok {
+		if v != nil && v.Kind != cfn.Null {
+			l.faultf(v.Place, "%s must be a number from %d to %d, not %s", what, low, high, v.Kind)
+		}
+		return 0, false
+	}
+	n, ok := wholeNumber(s)
+	if !ok || n < low || n > high {
+		l.faultf(v.Place, "%s is %s: it must be a whole number from %d to %d", what, s, low, high)
+		return 0, false
+	}
+	return n, true
+}

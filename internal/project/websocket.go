@@ -1,0 +1,451 @@
+package project
+
+import (
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+	"cleat/internal/cfn"
+)
+
+// event is one websocket event of a function: a route.
+type event struct {
+	place      cfn.Place
+	route      string
+	twoWay     bool
+	authorizer *authorizer
+}
+
+// authorizer decides at $connect.
+type authorizer struct {
+	place    cfn.Place
+	name     string
+	arn      *cfn.Value // of a function elsewhere; nil: the function of that name here
+	identity *cfn.Value
+}
+
+var (
+	websocketKeys  = []string{"route", "authorizer", "routeResponseSelectionExpression", "routeKey"}
+	authorizerKeys = []string{"name", "arn", "identitySource"}
+	otherEvents    = []string{
+		"http", "httpApi", "schedule", "sqs", "sns", "stream", "s3", "cloudwatchEvent", "cloudwatchLog", "eventBridge",
+		"cognitoUserPool", "alb", "alexaSkill", "alexaSmartHome", "iot", "iotFleetProvisioning", "kafka", "msk", "activemq",
+		"rabbitmq", "cloudFront", "existingS3", "appSync",
+	}
+)
+
+const defaultIdentitySource = "route.request.header.Auth"
+
+func (s *service) hasRoutes() bool {
+	return slices.ContainsFunc(s.functions, func(f *function) bool { return len(f.routes) > 0 })
+}
+
+// authorizes reports whether a function is an authorizer of this API.
+func (s *service) authorizes(key string) bool {
+	return slices.ContainsFunc(s.functions, func(f *function) bool {
+		return slices.ContainsFunc(f.routes, func(e *event) bool {
+			return e.authorizer != nil && e.authorizer.arn == nil && e.authorizer.name == key
+		})
+	})
+}
+
+// readEvents reads a function's events. Those of other kinds than websocket are named and left alone.
+func (s *service) readEvents(f *function) {
+	list := s.r.get(f.raw, "events")
+	if list == nil || list.Kind == cfn.Null {
+		return
+	}
+	if !list.Is(cfn.List) {
+		s.faultf(list.Place, "function %s: events must be a list, as in `- websocket: $connect`, not %s", f.key, list.Kind)
+		return
+	}
+	for _, raw := range list.Items {
+		v := s.r.reported(s.r.value(raw))
+		switch {
+		case s.r.isBroken(v):
+		case v.Is(cfn.String) && v.Text == "websocket":
+			s.faultf(v.Place, "function %s: a websocket event needs a route, as in `- websocket: $connect`", f.key)
+		case v.Is(cfn.String):
+			s.otherEvent(f, v.Place, v.Text)
+		case v.Is(cfn.Map) && len(v.Keys) > 0:
+			s.readEvent(f, v)
+		case v.Kind != cfn.Null:
+			s.faultf(v.Place, "function %s: an event must be a map, as in `- websocket: $connect`, not %s", f.key, v.Kind)
+		}
+	}
+}
+
+func (s *service) readEvent(f *function, v *cfn.Value) {
+	ws := v.Get("websocket")
+	if ws == nil {
+		s.otherEvent(f, v.Keys[0].Place, v.Keys[0].Key)
+		return
+	}
+	for _, e := range v.Keys {
+		if e.Key != "websocket" {
+			s.faultf(e.Place, "function %s: %s stands beside `websocket`, not in it: indent it further", f.key, e.Key)
+			return
+		}
+	}
+	if e := s.readWebsocket(f, s.r.deep(ws), v.Keys[0].Place); e != nil {
+		s.addRoute(f, e)
+	}
+}
+
+func (s *service) otherEvent(f *function, at cfn.Place, kind string) {
+	if !slices.Contains(otherEvents, kind) && nearest(kind, append([]string{"websocket"}, otherEvents...)) == "websocket" {
+		s.faultf(at, "function %s: there is no event %q; did you mean websocket?", f.key, kind)
+		return
+	}
+	s.leaveAlone("event " + kind)
+}
+
+// readWebsocket reads one websocket event in any of its forms. It is nil when a fault has been noted.
+func (s *service) readWebsocket(f *function, v *cfn.Value, at cfn.Place) *event {
+	if s.r.isBroken(v) {
+		return nil
+	}
+	if route, ok := v.Scalar(); ok {
+		return &event{place: v.Place, route: route}
+	}
+	if !v.Is(cfn.Map) {
+		s.faultf(at, "function %s: a websocket event is a route key, as in `- websocket: $connect`, or a map with `route`, not %s", f.key, kindOf(v))
+		return nil
+	}
+	what := "function " + f.key + ": a websocket event"
+	s.checkKeys(v, what, websocketKeys)
+	e := &event{place: v.Place}
+	key := v.Get("route")
+	if key == nil {
+		key = v.Get("routeKey") // of the plugin that came before the framework had this event
+	}
+	route, ok := s.text(key, "a route")
+	if !ok {
+		if !s.r.isBroken(key) && !key.Is(cfn.Map) && !key.Is(cfn.List) {
+			s.faultf(at, "%s has no `route`, as in `route: $connect`", what)
+		}
+		return nil
+	}
+	e.route, e.place = route, key.Place
+	if rv := v.Get("routeResponseSelectionExpression"); rv != nil && rv.Kind != cfn.Null {
+		if rv.Str() != apigw.RouteDefault {
+			s.faultf(rv.Place, "%s: routeResponseSelectionExpression can only be $default, not %q", what, rv.Str())
+		}
+		e.twoWay = true
+	}
+	if av := v.Get("authorizer"); av != nil && av.Kind != cfn.Null {
+		e.authorizer = s.readAuthorizer(f, av)
+		if route != apigw.RouteConnect {
+			s.faultf(av.Place, "%s: an authorizer works on $connect only, not on route %q", what, route)
+			e.authorizer = nil
+		}
+	}
+	return e
+}
+
+func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
+	a := &authorizer{place: v.Place, identity: texts(v.Place, defaultIdentitySource)}
+	what := "function " + f.key + ": authorizer"
+	if text, ok := v.Scalar(); ok {
+		if strings.Contains(text, ":") {
+			a.arn, a.name = v, text[strings.LastIndexByte(text, ':')+1:]
+			return a
+		}
+		a.name = text
+		return s.localAuthorizer(a, v.Place)
+	}
+	if !v.Is(cfn.Map) {
+		s.faultf(v.Place, "%s must be a function's name, an ARN, or a map of them, not %s", what, v.Kind)
+		return nil
+	}
+	if isIntrinsic(v) {
+		a.arn, a.name = v, f.key+"Authorizer"
+		return a
+	}
+	s.checkKeys(v, what, authorizerKeys)
+	if id := v.Get("identitySource"); id.Is(cfn.List) {
+		a.identity = id
+	} else if text, ok := id.Scalar(); ok {
+		a.identity = texts(id.Place, text)
+	}
+	s.checkIdentity(what, a.identity)
+	name, _ := s.text(v.Get("name"), what+": name")
+	switch arn := v.Get("arn"); {
+	case arn.Is(cfn.String):
+		a.arn, a.name = arn, arn.Text[strings.LastIndexByte(arn.Text, ':')+1:]
+	case arn != nil && name == "":
+		s.faultf(arn.Place, "%s: an `arn` that is not text needs a `name` beside it", what)
+		return nil
+	case arn != nil:
+		a.arn, a.name = arn, name
+	case name == "":
+		s.faultf(v.Place, "%s needs `name` (of a function here) or `arn`", what)
+		return nil
+	default:
+		a.name = name
+		return s.localAuthorizer(a, v.Get("name").Place)
+	}
+	return a
+}
+
+// checkIdentity faults identity sources that WebSocket APIs do not take (spec control-plane §8).
+func (l *loader) checkIdentity(what string, list *cfn.Value) {
+	for _, v := range list.Items {
+		text, _ := v.Scalar()
+		ok := slices.ContainsFunc([]string{"route.request.header.", "route.request.querystring.", "stageVariables.", "context."}, func(prefix string) bool {
+			return strings.HasPrefix(text, prefix) && len(text) > len(prefix)
+		})
+		if !ok && !isIntrinsic(v) {
+			l.faultf(v.Place, "%s: %q is not an identity source: route.request.header.NAME, route.request.querystring.NAME, stageVariables.NAME or context.NAME", what, text)
+		}
+	}
+}
+
+func (s *service) localAuthorizer(a *authorizer, at cfn.Place) *authorizer {
+	var names []string
+	for _, f := range s.functions {
+		if f.key == a.name {
+			return a
+		}
+		names = append(names, f.key)
+	}
+	s.faultf(at, "the authorizer %q is no function of this project%s", a.name, didYouMean(a.name, names))
+	return nil
+}
+
+// routeFault says what is wrong with a route key, "" when nothing is.
+func routeFault(route string) string {
+	reserved := []string{apigw.RouteConnect, apigw.RouteDisconnect, apigw.RouteDefault}
+	switch {
+	case strings.TrimSpace(route) == "":
+		return "a route key is empty"
+	case len(route) > apigw.QuotaRouteKey:
+		return "a route key has at most 128 characters"
+	case strings.HasPrefix(route, "$") && !slices.Contains(reserved, route):
+		return "route keys that begin with $ are reserved: " + route + " is not one of $connect, $disconnect, $default" + didYouMeanOnly(route, reserved)
+	}
+	return ""
+}
+
+func didYouMeanOnly(word string, known []string) string {
+	if k := nearest(word, known); k != "" {
+		return "; did you mean " + k + "?"
+	}
+	return ""
+}
+
+// addRoute takes a route in, unless its key is illegal or taken.
+func (s *service) addRoute(f *function, e *event) {
+	if why := routeFault(e.route); why != "" {
+		s.faultf(e.place, "function %s: %s", f.key, why)
+		return
+	}
+	for _, g := range s.functions {
+		for _, other := range g.routes {
+			if other.route == e.route {
+				s.faultf(e.place, "route %s of function %s belongs to function %s already (%s): a route has one function", e.route, f.key, g.key, other.place)
+				return
+			}
+			if routeID(other.route) == routeID(e.route) {
+				s.faultf(e.place, "routes %q and %q (%s) would both be the resource %s: rename one", e.route, other.route, other.place, routeID(e.route))
+				return
+			}
+		}
+	}
+	f.routes = append(f.routes, e)
+}
+
+// addAPI makes the API with its routes, stage and deployment (spec control-plane §16).
+func (s *service) addAPI() {
+	provider := s.r.get(s.root, "provider")
+	if !s.hasRoutes() {
+		s.warnf(cfn.Place{File: s.p.File}, "no function has a websocket event: there is nothing to connect to")
+		return
+	}
+	if v := s.r.at(provider, "apiGateway", "websocketApiId"); v != nil {
+		s.warnf(v.At(), "provider.apiGateway.websocketApiId names an API made elsewhere: here the project gets an API of its own")
+	}
+	at := provider.At()
+	text := func(key, fallback string) *cfn.Value {
+		v := s.r.get(provider, key)
+		if v == nil { // as the plugin spelt it that came before the framework knew WebSockets
+			v = s.r.get(provider, strings.Replace(key, "websocketsApi", "websocketApi", 1))
+		}
+		if t, ok := s.text(v, "provider."+key); ok && t != "" {
+			return cfn.TextOf(v.Place, t)
+		}
+		return cfn.TextOf(at, fallback)
+	}
+	description := text("websocketsDescription", "Serverless Websockets")
+	selection := text("websocketsApiRouteSelectionExpression", "$request.body.action")
+	if !strings.HasPrefix(selection.Text, "$") && !strings.Contains(selection.Text, "${") {
+		s.faultf(selection.Place, "websocketsApiRouteSelectionExpression %q must be an expression, such as $request.body.action", selection.Text)
+	}
+	api := &cfn.Value{Kind: cfn.Map}
+	own := &template{resources: api}
+	own.add(at, apiID, "AWS::ApiGatewayV2::Api", cfn.MapOf(at,
+		"Name", text("websocketsApiName", s.p.Stage+"-"+s.p.Name+"-websockets"),
+		"RouteSelectionExpression", selection,
+		"Description", description,
+		"ProtocolType", cfn.TextOf(at, "WEBSOCKET")))
+	var routes []string
+	for _, f := range s.functions {
+		if len(f.routes) > 0 {
+			s.addIntegration(own, f)
+		}
+		for _, e := range f.routes {
+			routes = append(routes, s.addRouteResources(own, f, e)...)
+		}
+	}
+	s.addStage(own, provider, description, routes)
+	for _, e := range api.Keys {
+		set(s.t.resources, e)
+		s.generated[e.Key] = true
+	}
+	s.t.output(at, "ServiceEndpointWebsocket", "URL of the service endpoint", join(at, "",
+		cfn.TextOf(at, "wss://"), ref(at, apiID), cfn.TextOf(at, ".execute-api."), ref(at, "AWS::Region"), cfn.TextOf(at, "."),
+		ref(at, "AWS::URLSuffix"), cfn.TextOf(at, "/"+s.p.Stage)))
+}
+
+func (s *service) addIntegration(t *template, f *function) {
+	at := f.routes[0].place
+	arn := getAtt(at, functionID(f.key), "Arn")
+	t.add(at, integrationID(f.key), "AWS::ApiGatewayV2::Integration", cfn.MapOf(at,
+		"ApiId", ref(at, apiID),
+		"IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)),
+		"IntegrationUri", lambdaURI(at, arn)))
+	addPermission(t, at, permissionID(f.key), arn)
+}
+
+func addPermission(t *template, at cfn.Place, id string, arn *cfn.Value) {
+	t.add(at, id, "AWS::Lambda::Permission", cfn.MapOf(at,
+		"FunctionName", arn,
+		"Action", cfn.TextOf(at, "lambda:InvokeFunction"),
+		"Principal", cfn.TextOf(at, "apigateway.amazonaws.com")))
+}
+
+// addRouteResources makes a route and what belongs to it; it returns what the deployment depends on.
+func (s *service) addRouteResources(t *template, f *function, e *event) []string {
+	at := e.place
+	id, ids := routeID(e.route), []string{routeID(e.route)}
+	props := cfn.MapOf(at,
+		"ApiId", ref(at, apiID),
+		"RouteKey", cfn.TextOf(at, e.route),
+		"AuthorizationType", cfn.TextOf(at, apigw.AuthorizationNone),
+		"Target", join(at, "/", cfn.TextOf(at, "integrations"), ref(at, integrationID(f.key))))
+	if a := e.authorizer; a != nil {
+		set(props, cfn.Entry{Key: "AuthorizationType", Place: a.place, Value: cfn.TextOf(a.place, apigw.AuthorizationCustom)})
+		set(props, cfn.Entry{Key: "AuthorizerId", Place: a.place, Value: ref(a.place, authorizerID(a.name))})
+		arn := a.arn
+		if arn == nil {
+			arn = getAtt(a.place, functionID(a.name), "Arn")
+			addPermission(t, a.place, permissionID(a.name), arn)
+		}
+		t.add(a.place, authorizerID(a.name), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(a.place,
+			"ApiId", ref(a.place, apiID),
+			"Name", cfn.TextOf(a.place, a.name),
+			"AuthorizerType", cfn.TextOf(a.place, "REQUEST"),
+			"AuthorizerUri", lambdaURI(a.place, subPseudo(arn)),
+			"IdentitySource", a.identity))
+	}
+	if e.twoWay {
+		set(props, cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})
+	}
+	t.add(at, id, "AWS::ApiGatewayV2::Route", props)
+	if e.twoWay {
+		ids = append(ids, routeResponseID(e.route))
+		t.add(at, routeResponseID(e.route), "AWS::ApiGatewayV2::RouteResponse", cfn.MapOf(at,
+			"ApiId", ref(at, apiID), "RouteId", ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
+	}
+	return ids
+}
+
+const accessLogFormat = `$context.identity.sourceIp $context.identity.caller $context.identity.user [$context.requestTime] ` +
+	`"$context.eventType $context.routeKey $context.connectionId" $context.requestId`
+
+// unnamedDeployment is the deployment's ID until everything that it freezes is known.
+const unnamedDeployment = "WebsocketsDeployment"
+
+func (s *service) addStage(t *template, provider, description *cfn.Value, routes []string) {
+	at := provider.At()
+	props := cfn.MapOf(at,
+		"ApiId", ref(at, apiID),
+		"StageName", cfn.TextOf(at, s.p.Stage),
+		"Description", description,
+		"DeploymentId", ref(at, unnamedDeployment))
+	if logs := s.r.deep(s.r.get(provider, "logs", "websocket")); logs.Is(cfn.Map) || logs.Is(cfn.Bool) && logs.Text == "true" {
+		s.addStageLogs(t, props, logs)
+	}
+	t.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
+	t.add(at, unnamedDeployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", ref(at, apiID), "Description", description),
+		"DependsOn", texts(at, routes...))
+}
+
+func (s *service) addStageLogs(t *template, stage, logs *cfn.Value) {
+	at := logs.Place
+	s.checkKeys(logs, "provider.logs.websocket", []string{
+		"level", "format", "accessLogging", "executionLogging", "fullExecutionData", "role", "roleManagedExternally",
+	})
+	on := func(key string) bool { return logs.Get(key).Str() != "false" }
+	level := "INFO"
+	if v := logs.Get("level"); v != nil {
+		if level = v.Str(); level != "INFO" && level != "ERROR" {
+			s.faultf(v.Place, "provider.logs.websocket.level is %q: it must be INFO or ERROR", level)
+		}
+	}
+	if !on("executionLogging") {
+		level = "OFF"
+	}
+	set(stage, cfn.Entry{Key: "DefaultRouteSettings", Place: at, Value: cfn.MapOf(at,
+		"DataTraceEnabled", cfn.BoolOf(at, on("fullExecutionData")), "LoggingLevel", cfn.TextOf(at, level))})
+	if !on("accessLogging") {
+		return
+	}
+	format := accessLogFormat
+	if v, ok := logs.Get("format").Scalar(); ok {
+		format = v
+	}
+	t.add(at, logGroupID, "AWS::Logs::LogGroup", cfn.MapOf(at, "LogGroupName", cfn.TextOf(at, "/aws/websocket/"+s.p.Name+"-"+s.p.Stage)))
+	set(stage, cfn.Entry{Key: "AccessLogSettings", Place: at, Value: cfn.MapOf(at,
+		"DestinationArn", sub(at, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${"+logGroupID+"}"),
+		"Format", cfn.TextOf(at, format))})
+}
+
+// nameDeployment gives the deployment an ID that changes with what it freezes, so that a change is deployed anew. What the
+// project itself adds to the API (routes, integrations, models, under resources) is part of that and is waited for.
+func (s *service) nameDeployment() {
+	deployment := s.t.resources.Get(unnamedDeployment)
+	if deployment == nil {
+		return
+	}
+	frozen := &cfn.Value{Kind: cfn.Map}
+	after := &cfn.Value{Kind: cfn.List, Place: deployment.Place}
+	after.Items = append(after.Items, deployment.Get("DependsOn").Items...)
+	known := func(id string) bool {
+		return slices.ContainsFunc(after.Items, func(v *cfn.Value) bool { return v.Str() == id })
+	}
+	for _, e := range s.t.resources.Keys {
+		kind, ok := strings.CutPrefix(e.Value.Get("Type").Str(), "AWS::ApiGatewayV2::")
+		if !ok || slices.Contains([]string{"Stage", "Deployment", "DomainName", "ApiMapping"}, kind) {
+			continue
+		}
+		frozen.Keys = append(frozen.Keys, e)
+		if kind != "Api" && e.Value.Get("DependsOn") == nil && e.Value.Path("Properties", "ApiId", "Ref").Str() == apiID && !s.generated[e.Key] && !known(e.Key) {
+			after.Items = append(after.Items, cfn.TextOf(e.Place, e.Key))
+		}
+	}
+	id := deploymentID(frozen)
+	out := &cfn.Value{Kind: cfn.Map, Place: s.t.resources.Place}
+	for _, e := range s.t.resources.Keys {
+		switch {
+		case e.Key == unnamedDeployment:
+			e.Key, e.Value = id, withKey(e.Value, cfn.Entry{Key: "DependsOn", Place: after.Place, Value: after})
+		case e.Key == stageID && e.Value.Path("Properties", "DeploymentId", "Ref").Str() == unnamedDeployment:
+			at := e.Value.Path("Properties", "DeploymentId").Place
+			over := cfn.MapOf(at, "Properties", cfn.MapOf(at, "DeploymentId", cfn.MapOf(at, "Ref", cfn.TextOf(at, id))))
+			e.Value = merged(e.Value, over)
+		}
+		out.Keys = append(out.Keys, e)
+	}
+	s.t.resources = out
+}
