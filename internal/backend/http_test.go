@@ -209,12 +209,11 @@ func TestHTTPTimeouts(t *testing.T) {
 		url     string
 		limit   time.Duration
 	}{
-		"deadline before the head":     {url: s.URL, limit: short},
-		"deadline within the body":     {url: s.URL + "/body", limit: short},
-		"response header time-out":     {options: backend.HTTPOptions{ResponseHeaderTimeout: short}, url: s.URL, limit: 10 * time.Second},
-		"TLS handshake time-out":       {options: backend.HTTPOptions{TLSHandshakeTimeout: short}, url: "https://" + silent.Addr().String(), limit: 10 * time.Second},
-		"deadline in a TLS handshake":  {url: "https://" + silent.Addr().String(), limit: short},
-		"deadline waiting for a place": {options: backend.HTTPOptions{MaxConnsPerHost: 1}, url: s.URL, limit: short},
+		"deadline before the head":    {url: s.URL, limit: short},
+		"deadline within the body":    {url: s.URL + "/body", limit: short},
+		"response header time-out":    {options: backend.HTTPOptions{ResponseHeaderTimeout: short}, url: s.URL, limit: 10 * time.Second},
+		"TLS handshake time-out":      {options: backend.HTTPOptions{TLSHandshakeTimeout: short}, url: "https://" + silent.Addr().String(), limit: 10 * time.Second},
+		"deadline in a TLS handshake": {url: "https://" + silent.Addr().String(), limit: short},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -234,6 +233,31 @@ func TestHTTPTimeouts(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestHTTPBoundsConnections: past the bound a call waits for a place, as long as its context lets it.
+func TestHTTPBoundsConnections(t *testing.T) {
+	arrived, release := make(chan struct{}, 2), make(chan struct{})
+	s := newTestServer(t, func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	})
+	h := newTestHTTP(t, backend.HTTPOptions{MaxConnsPerHost: 1})
+	r := &backend.Request{Method: "POST", URL: parse(t, s.URL)}
+	first := make(chan error, 1)
+	go func() {
+		_, err := h.Do(within(t, 10*time.Second), r)
+		first <- err
+	}()
+	<-arrived
+	_, err := h.Do(within(t, 20*time.Millisecond), r)
+	if apigw.KindOf(err) != apigw.KindIntegrationTimeout || len(arrived) != 0 {
+		t.Errorf("the second call: %v, arrived %d times", err, len(arrived))
+	}
+	close(release)
+	if err := <-first; err != nil {
+		t.Errorf("the first call: %v", err)
+	}
 }
 
 func TestHTTPFollowsNoRedirect(t *testing.T) {

@@ -93,7 +93,7 @@ func TestCompileFaults(t *testing.T) {
 		"type":                 {apigw.Integration{IntegrationType: "FTP"}, nil, []string{`integrationType: "FTP"`}},
 		"payload format":       {apigw.Integration{IntegrationType: apigw.IntegrationMock, PayloadFormatVersion: "2.0"}, nil, []string{`payloadFormatVersion: "2.0"`}},
 		"passthrough":          {apigw.Integration{IntegrationType: apigw.IntegrationMock, PassthroughBehavior: "SOMETIMES"}, nil, []string{`passthroughBehavior: "SOMETIMES"`}},
-		"VPC link":              {apigw.Integration{IntegrationType: apigw.IntegrationMock, ConnectionType: "VPC_LINK"}, nil, []string{`connectionType: "VPC_LINK"`}},
+		"VPC link":             {apigw.Integration{IntegrationType: apigw.IntegrationMock, ConnectionType: "VPC_LINK"}, nil, []string{`connectionType: "VPC_LINK"`}},
 		"content handling":     {apigw.Integration{IntegrationType: apigw.IntegrationMock, ContentHandlingStrategy: "X"}, nil, []string{`contentHandlingStrategy: "X"`}},
 		"negative time-out":    {apigw.Integration{IntegrationType: apigw.IntegrationMock, TimeoutInMillis: -1}, nil, []string{"timeoutInMillis: -1"}},
 		"function ARN alone":   {apigw.Integration{IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: "arn:aws:lambda:eu-west-1:123456789012:function:f"}, nil, []string{"is not a Lambda integration URI"}},

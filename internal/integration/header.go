@@ -50,23 +50,21 @@ func checkMappedHeader(name string) error {
 
 // isOneOf compares header names as backends may do that turn hyphens into underscores, such as those of WSGI and CGI.
 func isOneOf(name string, set []string) bool {
-	return slices.ContainsFunc(set, func(s string) bool { return len(s) == len(name) && sameName(s, name) })
+	return slices.ContainsFunc(set, func(s string) bool { return len(s) == len(name) && sameName(name, s) })
 }
 
 func isOwn(name string) bool {
-	return len(name) >= len(ownPrefix) && sameName(ownPrefix, name[:len(ownPrefix)])
+	return len(name) >= len(ownPrefix) && sameName(name[:len(ownPrefix)], ownPrefix)
 }
 
-func sameName(a, b string) bool {
-	for i := range len(a) {
-		x, y := lower(a[i]), lower(b[i])
-		if x == '_' {
-			x = '-'
+// sameName compares a client's header name with one of ours, of the same length.
+func sameName(client, ours string) bool {
+	for i := range len(ours) {
+		c := lower(client[i])
+		if c == '_' {
+			c = '-'
 		}
-		if y == '_' {
-			y = '-'
-		}
-		if x != y {
+		if c != lower(ours[i]) {
 			return false
 		}
 	}

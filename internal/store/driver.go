@@ -72,8 +72,8 @@ type Driver interface {
 	Commit(ctx context.Context, changes []Change) (Revision, error)
 	// Watch calls changed once with the store's revision as soon as no later commit can escape it, and from then on
 	// after commits that touched a key with the prefix. One call may stand for many commits; a call for nothing is
-	// allowed. changed runs in the goroutine of the caller of Watch, one call at a time. Watch ends with ctx and
-	// returns its cause, or earlier with an error when the store is lost.
+	// allowed. changed runs in the goroutine of the caller of Watch, one call at a time; no call begins when ctx has
+	// ended. Watch then returns its cause, or earlier an error when the store is lost.
 	Watch(ctx context.Context, prefix string, changed func(Revision)) error
 }
 

@@ -118,7 +118,9 @@ func (d *Driver) Watch(ctx context.Context, prefix string, changed func(store.Re
 			d.mu.RLock()
 			r := w.pending
 			d.mu.RUnlock()
-			changed(r)
+			if ctx.Err() == nil { // both may be ready; an ended context goes before
+				changed(r)
+			}
 		}
 	}
 }

@@ -373,6 +373,10 @@ func testWatchSeesCommit(s subject) {
 	}()
 	first := true
 	err := d.Watch(ctx, "", func(r store.Revision) {
+		if ctx.Err() != nil {
+			t.Error("a call began after the context had ended")
+			return
+		}
 		_, now, err := d.List(ctx, "")
 		if err != nil || now < r {
 			t.Errorf("told of revision %d, but the list is at %d, %v", r, now, err)

@@ -1,0 +1,364 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/cfn"
+	"cleat/internal/store"
+)
+
+// Stack is a CloudFormation template with what it is applied with.
+type Stack struct {
+	// Name is the stack's name, the project's. It makes the identifiers, so that they survive a restart.
+	Name       string
+	Template   *cfn.Value
+	Parameters map[string]string // of the template; nil: its defaults
+	Region     string            // empty: awsapi.DefaultRegion
+	Account    string            // empty: awsapi.DefaultAccount
+}
+
+// application is one Apply.
+type application struct {
+	stack     Stack
+	template  *cfn.Template
+	evaluator *cfn.Evaluator
+	record    store.Stack // of the stack as it was applied before
+	revision  store.Revision
+
+	drafts  map[apigw.APIID]*draft
+	order   []apigw.APIID     // of drafts
+	foreign map[string]bool   // HTTP APIs of the template, by ID: with all that is theirs they are left alone
+	made    map[string]string // keys in the store, by logical ID
+
+	outcome  Outcome
+	left     map[string]int
+	guessed  map[string]bool // what a warning was given of
+	faults   cfn.Faults
+	warnings cfn.Faults
+
+	functionPlaces map[string]cfn.Place // by name
+}
+
+// Apply makes the store hold what a template says: it adds, replaces by logical ID, deletes what an earlier template of
+// the same stack had and this one does not, and publishes a new deployment where the definition changed. All of it is
+// one commit, or nothing when anything is wrong: the error is then a cfn.Faults with every fault and its place, or an
+// *apigw.Error of KindConflict when other writers were quicker every time.
+func (c *Control) Apply(ctx context.Context, s Stack) (Outcome, error) {
+	if s.Region == "" {
+		s.Region = awsapi.DefaultRegion
+	}
+	if s.Account == "" {
+		s.Account = awsapi.DefaultAccount
+	}
+	s.Name = stackName(s.Name)
+	var out Outcome
+	err := retry(func() error {
+		a := &application{
+			stack: s, drafts: map[apigw.APIID]*draft{}, foreign: map[string]bool{}, made: map[string]string{},
+			left: map[string]int{}, guessed: map[string]bool{}, functionPlaces: map[string]cfn.Place{},
+		}
+		if err := a.prepare(ctx, c); err != nil {
+			return err
+		}
+		if err := a.build(ctx, c); err != nil {
+			return err
+		}
+		if err := a.commit(ctx, c); err != nil {
+			return err
+		}
+		out = a.outcome
+		return nil
+	})
+	return out, err
+}
+
+var notInStackName = regexp.MustCompile(`[^A-Za-z0-9-]+`)
+
+// stackName makes a legal stack name of a project's.
+func stackName(name string) string {
+	name = strings.Trim(notInStackName.ReplaceAllString(name, "-"), "-")
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		name = "stack-" + name
+	}
+	return strings.TrimSuffix(name[:min(len(name), 128)], "-")
+}
+
+// prepare reads the template and what the store knows of its stack.
+func (a *application) prepare(ctx context.Context, c *Control) error {
+	var err error
+	if a.template, err = cfn.ReadTemplate(a.stack.Template); err != nil {
+		return err
+	}
+	a.evaluator, err = cfn.NewEvaluator(a.template, cfn.Env{
+		Parameters: a.stack.Parameters, Region: a.stack.Region, Account: a.stack.Account, Partition: partition(a.stack.Region),
+		StackName: a.stack.Name, URLSuffix: urlSuffix(a.stack.Region), Attribute: a.attribute, Import: a.imported,
+	})
+	if err != nil {
+		return err
+	}
+	a.record, a.revision, err = store.Get(ctx, c.store, store.Stacks().Key(a.stack.Name))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("read the record of stack %s: %w", a.stack.Name, err)
+	}
+	return nil
+}
+
+// phases is the order in which API Gateway's resources are taken in, so that each finds what it refers to.
+var phases = []string{"Model", "Authorizer", "Integration", "IntegrationResponse", "Route", "RouteResponse", "Deployment", "Stage"}
+
+// build gives every resource its effect, in memory.
+func (a *application) build(ctx context.Context, c *Control) error {
+	resources, err := a.evaluator.Order()
+	if err != nil {
+		return err
+	}
+	// Order told that there is no circle; people are told of things in the order in which they wrote them.
+	byWriting := slices.DeleteFunc(slices.Clone(a.template.Resources), func(r *cfn.Resource) bool { return !slices.Contains(resources, r) })
+	a.warnOfMacros()
+	if err := a.addAPIs(ctx, c, byWriting); err != nil {
+		return err
+	}
+	for _, phase := range phases {
+		for _, r := range byWriting {
+			if r.Type == apiGateway+phase {
+				if err := a.addToAPI(ctx, c, r, phase); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := a.visitOthers(ctx, c); err != nil {
+		return err
+	}
+	a.pointStages(byWriting)
+	for _, r := range byWriting {
+		a.addOther(r)
+	}
+	a.finish()
+	a.summarize(byWriting)
+	return a.faults.Err()
+}
+
+// warnOfMacros tells of macros that nobody has run. That of SAM has been, or its resources are refused.
+func (a *application) warnOfMacros() {
+	macros := []*cfn.Value{a.template.Transform}
+	if a.template.Transform.Is(cfn.List) {
+		macros = a.template.Transform.Items
+	}
+	for _, m := range macros {
+		if name := m.Str(); name != "" && !strings.HasPrefix(name, "AWS::Serverless-") && name != "AWS::LanguageExtensions" {
+			a.warnings.Addf(m.At(), "the macro %s is not run here: the template is taken as it is written", name)
+		}
+	}
+}
+
+// addAPIs begins a draft for each API of the template.
+func (a *application) addAPIs(ctx context.Context, c *Control, resources []*cfn.Resource) error {
+	for _, r := range resources {
+		if r.Type != apiGateway+"Api" {
+			continue
+		}
+		id := a.idOf(r)
+		protocol, ok := a.evaluate(r.Properties.Get("ProtocolType"))
+		if !ok {
+			continue
+		}
+		if protocol.Str() == "HTTP" || protocol == nil && (r.Properties.Get("Body") != nil || r.Properties.Get("BodyS3Location") != nil) {
+			a.foreign[id] = true
+			a.left[r.Type+" (HTTP)"]++
+			continue
+		}
+		d, err := a.draft(ctx, c, apigw.APIID(id))
+		if errors.Is(err, store.ErrNotFound) {
+			d = &draft{now: store.Tree{API: apigw.API{CreatedDate: now()}}}
+			a.keep(apigw.APIID(id), d)
+		} else if err != nil {
+			return err
+		}
+		api := apigw.API{APIID: apigw.APIID(id), CreatedDate: d.now.API.CreatedDate, APIEndpoint: apiEndpoint(apigw.APIID(id), a.stack.Region)}
+		checkProperties(r, resourceTypes["Api"], &a.faults)
+		if a.decode(r, "Api", &api) {
+			a.report(r, checkAPI(&api))
+			a.warn(r, withoutEffectAPI(&api))
+		}
+		d.now.API = api
+		a.own(r.LogicalID, store.APIs().Key(id).String())
+	}
+	return nil
+}
+
+// draft returns the draft of an API that the store holds, cleared of what this stack put there before. The error of an
+// API that is not there is store.ErrNotFound.
+func (a *application) draft(ctx context.Context, c *Control, id apigw.APIID) (*draft, error) {
+	if d := a.drafts[id]; d != nil {
+		return d, nil
+	}
+	t, err := c.store.Tree(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	d := editable(t)
+	before := map[string]bool{}
+	for _, key := range a.record.Resources {
+		before[key] = true
+	}
+	d.forget(before)
+	a.keep(id, d)
+	return d, nil
+}
+
+func (a *application) keep(id apigw.APIID, d *draft) {
+	a.drafts[id] = d
+	a.order = append(a.order, id)
+}
+
+// own notes that a resource of the template is that key in the store.
+func (a *application) own(logicalID, key string) { a.made[logicalID] = key }
+
+// evaluate evaluates a value; ok is false after a fault.
+func (a *application) evaluate(v *cfn.Value) (result *cfn.Value, ok bool) {
+	result, err := a.evaluator.Evaluate(v)
+	if faults, is := errors.AsType[cfn.Faults](err); is {
+		a.faults = append(a.faults, faults...)
+	}
+	return result, err == nil
+}
+
+// decode evaluates the properties of a resource into its definition.
+func (a *application) decode(r *cfn.Resource, kind string, into any) bool {
+	v, ok := a.evaluate(r.Properties)
+	n := len(a.faults)
+	d := decoder{of: r.LogicalID, faults: &a.faults}
+	d.decode(v, resourceTypes[kind].properties, into)
+	return ok && len(a.faults) == n
+}
+
+// placeOf is where a property of a resource is written, or the resource.
+func (a *application) placeOf(r *cfn.Resource, property string) cfn.Place {
+	for _, e := range r.Properties.Entries() {
+		if e.Key == property {
+			return e.Place
+		}
+	}
+	return r.Place
+}
+
+// report notes problems as faults, at the properties they are about.
+func (a *application) report(r *cfn.Resource, p problems) {
+	for _, one := range p {
+		a.faults.Addf(a.placeOf(r, capital(one.field)), "%s: %s", r.LogicalID, one.err.Message)
+	}
+}
+
+// warn notes problems as warnings.
+func (a *application) warn(r *cfn.Resource, p problems) {
+	for _, one := range p {
+		a.warnings.Addf(a.placeOf(r, capital(one.field)), "%s: %s", r.LogicalID, one.err.Message)
+	}
+}
+
+// reportIf is report unless the resource could not be read: what else is wrong with it then is not its author's doing.
+func (a *application) reportIf(decoded bool, r *cfn.Resource, p problems) {
+	if decoded {
+		a.report(r, p)
+	}
+}
+
+// addToAPI takes in one resource that belongs to an API.
+func (a *application) addToAPI(ctx context.Context, c *Control, r *cfn.Resource, kind string) error {
+	v, ok := a.evaluate(r.Properties.Get("ApiId"))
+	if !ok {
+		return nil
+	}
+	id := v.Str()
+	switch {
+	case id == "":
+		a.faults.Addf(r.Place, "%s: ApiId is required", r.LogicalID)
+		return nil
+	case a.foreign[id]:
+		a.left[r.Type+" (HTTP)"]++
+		return nil
+	}
+	checkProperties(r, resourceTypes[kind], &a.faults)
+	d, err := a.draft(ctx, c, apigw.APIID(id))
+	if errors.Is(err, store.ErrNotFound) {
+		a.faults.Addf(a.placeOf(r, "ApiId"), "%s: Invalid API identifier specified %s", r.LogicalID, id)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.take(d, r, kind)
+	return nil
+}
+
+// finish brings stages with autoDeploy up to date and tells of what cannot work.
+func (a *application) finish() {
+	for _, id := range a.order {
+		d := a.drafts[id]
+		a.checkTargets(d)
+		if len(a.faults) > 0 {
+			continue
+		}
+		if dep := d.autoDeploy(now()); dep != "" {
+			a.own("autoDeploy/"+string(id), store.Deployments(id).Key(dep).String())
+		}
+	}
+	for _, logicalID := range sortedKeys(a.made) {
+		if r := a.template.Resource(logicalID); r != nil && strings.HasPrefix(r.Type, apiGateway) {
+			a.warnOf(r, strings.Split(a.made[logicalID], "/"))
+		}
+	}
+	a.warnings, a.faults = inOrder(a.warnings), inOrder(a.faults)
+}
+
+// checkTargets finds routes made by others whose integration is about to go.
+func (a *application) checkTargets(d *draft) {
+	for i := range d.now.Routes {
+		r := &d.now.Routes[i]
+		if id := strings.TrimPrefix(r.Target, "integrations/"); id != "" && find(d.now.Integrations, integrationID, id) == nil {
+			a.faults.Addf(cfn.Place{}, "API %s: Cannot delete Integration because it is referenced by the following Routes with Ids: [%s]", d.id(), r.RouteID)
+		}
+	}
+}
+
+// warnOf tells of a resource that will not do what it seems to; key is its key in the store, in parts.
+func (a *application) warnOf(r *cfn.Resource, key []string) {
+	d := a.drafts[apigw.APIID(key[1])]
+	switch strings.TrimPrefix(r.Type, apiGateway) {
+	case "Api":
+		if len(d.now.Stages) == 0 {
+			a.warnings.Addf(r.Place, "API %s has no stage: nobody can connect to it", r.LogicalID)
+		}
+	case "Stage":
+		if s := find(d.now.Stages, stageName, key[3]); s != nil && s.DeploymentID == "" && len(a.faults) == 0 {
+			a.warnings.Addf(r.Place, "stage %s has no deployment: it answers 403 Forbidden", s.StageName)
+		}
+	case "Route":
+		if rt := find(d.now.Routes, routeID, key[3]); rt != nil && rt.Target == "" {
+			a.warnings.Addf(r.Place, "route %s has no Target: it answers Internal server error", rt.RouteKey)
+		}
+	}
+}
+
+// inOrder sorts faults by place; what was told twice is told once.
+func inOrder(faults cfn.Faults) cfn.Faults {
+	slices.SortStableFunc(faults, func(x, y cfn.Fault) int {
+		return cmp.Or(strings.Compare(x.Place.File, y.Place.File), x.Place.Line-y.Place.Line)
+	})
+	var out cfn.Faults
+	for _, f := range faults {
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}

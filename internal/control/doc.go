@@ -1,0 +1,10 @@
+// Package control holds the rules of APIs: what may be created, changed and deleted, with which defaults, and with which
+// words AWS refuses (spec control-plane §1.1 to §12). It changes definitions in the store and nothing else; the data
+// plane sees them there.
+//
+// There are two ways in, over the same checks. The operations (CreateAPI, CreateRoute, ...) are what apigatewayv2
+// requests and the console call. Apply gives a whole CloudFormation template effect at once, as a deployment of its stack
+// would: everything or nothing, in place, in one commit.
+//
+// What this version does not have yet it refuses by name, in unsupported.go.
+package control

@@ -1,0 +1,97 @@
+package control
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/cfn"
+	"cleat/internal/store"
+)
+
+var functionName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+
+// functionProperties are what a function of this machine is made of. The others are for AWS alone.
+type functionProperties struct {
+	FunctionName                 string `json:"functionName"`
+	Runtime                      string `json:"runtime"`
+	Handler                      string `json:"handler"`
+	Description                  string `json:"description"`
+	Timeout                      int    `json:"timeout"`    // seconds
+	MemorySize                   int    `json:"memorySize"` // MB
+	ReservedConcurrentExecutions int    `json:"reservedConcurrentExecutions"`
+	Environment                  struct {
+		Variables map[string]string `json:"variables"`
+	} `json:"environment"`
+}
+
+var functionPropertyNames = []string{"FunctionName", "Runtime", "Handler", "Description", "Timeout", "MemorySize", "ReservedConcurrentExecutions", "Environment"}
+
+// addFunction takes in an AWS::Lambda::Function whose code is on this machine; Code.LocalPath is Cleat's own.
+func (a *application) addFunction(r *cfn.Resource) {
+	// The rest is not evaluated: it may hold what only AWS knows.
+	v, ok := a.evaluate(only(r.Properties, append([]string{"Code"}, functionPropertyNames...)))
+	if !ok {
+		return
+	}
+	code := v.Get("Code")
+	path, local := code.Get("LocalPath").Scalar()
+	if !local {
+		// A template that project made has said so already, in terms of what its author wrote.
+		if r.Metadata.Get("cleat") == nil {
+			a.warnings.Addf(r.Place, "function %s: its code is not a folder of this machine, so it is not run here: calls of it fail unless remoteFunctions in cleat.yaml says where it runs", r.LogicalID)
+		}
+		return
+	}
+	name, err := a.physicalName(r, "FunctionName")
+	if err != nil {
+		return // evaluate has told why
+	}
+	var p functionProperties
+	d := decoder{of: r.LogicalID, faults: &a.faults}
+	d.decode(v, functionPropertyNames, &p)
+	at := func(property string) cfn.Place { return a.placeOf(r, property) }
+	if !functionName.MatchString(name) {
+		a.faults.Addf(at("FunctionName"), "function name %q: want 1 to 64 letters, digits, _ and -", name)
+	}
+	if !filepath.IsAbs(path) {
+		a.faults.Addf(at("Code"), "%s: Code.LocalPath must be an absolute path, not %q", r.LogicalID, path)
+	}
+	if p.Runtime == "" {
+		a.faults.Addf(at("Runtime"), "%s: Runtime is required", r.LogicalID)
+	}
+	if p.Handler == "" {
+		a.faults.Addf(at("Handler"), "%s: Handler is required", r.LogicalID)
+	}
+	if v.Get("Timeout") != nil && (p.Timeout < 1 || p.Timeout > 900) {
+		a.faults.Addf(at("Timeout"), "%s: Timeout must be from 1 to 900 seconds", r.LogicalID)
+	}
+	if v.Get("MemorySize") != nil && (p.MemorySize < 128 || p.MemorySize > 10240) {
+		a.faults.Addf(at("MemorySize"), "%s: MemorySize must be from 128 to 10240 MB", r.LogicalID)
+	}
+	place := r.Metadata.Path("cleat", "Place").Str()
+	if place == "" {
+		place = r.Place.String()
+	}
+	f := apigw.Function{
+		Name: name, ARN: a.fill(r, references[r.Type].attributes[arnAttribute], name), Runtime: p.Runtime, Handler: p.Handler,
+		CodeDir: path, Environment: p.Environment.Variables, Timeout: time.Duration(p.Timeout) * time.Second,
+		MemorySize: p.MemorySize, Description: p.Description, Concurrency: p.ReservedConcurrentExecutions, Place: place,
+	}
+	for _, other := range a.outcome.Functions {
+		if other.Name == name {
+			a.faults.Addf(at("FunctionName"), "function name %s is taken: %s has it too", name, other.Place)
+			return
+		}
+	}
+	for _, variable := range sortedKeys(f.Environment) {
+		if strings.Contains(f.Environment[variable], "{{resolve:") {
+			a.warnings.Addf(at("Environment"), "%s: the variable %s is a dynamic reference, which only AWS resolves: the function gets it as it is written", r.LogicalID, variable)
+		}
+	}
+	a.own(r.LogicalID, store.Functions().Key(name).String())
+	a.functionPlaces[name] = at("FunctionName")
+	a.outcome.Functions = append(a.outcome.Functions, f)
+}

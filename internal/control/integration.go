@@ -1,0 +1,201 @@
+package control
+
+import (
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/expr"
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// putIntegration checks an integration, fills in its defaults and puts it in (spec control-plane §6,
+// events-and-integrations §5).
+func (d *draft) putIntegration(in apigw.Integration) problems {
+	var p problems
+	if find(d.now.Integrations, integrationID, in.IntegrationID) == nil {
+		p.mayAdd("Integrations", len(d.now.Integrations), apigw.QuotaIntegrations)
+	}
+	p.integrationTarget(&in)
+	p.oneOf("connectionType", in.ConnectionType, "INTERNET", "VPC_LINK")
+	if in.ConnectionType == "VPC_LINK" && in.ConnectionID == "" {
+		p.bad("connectionId", "The connection type VPC_LINK needs a connectionId")
+	}
+	p.oneOf("contentHandlingStrategy", in.ContentHandlingStrategy, "CONVERT_TO_BINARY", "CONVERT_TO_TEXT")
+	p.oneOf("passthroughBehavior", in.PassthroughBehavior, "WHEN_NO_MATCH", "NEVER", "WHEN_NO_TEMPLATES")
+	if v := in.PayloadFormatVersion; v != "" && v != "1.0" {
+		p.bad("payloadFormatVersion", "Invalid payload format version %s: WebSocket APIs have 1.0 only", v)
+	}
+	p.length("description", in.Description, maxDescription)
+	p.requestParameters(in.RequestParameters)
+	p.templates("requestTemplates", in.RequestTemplates)
+	p.expression(expr.Template, "templateSelectionExpression", in.TemplateSelectionExpression)
+	if in.TimeoutInMillis != 0 && (in.TimeoutInMillis < apigw.QuotaMinTimeoutMillis || in.TimeoutInMillis > apigw.QuotaMaxTimeoutMillis) {
+		p.bad("timeoutInMillis", "Timeout should be between %d ms and %d ms", apigw.QuotaMinTimeoutMillis, apigw.QuotaMaxTimeoutMillis)
+	}
+	setIntegrationDefaults(&in)
+	put(&d.now.Integrations, integrationID, in)
+	return p
+}
+
+func setIntegrationDefaults(in *apigw.Integration) {
+	setDefault := func(s *string, to string) {
+		if *s == "" {
+			*s = to
+		}
+	}
+	setDefault(&in.ConnectionType, "INTERNET")
+	setDefault(&in.PassthroughBehavior, "WHEN_NO_MATCH")
+	setDefault(&in.PayloadFormatVersion, "1.0")
+	if in.TimeoutInMillis == 0 {
+		in.TimeoutInMillis = apigw.QuotaMaxTimeoutMillis
+	}
+	in.IntegrationResponseSelectionExpression = ""
+	switch in.IntegrationType {
+	case apigw.IntegrationMock, apigw.IntegrationHTTP:
+		in.IntegrationResponseSelectionExpression = "${integration.response.statuscode}"
+	case apigw.IntegrationAWS:
+		in.IntegrationResponseSelectionExpression = "${integration.response.statuscode}"
+		if isLambdaURI(in.IntegrationURI) {
+			in.IntegrationResponseSelectionExpression = "${integration.response.body.errorMessage}"
+		}
+	case apigw.IntegrationAWSProxy, apigw.IntegrationHTTPProxy:
+	}
+}
+
+func isLambdaURI(uri string) bool {
+	_, err := awsapi.ParseLambdaURI(uri)
+	return err == nil
+}
+
+func (p *problems) lambdaURI(field, uri string) {
+	p.length(field, uri, maxURI)
+	if _, err := awsapi.ParseLambdaURI(uri); err != nil {
+		p.bad(field, "%v", err)
+	}
+}
+
+// integrationTarget checks type, URI and method, which go together.
+func (p *problems) integrationTarget(in *apigw.Integration) {
+	needsMethod := true
+	switch in.IntegrationType {
+	case apigw.IntegrationAWSProxy:
+		p.lambdaURI("integrationUri", in.IntegrationURI)
+		needsMethod = false
+	case apigw.IntegrationAWS:
+		if parts := strings.SplitN(in.IntegrationURI, ":", 6); len(parts) != 6 || parts[0] != "arn" || parts[2] != "apigateway" {
+			p.bad("integrationUri", "Invalid integration URI %q: want arn:aws:apigateway:{region}:{service}:{action or path}/…", in.IntegrationURI)
+		}
+	case apigw.IntegrationHTTP, apigw.IntegrationHTTPProxy:
+		p.httpURI(in.IntegrationURI)
+	case apigw.IntegrationMock:
+		needsMethod = false
+	default:
+		p.bad("integrationType", "Invalid integration type %q. Must be one of [AWS, AWS_PROXY, HTTP, HTTP_PROXY, MOCK]", in.IntegrationType)
+		needsMethod = false
+	}
+	p.length("integrationUri", in.IntegrationURI, maxURI)
+	switch {
+	case in.IntegrationMethod == "" && needsMethod:
+		p.bad("integrationMethod", "Integration method is required for integrations of type %s", in.IntegrationType)
+	case in.IntegrationMethod != "" && !methodPattern.MatchString(in.IntegrationMethod):
+		p.bad("integrationMethod", "Invalid integration method %q: want an HTTP method, such as POST", in.IntegrationMethod)
+	}
+}
+
+var (
+	methodPattern = regexp.MustCompile(`^[A-Z]{1,64}$`)
+	stageVariable = regexp.MustCompile(`\$\{stageVariables\.[A-Za-z0-9_]+\}`)
+	placeholder   = regexp.MustCompile(`\{[^{}]+\}`)
+)
+
+// httpURI wants a URL; stage variables and {name} may stand anywhere in it, even for the host.
+func (p *problems) httpURI(uri string) {
+	plain := placeholder.ReplaceAllString(stageVariable.ReplaceAllString(uri, "v"), "p")
+	if stageVariable.MatchString(uri) && !strings.Contains(plain, "://") {
+		return // the variable brings the scheme
+	}
+	u, err := url.Parse(plain)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		p.bad("integrationUri", "Invalid HTTP endpoint specified for URI: %s", uri)
+	}
+}
+
+func (p *problems) templates(field string, templates map[string]string) {
+	for _, key := range sortedKeys(templates) {
+		if len(templates[key]) > maxTemplate {
+			p.bad(field, "the template of %s is longer than %d characters", key, maxTemplate)
+		}
+	}
+}
+
+var (
+	mappingTarget = regexp.MustCompile(`^integration\.request\.(header|querystring|path)\.([a-zA-Z0-9._$-]+)$`)
+	mappingSource = regexp.MustCompile(`^(?:'[^']*'|route\.request\.(?:(?:multivalue)?header|(?:multivalue)?querystring)\.[a-zA-Z0-9._$-]+|route\.request\.body|(?:context|stageVariables)\.[a-zA-Z0-9._$-]+)$`)
+	// unmappable are headers that the gateway sets itself (spec events-and-integrations §6).
+	unmappable = []string{"content-length", "transfer-encoding", "x-amzn-trace-id", "x-amzn-apigateway-api-id"}
+)
+
+// requestParameters checks an integration's mappings (spec events-and-integrations §6.1).
+func (p *problems) requestParameters(parameters map[string]string) {
+	for _, target := range sortedKeys(parameters) {
+		source := parameters[target]
+		m := mappingTarget.FindStringSubmatch(target)
+		path, inBody := strings.CutPrefix(source, "route.request.body.")
+		switch {
+		case m == nil:
+			p.bad("requestParameters", "Invalid mapping expression specified: %s: want integration.request.header.{name}, integration.request.querystring.{name} or integration.request.path.{name}", target)
+		case m[1] == "header" && slices.Contains(unmappable, strings.ToLower(m[2])):
+			p.bad("requestParameters", "Invalid mapping expression specified: %s: this header cannot be set", target)
+		case len(source) > maxParameter:
+			p.bad("requestParameters", "Invalid mapping expression specified: the source of %s is longer than %d characters", target, maxParameter)
+		case inBody:
+			if _, err := expr.Parse(expr.Template, "$request.body."+strings.TrimPrefix(path, "$.")); err != nil {
+				p.bad("requestParameters", "Invalid mapping expression specified: %s: only paths to one value are supported", source)
+			}
+		case !mappingSource.MatchString(source):
+			p.bad("requestParameters", "Invalid mapping expression specified: %s, for %s", source, target)
+		}
+	}
+}
+
+// putIntegrationResponse checks an integration response and puts it in (spec control-plane §7).
+func (d *draft) putIntegrationResponse(r apigw.IntegrationResponse) problems {
+	var p problems
+	if find(d.now.Integrations, integrationID, r.IntegrationID) == nil {
+		p.add(apigw.KindNotFound, "integrationId", "Invalid Integration identifier specified %s", r.IntegrationID)
+	}
+	p.responseKey(r.IntegrationResponseKey)
+	for i := range d.now.IntegrationResponses {
+		if o := &d.now.IntegrationResponses[i]; o.IntegrationID == r.IntegrationID && o.IntegrationResponseKey == r.IntegrationResponseKey && o.IntegrationResponseID != r.IntegrationResponseID {
+			p.add(apigw.KindConflict, "integrationResponseKey", "IntegrationResponse with key %s already exists for this Integration", r.IntegrationResponseKey)
+		}
+	}
+	p.oneOf("contentHandlingStrategy", r.ContentHandlingStrategy, "CONVERT_TO_BINARY", "CONVERT_TO_TEXT")
+	p.templates("responseTemplates", r.ResponseTemplates)
+	p.expression(expr.ResponseTemplate, "templateSelectionExpression", r.TemplateSelectionExpression)
+	put(&d.now.IntegrationResponses, integrationResponseID, r)
+	return p
+}
+
+// responseKey wants $default, a regular expression between slashes, or a plain text.
+func (p *problems) responseKey(key string) {
+	const field = "integrationResponseKey"
+	inner, slash := strings.CutPrefix(key, "/")
+	switch {
+	case key == "":
+		p.bad(field, "integrationResponseKey is required: $default or a regular expression between slashes")
+	case strings.HasPrefix(key, "$") && key != apigw.RouteDefault:
+		p.bad(field, "Invalid integration response key %q: want $default or a regular expression between slashes", key)
+	case slash:
+		inner, ok := strings.CutSuffix(inner, "/")
+		if _, err := regexp.Compile(inner); err != nil || !ok {
+			p.bad(field, "Invalid integration response key %q: no regular expression between slashes", key)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/cfn"
+)
+
+// Outcome says what an applied template came to.
+type Outcome struct {
+	APIs      []APISummary     // in the order of the template
+	Functions []apigw.Function // whose code is on this machine
+	Tables    []Table
+	// LeftAlone are the types of the resources that were given no effect, with their number where there are several:
+	// "AWS::IAM::Role", "AWS::SQS::Queue (2)".
+	LeftAlone []string
+	// Warnings are what will not be as the template's author may expect.
+	Warnings []cfn.Fault
+}
+
+// APISummary is one API of a stack.
+type APISummary struct {
+	ID     apigw.APIID
+	Name   string
+	Stages []string
+	Routes []RouteSummary // $connect, $disconnect, then in the order of the template, $default last
+}
+
+// RouteSummary is one route in a few words.
+type RouteSummary struct {
+	RouteKey string
+	Type     apigw.IntegrationType // empty: the route has no target
+	Target   string                // a function's name, "POST https://…", "mock"
+	TwoWay   bool
+}
+
+// summarize fills the outcome.
+func (a *application) summarize(resources []*cfn.Resource) {
+	for _, r := range resources {
+		if r.Type != apiGateway+"Api" || a.made[r.LogicalID] == "" {
+			continue
+		}
+		d := a.drafts[apigw.APIID(a.idOf(r))]
+		api := APISummary{ID: d.id(), Name: d.now.API.Name}
+		for _, s := range d.now.Stages {
+			api.Stages = append(api.Stages, s.StageName)
+		}
+		api.Routes = d.summarizeRoutes(a.routePositions(resources))
+		a.outcome.APIs = append(a.outcome.APIs, api)
+	}
+	for _, typ := range sortedKeys(a.left) {
+		if n := a.left[typ]; n > 1 {
+			typ = fmt.Sprintf("%s (%d)", typ, n)
+		}
+		a.outcome.LeftAlone = append(a.outcome.LeftAlone, typ)
+	}
+	a.outcome.Warnings = a.warnings
+}
+
+// routePositions says where in the template each route is.
+func (a *application) routePositions(resources []*cfn.Resource) map[string]int {
+	positions := map[string]int{}
+	for i, r := range resources {
+		if r.Type == apiGateway+"Route" {
+			positions[a.idOf(r)] = i
+		}
+	}
+	return positions
+}
+
+func (d *draft) summarizeRoutes(positions map[string]int) []RouteSummary {
+	rank := func(r *apigw.Route) int {
+		switch r.RouteKey {
+		case apigw.RouteConnect:
+			return -2
+		case apigw.RouteDisconnect:
+			return -1
+		case apigw.RouteDefault:
+			return len(positions) + 1<<20
+		}
+		return positions[r.RouteID]
+	}
+	routes := slices.Clone(d.now.Routes)
+	slices.SortStableFunc(routes, func(x, y apigw.Route) int { return rank(&x) - rank(&y) })
+	var out []RouteSummary
+	for i := range routes {
+		r := &routes[i]
+		s := RouteSummary{RouteKey: r.RouteKey, TwoWay: slices.ContainsFunc(d.now.RouteResponses, func(rr apigw.RouteResponse) bool { return rr.RouteID == r.RouteID })}
+		if in := find(d.now.Integrations, integrationID, strings.TrimPrefix(r.Target, "integrations/")); in != nil {
+			s.Type, s.Target = in.IntegrationType, targetOf(in)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// targetOf names a backend in a few words.
+func targetOf(in *apigw.Integration) string {
+	switch in.IntegrationType {
+	case apigw.IntegrationMock:
+		return "mock"
+	case apigw.IntegrationHTTP, apigw.IntegrationHTTPProxy:
+		return in.IntegrationMethod + " " + in.IntegrationURI
+	case apigw.IntegrationAWS, apigw.IntegrationAWSProxy:
+		if arn, err := awsapi.ParseLambdaURI(in.IntegrationURI); err == nil {
+			if name, err := awsapi.ParseFunctionName(arn); err == nil {
+				if name.Qualifier != "" {
+					return name.Name + ":" + name.Qualifier
+				}
+				return name.Name
+			}
+			return arn
+		}
+	}
+	return in.IntegrationURI
+}
