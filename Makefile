@@ -1,0 +1,91 @@
+# Everything a developer does here. `make` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GO        ?= go
+BIN       := bin/cleat
+# Tools are built once, from the versions that tools/go.mod pins.
+TOOLS     := .tools
+LINT      := $(TOOLS)/golangci-lint
+GOFUMPT   := $(TOOLS)/gofumpt
+BENCHSTAT := $(TOOLS)/benchstat
+# Packages of the main module.
+ALL       := ./...
+P         ?= ./internal/...
+EXAMPLE   ?= examples/echo
+ARGS      ?=
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build bin/cleat
+	$(GO) build -o $(BIN) ./cmd/cleat
+
+.PHONY: dev
+dev: build node-example ## Build Cleat and run it on an example (EXAMPLE=examples/chat, ARGS="--port 4000")
+	$(BIN) dev $(EXAMPLE) $(ARGS)
+
+.PHONY: node-example
+node-example: # the example's own npm packages, once
+	@if [ -f $(EXAMPLE)/package.json ] && [ ! -d $(EXAMPLE)/node_modules ]; then \
+		echo "installing the example's npm packages"; \
+		npm --prefix $(EXAMPLE) ci --no-fund --no-audit --loglevel=error; fi
+
+.PHONY: setup
+setup: $(LINT) $(GOFUMPT) $(BENCHSTAT) ## Build the pinned tools into .tools
+	$(GO) mod download
+
+$(LINT): tools/go.mod
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(GOFUMPT): tools/go.mod
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o ../$@ mvdan.cc/gofumpt
+$(BENCHSTAT): tools/go.mod
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o ../$@ golang.org/x/perf/cmd/benchstat
+
+.PHONY: test
+test: ## Run the tests: no network, no docker, no credentials
+	$(GO) test $(ALL)
+
+.PHONY: race
+race: ## Run the tests under the race detector
+	$(GO) test -race $(ALL)
+
+.PHONY: lint
+lint: $(LINT) ## Check style and the usual mistakes; other platforms must compile
+	$(LINT) run $(ALL)
+	GOOS=darwin $(GO) build -o /dev/null ./cmd/cleat
+	GOOS=windows $(GO) build -o /dev/null ./cmd/cleat
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the code
+	$(LINT) fmt $(ALL)
+
+.PHONY: tidy
+tidy: # go.mod must be as `go mod tidy` leaves it
+	$(GO) mod tidy -diff
+
+.PHONY: fuzz
+fuzz: ## Fuzz for 30 s each: make fuzz [T=FuzzName] [P=./internal/frame] [D=30s]
+	tools/fuzz.sh "$(P)" "$(T)" "$(or $(D),30s)"
+
+.PHONY: bench
+bench: $(BENCHSTAT) ## Ten runs of the Go benchmarks of P (P=./internal/expr); the servers' are in docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem -count 10 $(P) | tee .tools/bench.txt
+	$(BENCHSTAT) .tools/bench.txt
+
+.PHONY: e2e
+e2e: build ## Drive the binary with wscat, the AWS CLI, the JavaScript SDKs, boto3 and Chromium (installs them)
+	test/e2e/setup.sh
+	$(GO) test -tags e2e -count 1 -timeout 15m ./test/e2e/...
+
+.PHONY: check
+check: tidy lint test race e2e ## Everything that CI runs, in its order
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin $(TOOLS)

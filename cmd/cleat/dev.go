@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"cleat/internal/cfn"
+	"cleat/internal/project"
+	"cleat/internal/server"
+)
+
+// projectFlags say how a project is read; "dev" and "check" share them.
+type projectFlags struct {
+	Dir     string            `arg:"" optional:"" default:"." help:"The project's folder, or its file (serverless.yml, cleat.yaml)."`
+	Stage   string            `help:"Stage to run, as ${opt:stage} sees it." placeholder:"NAME"`
+	Region  string            `help:"Region that functions and ARNs name." placeholder:"NAME"`
+	EnvFile string            `help:"File of NAME=value lines for the project and its functions." placeholder:"FILE"`
+	Param   map[string]string `help:"Value of a parameter, as ${param:NAME} and templates see it. May be repeated." placeholder:"K=V" mapsep:"none"`
+	Opt     map[string]string `help:"Value of a further option, as ${opt:NAME} sees it. May be repeated." placeholder:"K=V" mapsep:"none"`
+}
+
+func (f *projectFlags) options(env []string) project.Options {
+	return project.Options{Stage: f.Stage, Region: f.Region, EnvFile: f.EnvFile, Params: f.Param, Opt: f.Opt, Env: env}
+}
+
+type devCommand struct {
+	projectFlags
+	Port        int      `default:"${port}" help:"Port for WebSocket, management API and TLS, all on one; 0 takes a free one."`
+	Host        string   `default:"127.0.0.1" help:"Address to listen on. Anything but loopback lets other machines in, without credentials."`
+	Limits      string   `enum:"aws,open,project" default:"project" help:"Limits to hold connections to: aws, open, or what the project says (${enum})."`
+	DynamoDB    string   `name:"dynamodb" help:"Endpoint of a local DynamoDB; the project's tables are made there." placeholder:"URL"`
+	LogFormat   string   `enum:"text,json" default:"text" help:"Form of the output: ${enum}."`
+	LogLevel    string   `enum:"debug,info,warn,error" default:"info" help:"Least level of Cleat's own log: ${enum}."`
+	AllowHost   []string `help:"Further host name to be addressed by, such as host.docker.internal. May be repeated." placeholder:"NAME"`
+	AllowOrigin []string `help:"Origin of a web page that may use the management API, such as http://localhost:5173. May be repeated." placeholder:"URL"`
+	StateDir    string   `help:"Folder that keeps the local certificate authority. Default: cleat in the user's state folder." placeholder:"DIR"`
+}
+
+// Help is what "cleat dev --help" teaches beyond the flags.
+func (devCommand) Help() string {
+	return `Runs DIR as its author deploys it to AWS: serverless.yml (.yaml, .json) or cleat.yaml.
+
+Connect with any WebSocket client to the URL that is printed first, push with
+  curl -d hello http://localhost:3001/dev/@connections/CONNECTION_ID
+or with the AWS CLI or an SDK and --endpoint-url http://localhost:3001/dev.
+Saving a file reloads it; connections stay open. Ctrl-C ends in order, a second one at once.`
+}
+
+// Run runs a project until the process is told to stop.
+func (c *devCommand) Run(p *process) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return err
+	}
+	out := &syncWriter{w: p.stdout}
+	var reporter server.Reporter
+	var handler slog.Handler
+	if c.LogFormat == "json" {
+		handler = slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})
+		reporter = &jsonReporter{log: slog.New(handler)}
+	} else {
+		style := styleFor(p.stdout, p.env)
+		handler = &textHandler{out: out, style: style, level: level}
+		reporter = &textReporter{out: out, style: style, platform: level <= slog.LevelDebug}
+	}
+	state, err := c.stateDir(p.env)
+	if err != nil {
+		return err
+	}
+	profile := c.Limits
+	if profile == "project" {
+		profile = ""
+	}
+	err = server.RunDev(p.ctx, server.DevOptions{
+		Dir: c.Dir, Host: c.Host, Port: c.Port, Project: c.options(p.env), Profile: profile, DynamoDB: c.DynamoDB,
+		StateDir: state, Env: p.env, Log: slog.New(handler), Report: reporter,
+		AllowHosts: c.AllowHost, AllowOrigins: c.AllowOrigin,
+		Upstream: func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) },
+	})
+	return showFaults(p.stderr, err)
+}
+
+// stateDir is where Cleat keeps what outlives a run, by the custom of the platform.
+func (c *devCommand) stateDir(env []string) (string, error) {
+	if c.StateDir != "" {
+		return filepath.Abs(c.StateDir)
+	}
+	if dir := lookup(env, "XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "cleat"), nil
+	}
+	home := lookup(env, "HOME")
+	switch runtime.GOOS {
+	case "windows":
+		if dir := lookup(env, "LOCALAPPDATA"); dir != "" {
+			return filepath.Join(dir, "cleat"), nil
+		}
+	case "darwin":
+		if home != "" {
+			return filepath.Join(home, "Library", "Application Support", "cleat"), nil
+		}
+	}
+	if home == "" {
+		return "", errors.New("there is no home folder to keep the local certificate authority in: name a folder with --state-dir")
+	}
+	return filepath.Join(home, ".local", "state", "cleat"), nil
+}
+
+func lookup(env []string, name string) string {
+	for _, kv := range env {
+		if k, v, ok := strings.Cut(kv, "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// showFaults prints the faults of a project, one a line, and turns them into an exit code. Other errors pass.
+func showFaults(w io.Writer, err error) error {
+	var faults cfn.Faults
+	if !errors.As(err, &faults) {
+		return err
+	}
+	for _, f := range faults {
+		_, _ = fmt.Fprintln(w, f.Error())
+	}
+	_, _ = fmt.Fprintf(w, "cleat: %s found\n", count(len(faults), "fault"))
+	return exitError(1)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// isTerminal tells a terminal from a file or a pipe, for colours only.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

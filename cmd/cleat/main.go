@@ -1,0 +1,83 @@
+// Command cleat runs serverless WebSocket projects: Amazon API Gateway's WebSocket APIs on one's own machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+}
+
+// cli is the command line. Its help texts are what "cleat --help" teaches from.
+type cli struct {
+	Dev         devCommand         `cmd:"" help:"Run the project in a folder, functions included, and reload it when files change."`
+	Check       checkCommand       `cmd:"" help:"Read a project and report every fault in it, with file and line."`
+	Connections connectionsCommand `cmd:"" help:"List, inspect, push to and close the connections of a running Cleat."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+}
+
+// process is what a command may touch of the process it runs in.
+type process struct {
+	ctx            context.Context //nolint:containedctx // a command line has one context for its one command
+	env            []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// exitError is an error that has already been shown and only sets the process's exit code.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// run is main without the process: arguments in, exit code out. 0 is success, 1 a failure, 2 a wrong command line.
+func run(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal begins an orderly end; from then on signals act as if nobody handled them, so that the second ends the process at once.
+	context.AfterFunc(ctx, stop)
+
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("cleat"),
+		kong.Description("Amazon API Gateway's WebSocket APIs, self-hosted. Start with: cleat dev"),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Summary: true}),
+		kong.Vars{"port": "3001"},
+	)
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "cleat:", err)
+		return 1
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "cleat: %v\nTry: cleat --help\n", err)
+		return 2
+	}
+	err = k.Run(&process{ctx: ctx, env: env, stdin: stdin, stdout: stdout, stderr: stderr})
+	var code exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	_, _ = fmt.Fprintln(stderr, "cleat:", err)
+	return 1
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cleat": main})
+}
+
+// TestScripts runs the command line as a user does. $PORT is a free port, and "ready" waits until Cleat answers there.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			port, err := freePort()
+			e.Setenv("PORT", strconv.Itoa(port))
+			e.Setenv("HOME", e.WorkDir+"/home")
+			e.Setenv("PATH", os.Getenv("PATH"))
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready},
+	})
+}
+
+func freePort() (int, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	addr, ok := ln.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, errors.New("no TCP address")
+	}
+	return addr.Port, nil
+}
+
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+ts.Getenv("PORT")+"/_cleat/healthz", nil)
+		ts.Check(err)
+		r.Close = true
+		res, err := http.DefaultClient.Do(r)
+		if err == nil {
+			ts.Check(res.Body.Close())
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+			err = fmt.Errorf("health answered %d", res.StatusCode)
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("Cleat did not get ready: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/cfn"
+	"cleat/internal/gateway"
+	"cleat/internal/lambda"
+	"cleat/internal/server"
+)
+
+// syncWriter lets many goroutines write whole lines.
+type syncWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (s *syncWriter) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.Write(b)
+}
+
+// style colours text for a terminal; the zero style leaves it as it is.
+type style struct{ on bool }
+
+func styleFor(w io.Writer, env []string) style {
+	return style{isTerminal(w) && lookup(env, "NO_COLOR") == "" && lookup(env, "TERM") != "dumb"}
+}
+
+func (s style) paint(code, text string) string {
+	if !s.on || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s style) dim(t string) string  { return s.paint("2", t) }
+func (s style) bold(t string) string { return s.paint("1", t) }
+func (s style) bad(t string) string  { return s.paint("31", t) }
+func (s style) good(t string) string { return s.paint("32", t) }
+func (s style) warn(t string) string { return s.paint("33", t) }
+
+const clock = "15:04:05.000"
+
+// textReporter shows a run to a person: a start text, then a line for each event.
+type textReporter struct {
+	out      *syncWriter
+	style    style
+	platform bool // show Lambda's own START, END and REPORT lines
+}
+
+var _ server.Reporter = (*textReporter)(nil)
+
+func (t *textReporter) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(t.out, format, args...) // a terminal that is gone has no reader to miss it
+}
+
+// Started implements server.Reporter.
+func (t *textReporter) Started(s server.Started) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s  %s  %s\n", t.style.bold("Cleat"), s.Project.Name, t.style.dim(fmt.Sprintf("stage %s, region %s, ready in %d ms", s.Project.Stage, s.Project.Region, s.Took.Milliseconds())))
+	for _, api := range s.Outcome.APIs {
+		for _, stage := range api.Stages {
+			fmt.Fprintf(&b, "\n  %s  %s\n", t.style.dim("WebSocket  "), t.style.bold("ws://"+s.Addr+"/"+stage))
+			fmt.Fprintf(&b, "  %s  http://%s/%s/@connections/{connectionId}\n", t.style.dim("Management "), s.Addr, stage)
+			fmt.Fprintf(&b, "  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("https://"+string(api.ID)+".execute-api."+s.Project.Region+".amazonaws.com/"+stage+" leads here from functions"))
+		}
+		if len(api.Routes) > 0 {
+			b.WriteString("\n")
+		}
+		for _, r := range api.Routes {
+			way := ""
+			if r.TwoWay {
+				way = t.style.dim("  two-way")
+			}
+			fmt.Fprintf(&b, "  %-14s %s %s%s\n", r.RouteKey, t.style.dim("→"), r.Target, way)
+		}
+	}
+	if len(s.Outcome.APIs) > 1 {
+		b.WriteString(t.style.dim("\n  Several APIs: address each as ws://" + s.Addr + "/{apiId}/{stage}.\n"))
+	}
+	for _, table := range s.Tables {
+		fmt.Fprintf(&b, "  %-14s %s %s\n", "table", t.style.dim("→"), table)
+	}
+	if left := slices.Concat(s.Project.LeftAlone, s.Outcome.LeftAlone); len(left) > 0 {
+		fmt.Fprintf(&b, "\n  %s\n", t.style.dim("left alone: "+strings.Join(left, ", ")))
+	}
+	fmt.Fprintf(&b, "\n  %s\n\n", t.style.dim("Files are watched; Ctrl-C stops."))
+	t.printf("%s", b.String())
+}
+
+// Reloaded implements server.Reporter.
+func (t *textReporter) Reloaded(r server.Reloaded) {
+	what := "code"
+	if r.Definitions {
+		what = "definitions"
+	}
+	t.printf("%s  %s  %s\n", t.now(), t.style.good("reloaded   "), t.style.dim(fmt.Sprintf("%s after %s (%d ms)", what, short(r.Files), r.Took.Milliseconds())))
+}
+
+func short(files []string) string {
+	if len(files) > 2 {
+		return fmt.Sprintf("%s and %d more", files[0], len(files)-1)
+	}
+	return strings.Join(files, ", ")
+}
+
+// Faults implements server.Reporter.
+func (t *textReporter) Faults(err error) {
+	t.printf("%s  %s  the definitions from before stay\n%s\n", t.now(), t.style.bad("not loaded "), indent(err.Error()))
+}
+
+func indent(s string) string { return "    " + strings.ReplaceAll(s, "\n", "\n    ") }
+
+// Warn implements server.Reporter.
+func (t *textReporter) Warn(f cfn.Fault) { t.printf("%s %s\n", t.style.warn("warning:"), f.Error()) }
+
+// Line implements server.Reporter.
+func (t *textReporter) Line(l lambda.Line) {
+	if l.Stream == lambda.StreamPlatform && !t.platform {
+		return
+	}
+	request, _, _ := strings.Cut(l.RequestID, "-") // enough to tell invocations apart
+	t.printf("%s  %-11s  %s %s\n", t.style.dim(l.Time.Format(clock)), "  "+request, t.style.dim(l.Function+" │"), printable(message(l)))
+}
+
+// message is a function's line without the time and the request ID that its runtime put in front: both are shown
+// already. Node separates them with tabs, "{time}\t{requestId}\tINFO\ttext", Python begins with the level.
+func message(l lambda.Line) string {
+	parts := strings.SplitN(l.Text, "\t", 4)
+	if l.RequestID == "" || len(parts) != 4 {
+		return l.Text
+	}
+	switch l.RequestID {
+	case parts[1]:
+		return parts[2] + " " + parts[3]
+	case parts[2]:
+		return parts[0] + " " + parts[3]
+	}
+	return l.Text
+}
+
+// Stopping implements server.Reporter.
+func (t *textReporter) Stopping(connections int) {
+	t.printf("%s  stopping: closing %s\n", t.now(), count(connections, "connection"))
+}
+
+func (t *textReporter) now() string { return t.style.dim(time.Now().Format(clock)) }
+
+// Event implements server.Reporter: time, what, connection, route, target, status, milliseconds, bytes, reason.
+func (t *textReporter) Event(r gateway.Record) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %-11s  %-16s  %s", t.style.dim(r.Time.Format(clock)), r.Operation, r.ConnectionID, t.style.bold(routeText(r)))
+	if r.Target != "" {
+		fmt.Fprintf(&b, " %s %s", t.style.dim("→"), r.Target)
+	}
+	if r.Status != 0 {
+		status := fmt.Sprint(r.Status)
+		if r.Status >= http.StatusBadRequest {
+			status = t.style.bad(status)
+		}
+		b.WriteString("  " + status)
+	}
+	fmt.Fprintf(&b, "  %s", t.style.dim(millis(r.Duration)))
+	if r.BytesIn > 0 {
+		fmt.Fprintf(&b, "  %s", t.style.dim(fmt.Sprintf("%d B in", r.BytesIn)))
+	}
+	if r.BytesOut > 0 {
+		fmt.Fprintf(&b, "  %s", t.style.dim(fmt.Sprintf("%d B out", r.BytesOut)))
+	}
+	if r.Err != nil {
+		b.WriteString("  " + t.style.bad(why(r.Err)))
+	}
+	b.WriteByte('\n')
+	t.printf("%s", b.String())
+}
+
+func routeText(r gateway.Record) string {
+	switch {
+	case r.Operation == "disconnect":
+		return strings.TrimSpace(fmt.Sprintf("$disconnect %d %s", r.CloseCode, printable(r.CloseReason)))
+	case r.RouteKey != "":
+		return r.RouteKey
+	case r.Operation == "message":
+		return fmt.Sprintf("(no route %q)", r.Selected)
+	}
+	return printable(r.Path)
+}
+
+// why is the reason of a failure: what the client was told, and behind it what only the log may tell.
+func why(err error) string {
+	text := printable(err.Error())
+	if e, ok := errors.AsType[*apigw.Error](err); ok && e.Message == "" {
+		text = awsapi.Message(err) + ": " + text
+	}
+	return text
+}
+
+func millis(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+// printable makes text from outside safe to show: no control characters reach the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return r
+		case r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0):
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+// jsonReporter writes one JSON object a line.
+type jsonReporter struct{ log *slog.Logger }
+
+var _ server.Reporter = (*jsonReporter)(nil)
+
+// Started implements server.Reporter.
+func (j *jsonReporter) Started(s server.Started) {
+	for _, api := range s.Outcome.APIs {
+		var routes []string
+		for _, r := range api.Routes {
+			routes = append(routes, r.RouteKey+" "+r.Target)
+		}
+		for _, stage := range api.Stages {
+			j.log.Info("started", "project", s.Project.Name, "api_id", string(api.ID), "stage", stage, "region", s.Project.Region,
+				"url", "ws://"+s.Addr+"/"+stage, "management", "http://"+s.Addr+"/"+stage, "routes", routes, "ms", s.Took.Milliseconds())
+		}
+	}
+	for _, table := range s.Tables {
+		j.log.Info("table", "status", table.String())
+	}
+}
+
+// Reloaded implements server.Reporter.
+func (j *jsonReporter) Reloaded(r server.Reloaded) {
+	j.log.Info("reloaded", "files", r.Files, "definitions", r.Definitions, "ms", r.Took.Milliseconds())
+}
+
+// Faults implements server.Reporter.
+func (j *jsonReporter) Faults(err error) { j.log.Error("not loaded", "err", err) }
+
+// Warn implements server.Reporter.
+func (j *jsonReporter) Warn(f cfn.Fault) {
+	j.log.Warn("project", "place", f.Place.String(), "text", f.Message)
+}
+
+// Line implements server.Reporter.
+func (j *jsonReporter) Line(l lambda.Line) {
+	level := slog.LevelInfo
+	if l.Stream == lambda.StreamPlatform {
+		level = slog.LevelDebug
+	}
+	j.log.Log(context.Background(), level, "function", "function", l.Function, "request_id", l.RequestID, "stream", string(l.Stream), "text", l.Text)
+}
+
+// Stopping implements server.Reporter.
+func (j *jsonReporter) Stopping(connections int) { j.log.Info("stopping", "connections", connections) }
+
+// Event implements server.Reporter.
+func (j *jsonReporter) Event(r gateway.Record) {
+	level := slog.LevelInfo
+	if r.Err != nil {
+		level = slog.LevelWarn
+	}
+	j.log.Log(context.Background(), level, "event", "event", server.EventOf(r))
+}
+
+// textHandler is Cleat's own log in the look of the event lines.
+type textHandler struct {
+	out   *syncWriter
+	style style
+	level slog.Level
+	attrs []slog.Attr
+}
+
+// Enabled implements slog.Handler.
+func (h *textHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
+
+// Handle implements slog.Handler.
+func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	level := strings.ToLower(r.Level.String())
+	switch {
+	case r.Level >= slog.LevelError:
+		level = h.style.bad(level)
+	case r.Level >= slog.LevelWarn:
+		level = h.style.warn(level)
+	}
+	fmt.Fprintf(&b, "%s  %s  %s", h.style.dim(r.Time.Format(clock)), level, printable(r.Message))
+	attrs := slices.Clone(h.attrs)
+	r.Attrs(func(a slog.Attr) bool { attrs = append(attrs, a); return true })
+	for _, a := range attrs {
+		fmt.Fprintf(&b, "  %s%s", h.style.dim(a.Key+"="), printable(a.Value.String()))
+	}
+	b.WriteByte('\n')
+	_, err := io.WriteString(h.out, b.String())
+	return err
+}
+
+// WithAttrs implements slog.Handler.
+func (h *textHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	c := *h
+	c.attrs = append(slices.Clone(h.attrs), attrs...)
+	return &c
+}
+
+// WithGroup implements slog.Handler. Groups are not shown: no part of Cleat uses them.
+func (h *textHandler) WithGroup(string) slog.Handler { return h }

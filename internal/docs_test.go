@@ -1,0 +1,57 @@
+package internal_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestCompatibilityNamesRealTests keeps docs/compatibility.md honest: a row says "same" or "differs" only with a test
+// that exists.
+func TestCompatibilityNamesRealTests(t *testing.T) {
+	text, err := os.ReadFile("../docs/compatibility.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile("`([a-z]+)\\.(Test[A-Za-z0-9]+)`")
+	rows := 0
+	for i, line := range strings.Split(string(text), "\n") {
+		cells := strings.Split(line, " | ")
+		if !strings.HasPrefix(line, "| ") || len(cells) < 3 || strings.HasPrefix(line, "| Behaviour") {
+			continue
+		}
+		rows++
+		status, tests := cells[1], name.FindAllStringSubmatch(cells[len(cells)-1], -1)
+		if len(tests) == 0 && !strings.HasPrefix(status, "Not yet") {
+			t.Errorf("line %d names no test: %s", i+1, line)
+		}
+		for _, m := range tests {
+			if !declared(t, m[1], m[2]) {
+				t.Errorf("line %d: there is no %s in internal/%s", i+1, m[2], m[1])
+			}
+		}
+	}
+	if rows < 50 {
+		t.Errorf("read only %d rows: has the form of the tables changed?", rows)
+	}
+}
+
+func declared(t *testing.T, pkg, test string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(pkg, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(src), "func "+test+"(") {
+			return true
+		}
+	}
+	return false
+}

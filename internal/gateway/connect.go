@@ -1,0 +1,252 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unique"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/integration"
+	"cleat/internal/listen"
+)
+
+// connect runs the handshake of one client (spec data-plane §2): the ID exists before $connect runs and is PENDING
+// until the 101 is out; the 101 waits for the integration; a refusal leaves nothing behind.
+func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upgrade listen.Upgrade) {
+	g.handshakes.Add(1)
+	defer g.handshakes.Done()
+	now := time.Now()
+	fields := listen.Fields(r)
+	s := newSession(r, st, fields, now)
+	id, err := g.hub.Reserve(s)
+	if err != nil {
+		g.refuse(w, r, fmt.Errorf("reserve a connection: %w", err))
+		return
+	}
+	// The deployment may have gone since ServeHTTP looked: then there is nothing to run, as on a stage without one.
+	snap := st.snapshot.Load()
+	if snap == nil {
+		snap = &noRoutes
+	}
+	ev := s.event(apigw.EventConnect, id, now, snap.variables)
+	rec := record("connect", ev)
+	rec.SourceIP, rec.RouteKey = s.sourceIP.String(), apigw.RouteConnect
+
+	res, err := g.runConnect(r, snap, ev, fields, &rec)
+	if err == nil {
+		err = g.open(w, r, id, upgrade.Key, res.Subprotocol)
+	}
+	rec.Duration, rec.Err = time.Since(now), err
+	var refusal *refused
+	switch {
+	case err == nil:
+		rec.Status = http.StatusSwitchingProtocols
+	case errors.As(err, &refusal):
+		rec.Status = refusal.status
+		g.hub.Abandon(id)
+		if refusal.answer != nil {
+			refusal.answer(w, id, ev.Context.RequestID)
+		}
+	default:
+		rec.Status = awsapi.Status(err)
+		g.hub.Abandon(id)
+		awsapi.WriteHandshakeError(w, err, id, ev.Context.RequestID)
+	}
+	g.observe(rec)
+}
+
+// refused is a handshake that ended without a 101 and without a failure of ours.
+type refused struct {
+	status int
+	reason string
+	answer func(http.ResponseWriter, apigw.ConnectionID, apigw.RequestID) // nil when nobody is left to answer
+}
+
+func (r *refused) Error() string { return r.reason }
+
+// runConnect calls the $connect integration. Without a $connect route everybody may connect (spec data-plane §2.5).
+func (g *Gateway) runConnect(r *http.Request, snap *snapshot, ev *apigw.Event, fields apigw.Fields, rec *Record) (integration.Result, error) {
+	var p *plan
+	if snap.table != nil {
+		p, _ = snap.table.Lookup(apigw.RouteConnect)
+	}
+	if p == nil {
+		return integration.Result{}, nil
+	}
+	ev.Context.RouteKey = apigw.RouteConnect
+	ev.TraceID = traceID(fields, ev.Context.RequestTime)
+	ev.Headers = connectHeaders(r, fields, ev)
+	ev.Query = queryFields(r.URL.RawQuery)
+	rec.Target = p.target()
+	if missing := missingParameters(&p.route, ev); len(missing) > 0 {
+		return integration.Result{}, &apigw.Error{Kind: apigw.KindBadRequest, Message: "Missing required request parameters: [" + strings.Join(missing, ", ") + "]"}
+	}
+	// The integration runs to its end even when the client hangs up meanwhile (spec data-plane §2.3).
+	res, err := p.call(g.stopped, ev)
+	rec.BackendStatus = res.BackendStatus
+	if err == nil && (res.Status < 200 || res.Status > 299) {
+		err = refusal(res.Status)
+	}
+	return res, err
+}
+
+// refusal is a $connect integration's own status, which the client gets as it is, without the body and the headers
+// (spec data-plane §2 table, open-questions 16 and 17).
+func refusal(status int) error {
+	if status < 200 || status > 599 { // net/http cannot send it, and no client would read it
+		return &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: fmt.Errorf("$connect answered status %d, which is no final HTTP status", status)}
+	}
+	return &refused{
+		status: status,
+		reason: fmt.Sprintf("$connect answered status %d", status),
+		answer: func(w http.ResponseWriter, id apigw.ConnectionID, request apigw.RequestID) {
+			awsapi.WriteHandshakeStatus(w, status, id, request)
+		},
+	}
+}
+
+// handshakeWrite bounds the write of the 101: a few hundred bytes into an empty socket buffer.
+const handshakeWrite = 10 * time.Second
+
+// open sends the 101 and hands the socket to the hub. The 101 is out before the connection can be addressed, so that
+// no push overtakes it (spec data-plane §10).
+func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.ConnectionID, key, subprotocol string) error {
+	if r.Context().Err() != nil {
+		return &refused{status: 499, reason: "the client hung up during $connect"}
+	}
+	answer, err := listen.AppendSwitching(nil, key, subprotocol)
+	if err != nil {
+		return &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: fmt.Errorf("Sec-WebSocket-Protocol of the $connect response: %w", err)}
+	}
+	c, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return fmt.Errorf("take over the connection: %w", err)
+	}
+	rest, err := buffered.Peek(buffered.Reader.Buffered())
+	if err == nil {
+		err = writeAll(c, answer)
+	}
+	if err != nil {
+		_ = c.Close() // it is broken: what it has to say about closing adds nothing
+		return &refused{status: 499, reason: "the client was gone when the 101 was sent: " + err.Error()}
+	}
+	if err := g.hub.Open(id, c, slices.Clone(rest)); err != nil {
+		return &refused{status: 499, reason: "the connection ended before it was open: " + err.Error()}
+	}
+	return nil
+}
+
+func writeAll(c net.Conn, b []byte) error {
+	if err := c.SetDeadline(time.Now().Add(handshakeWrite)); err != nil {
+		return err
+	}
+	if _, err := c.Write(b); err != nil {
+		return err
+	}
+	return c.SetDeadline(time.Time{})
+}
+
+func newSession(r *http.Request, st *stage, fields apigw.Fields, now time.Time) *session {
+	agent, _ := fields.LastFold("User-Agent")
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		peer = netip.AddrPortFrom(netip.IPv4Unspecified(), 0) // a listener without addresses, such as a Unix socket
+	}
+	return &session{
+		stage:       st,
+		domainName:  unique.Make(strings.ToLower(r.Host)),
+		userAgent:   unique.Make(agent),
+		sourceIP:    peer.Addr().Unmap(),
+		connectedAt: now.UnixMilli(),
+	}
+}
+
+// connectHeaders are the client's headers as the CONNECT event shows them: without Connection and Upgrade, with those
+// that the gateway adds (spec events-and-integrations §1.1, data-plane §1). Port and scheme are those that the client
+// really used, where AWS has 443 and https only.
+func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw.Fields {
+	out := make(apigw.Fields, 0, len(fields)+4)
+	forwarded := ev.Context.Identity.SourceIP
+	for _, f := range fields {
+		switch strings.ToLower(f.Name) {
+		case "connection", "upgrade", "x-amzn-trace-id", "x-forwarded-port", "x-forwarded-proto":
+		case "x-forwarded-for":
+			forwarded = f.Value + ", " + ev.Context.Identity.SourceIP
+		default:
+			out = append(out, f)
+		}
+	}
+	scheme, port := "http", "80"
+	if r.TLS != nil {
+		scheme, port = "https", "443"
+	}
+	if _, p, err := net.SplitHostPort(r.Host); err == nil {
+		port = p
+	}
+	return append(out,
+		apigw.Field{Name: "X-Amzn-Trace-Id", Value: ev.TraceID},
+		apigw.Field{Name: "X-Forwarded-For", Value: forwarded},
+		apigw.Field{Name: "X-Forwarded-Port", Value: port},
+		apigw.Field{Name: "X-Forwarded-Proto", Value: scheme},
+	)
+}
+
+// traceID is a new trace, or the client's own extended by ours (spec data-plane §9.4).
+func traceID(fields apigw.Fields, now time.Time) string {
+	fresh := apigw.NewTraceRoot(now)
+	if theirs, ok := fields.LastFold("X-Amzn-Trace-Id"); ok && strings.Contains(theirs, "Root=") && len(theirs) < 512 {
+		return "Self=" + fresh + ";" + theirs
+	}
+	return "Root=" + fresh
+}
+
+// queryFields decodes a query string, keeping its order. A parameter that cannot be decoded is kept as it came.
+func queryFields(raw string) apigw.Fields {
+	var out apigw.Fields
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		out = append(out, apigw.Field{Name: unescape(name), Value: unescape(value)})
+	}
+	return out
+}
+
+func unescape(s string) string {
+	if u, err := url.QueryUnescape(s); err == nil {
+		return u
+	}
+	return s
+}
+
+// missingParameters names the required request parameters of $connect that the client left out (spec data-plane §2.9).
+func missingParameters(r *apigw.Route, ev *apigw.Event) []string {
+	var missing []string
+	for key, c := range r.RequestParameters {
+		if !c.Required {
+			continue
+		}
+		found, name := true, ""
+		if n, ok := strings.CutPrefix(key, "route.request.header."); ok {
+			name = n
+			_, found = ev.Headers.LastFold(n)
+		} else if n, ok := strings.CutPrefix(key, "route.request.querystring."); ok {
+			name = n
+			_, found = ev.Query.Last(n)
+		}
+		if !found {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}

@@ -1,0 +1,226 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"cleat/internal/apigw"
+	"cleat/internal/conn"
+	"cleat/internal/integration"
+	"cleat/internal/listen"
+	"cleat/internal/route"
+	"cleat/internal/store"
+)
+
+// directory is every stage that this node serves. It is immutable; Swap puts another in its place.
+type directory struct {
+	apis       map[apigw.APIID]map[string]*stage
+	defaultAPI apigw.APIID // configured; empty when not
+}
+
+type directoryPointer = atomic.Pointer[directory]
+
+var (
+	_ listen.Directory = (*directory)(nil)
+	_ listen.Aliaser   = (*directory)(nil)
+)
+
+func emptyDirectory(defaultAPI apigw.APIID) *directory {
+	return &directory{apis: map[apigw.APIID]map[string]*stage{}, defaultAPI: defaultAPI}
+}
+
+// HasAPI implements listen.Directory.
+func (d *directory) HasAPI(id apigw.APIID) bool { return d.apis[id] != nil }
+
+// Stages implements listen.Directory.
+func (d *directory) Stages(id apigw.APIID) []string { return slices.Sorted(maps.Keys(d.apis[id])) }
+
+// Default implements listen.Directory: the configured API, or the only one.
+func (d *directory) Default() (apigw.APIID, bool) {
+	if d.defaultAPI != "" {
+		return d.defaultAPI, d.apis[d.defaultAPI] != nil
+	}
+	if len(d.apis) == 1 {
+		for id := range d.apis {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+// Alias implements listen.Aliaser: an API of AWS's that somebody's code still names is the default API here.
+func (d *directory) Alias(apigw.APIID) (apigw.APIID, bool) { return d.Default() }
+
+// stage returns a stage that has a deployment, nil when there is none.
+func (d *directory) stage(api apigw.APIID, name string) *stage {
+	s := d.apis[api][name]
+	if s == nil || s.snapshot.Load() == nil {
+		return nil
+	}
+	return s
+}
+
+// stage is one stage of one API for as long as it exists: connections hold on to it, and read from it, at each event,
+// the snapshot that is current then. So open connections follow a new deployment (spec data-plane §3).
+type stage struct {
+	api      apigw.APIID
+	name     string
+	snapshot atomic.Pointer[snapshot] // nil while the stage has no deployment
+}
+
+// snapshot is one deployment of one stage, compiled. It is immutable and read once per event.
+type snapshot struct {
+	revision  string // tells one compilation from the next
+	table     *route.Table[*plan]
+	variables map[string]string
+}
+
+// plan is one compiled route.
+type plan struct {
+	route       apigw.Route
+	integration *integration.Plan // nil for a route without a target (spec open-questions 34)
+	twoWay      bool              // a RouteResponse for $default exists (spec data-plane §5)
+}
+
+func (p *plan) target() string {
+	if p == nil || p.integration == nil {
+		return ""
+	}
+	return p.integration.Target()
+}
+
+// Swap makes the gateway serve exactly the given stages. Stages whose revision is unchanged keep their snapshot;
+// connections of stages that are gone are closed with 1001. When a definition does not compile nothing changes and
+// the error names every route at fault.
+func (g *Gateway) Swap(published []store.Published) error {
+	g.swapping.Lock()
+	defer g.swapping.Unlock()
+	old := g.directory.Load()
+	next := emptyDirectory(old.defaultAPI)
+	type change struct {
+		stage *stage
+		to    *snapshot
+	}
+	var changes []change
+	var faults []error
+	for i := range published {
+		p := &published[i]
+		s := old.apis[p.API.APIID][p.Stage.StageName]
+		if s == nil {
+			s = &stage{api: p.API.APIID, name: p.Stage.StageName}
+		}
+		if next.apis[s.api] == nil {
+			next.apis[s.api] = map[string]*stage{}
+		}
+		next.apis[s.api][s.name] = s
+		revision := fmt.Sprintf("%s@%d", p.Deployment.DeploymentID, p.Revision)
+		if have := s.snapshot.Load(); have != nil && have.revision == revision {
+			continue
+		}
+		var to *snapshot
+		if p.Deployment.DeploymentID != "" {
+			var err error
+			if to, err = compile(&p.Deployment.Definition, p.Stage.StageVariables, g.deps); err != nil {
+				faults = append(faults, fmt.Errorf("API %s, stage %s: %w", s.api, s.name, err))
+				continue
+			}
+			to.revision = revision
+		}
+		changes = append(changes, change{s, to})
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	for _, c := range changes {
+		c.stage.snapshot.Store(c.to)
+	}
+	g.directory.Store(next)
+	g.closeRemoved(old, next)
+	return nil
+}
+
+// closeRemoved ends the connections of stages that are no more (spec open-questions 48).
+func (g *Gateway) closeRemoved(old, next *directory) {
+	gone := map[*stage]bool{}
+	for api, stages := range old.apis {
+		for name, s := range stages {
+			if next.apis[api][name] != s {
+				gone[s] = true
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	const page = 1000
+	for after, more := apigw.ConnectionID(""), true; more; {
+		var infos []conn.Info
+		infos, more = g.hub.List(after, page, func(a any) bool {
+			s, ok := a.(*session)
+			return ok && gone[s.stage]
+		})
+		for _, info := range infos {
+			after = info.ID
+			if err := g.hub.Disconnect(info.ID, conn.ReasonShutdown); err != nil && !errors.Is(err, conn.ErrGone) {
+				g.log.Warn("a connection of a removed stage could not be closed", "connection_id", string(info.ID), "err", err)
+			}
+		}
+		more = more && len(infos) > 0
+	}
+}
+
+// Compile reports what Swap would find wrong in the given stages, without serving them.
+func Compile(published []store.Published) error {
+	var faults []error
+	for i := range published {
+		p := &published[i]
+		if _, err := compile(&p.Deployment.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
+			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", p.API.APIID, p.Stage.StageName, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// compile makes a snapshot of a definition.
+func compile(def *apigw.Definition, variables map[string]string, deps integration.Dependencies) (*snapshot, error) {
+	var faults []error
+	integrations := map[string]*integration.Plan{}
+	for i := range def.Integrations {
+		in := &def.Integrations[i]
+		var responses []apigw.IntegrationResponse
+		for _, r := range def.IntegrationResponses {
+			if r.IntegrationID == in.IntegrationID {
+				responses = append(responses, r)
+			}
+		}
+		p, err := integration.Compile(in, responses, deps)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("integration %s: %w", in.IntegrationID, err))
+			continue
+		}
+		integrations[in.IntegrationID] = p
+	}
+	routes := map[string]*plan{}
+	for i := range def.Routes {
+		r := &def.Routes[i]
+		p := &plan{route: *r, twoWay: slices.ContainsFunc(def.RouteResponses, func(rr apigw.RouteResponse) bool {
+			return rr.RouteID == r.RouteID && rr.RouteResponseKey == apigw.RouteDefault
+		})}
+		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
+			p.integration = integrations[id]
+		}
+		routes[r.RouteKey] = p
+	}
+	table, err := route.Compile(def.RouteSelectionExpression, routes)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("route selection expression: %w", err))
+	}
+	if len(variables) == 0 {
+		variables = nil // events leave it out (spec events-and-integrations §1.1)
+	}
+	return &snapshot{table: table, variables: variables}, errors.Join(faults...)
+}

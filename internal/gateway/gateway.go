@@ -1,0 +1,158 @@
+// Package gateway is the data plane of one node: it turns a handshake, a message and the end of a connection into
+// calls of the integrations that the deployed routes name, and tells the client what came of them (spec data-plane).
+//
+// One way leads through it. A request comes in by ServeHTTP; listen.Resolve says which stage it addresses. A handshake
+// goes through connect.go: reserve an ID, run $connect, send the 101, hand the socket to conn. A message comes back
+// from conn by Message, an end by Closed (message.go). A push goes on to package push. What is routed how is read from
+// an immutable snapshot (directory.go), once per event.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/conn"
+	"cleat/internal/integration"
+	"cleat/internal/listen"
+	"cleat/internal/push"
+)
+
+// Options adjust a Gateway.
+type Options struct {
+	Log *slog.Logger // required
+	// Observe is told of every event once it is over; it must not block. Nil: nobody is told.
+	Observe func(Record)
+	// Integration is what integrations need to reach their backends.
+	Integration integration.Dependencies
+	// Conn sets up the hub. Its Log is taken from here when it has none.
+	Conn conn.Options
+	// DefaultAPI answers requests whose address names no API, where there are several. Empty: only a sole API does.
+	DefaultAPI apigw.APIID
+}
+
+// Gateway is one node's data plane. It is an http.Handler for everything a stage answers, and the conn.Handler of its
+// own hub. All methods are safe for concurrent use. Run must be running for connections to be served.
+type Gateway struct {
+	log     *slog.Logger
+	observe func(Record)
+	deps    integration.Dependencies
+	limits  atomic.Pointer[apigw.Limits]
+	hub     *conn.Hub
+	push    *push.Handler
+
+	directory directoryPointer
+	swapping  sync.Mutex // held by Swap
+
+	handshakes sync.WaitGroup // $connect calls under way
+	stopped    context.Context
+	stop       context.CancelCauseFunc
+}
+
+// New returns a Gateway that serves no API yet: see Swap.
+func New(o Options) (*Gateway, error) {
+	if o.Conn.Log == nil {
+		o.Conn.Log = o.Log
+	}
+	if o.Observe == nil {
+		o.Observe = func(Record) {}
+	}
+	if o.Conn.Limits == (apigw.Limits{}) {
+		o.Conn.Limits = apigw.LimitsAWS()
+	}
+	g := &Gateway{log: o.Log, observe: o.Observe, deps: o.Integration}
+	g.limits.Store(&o.Conn.Limits)
+	g.stopped, g.stop = context.WithCancelCause(context.Background())
+	g.directory.Store(emptyDirectory(o.DefaultAPI))
+	hub, err := conn.New(g, o.Conn)
+	if err != nil {
+		return nil, err
+	}
+	g.hub = hub
+	g.push = push.New(hub, func() apigw.Limits { return *g.limits.Load() })
+	return g, nil
+}
+
+// Run serves connections until ctx ends. End ctx only after Shutdown, or connections are dropped without a word.
+func (g *Gateway) Run(ctx context.Context) error {
+	err := g.hub.Run(ctx)
+	g.stop(errStopped)
+	g.handshakes.Wait()
+	return err
+}
+
+var errStopped = errors.New("the gateway has stopped")
+
+// Shutdown closes every connection with 1001, delivers the $disconnect events, and returns when all is done or ctx has
+// ended. New handshakes should have been stopped before.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	err := g.hub.Shutdown(ctx, conn.ReasonShutdown)
+	if err != nil {
+		g.stop(errStopped) // running backend calls would outlive the deadline
+	}
+	return err
+}
+
+// SetLimits changes the limits of all connections, open ones included. It fails on limits that make no sense.
+func (g *Gateway) SetLimits(l apigw.Limits) error {
+	if err := g.hub.SetLimits(l); err != nil {
+		return err
+	}
+	g.limits.Store(&l)
+	return nil
+}
+
+// Directory is what addresses are resolved against now.
+func (g *Gateway) Directory() listen.Directory { return g.directory.Load() }
+
+// Connections is the number of open connections.
+func (g *Gateway) Connections() int { return g.hub.Len() }
+
+// ServeHTTP answers a handshake or a management request.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	dir := g.directory.Load()
+	target, err := listen.Resolve(dir, r.Host, r.URL.EscapedPath())
+	if err != nil {
+		g.refuse(w, r, err)
+		return
+	}
+	if target.Rest != "" {
+		g.servePush(w, r, target)
+		return
+	}
+	stage := dir.stage(target.API, target.Stage)
+	if stage == nil {
+		g.refuse(w, r, &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New("the stage has no deployment")})
+		return
+	}
+	upgrade, err := listen.CheckUpgrade(r)
+	if err != nil {
+		g.refuse(w, r, err)
+		return
+	}
+	g.connect(w, r, stage, upgrade)
+}
+
+// refuse answers a request that never came to have a connection ID.
+func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if apigw.KindOf(err) == apigw.KindUpgradeRequired {
+		listen.SetUpgradeHeaders(w.Header())
+	}
+	awsapi.WriteError(w, err, apigw.NewRequestID())
+	g.observe(Record{Time: time.Now(), Operation: "refused", Path: r.URL.EscapedPath(), Status: awsapi.Status(err), Err: err})
+}
+
+func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target) {
+	start := time.Now()
+	o := g.push.Serve(w, r, target.API, target.Stage, target.Rest)
+	g.observe(Record{
+		Time: start, Operation: o.Operation, APIID: target.API, Stage: target.Stage, ConnectionID: o.ConnectionID,
+		Path: r.URL.EscapedPath(), Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes, Err: o.Err,
+	})
+}

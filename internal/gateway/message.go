@@ -1,0 +1,143 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/conn"
+	"cleat/internal/integration"
+)
+
+// Message handles one message of a client (spec data-plane §4.3): select the route, call its integration, and send
+// what a two-way route answers, or the error frame. It implements conn.Handler.
+func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message) {
+	s, ok := attachment.(*session)
+	if !ok {
+		return
+	}
+	now := time.Now()
+	snap := s.stage.snapshot.Load()
+	if snap == nil {
+		snap = &noRoutes
+	}
+	ev := s.event(apigw.EventMessage, id, now, snap.variables)
+	ev.Body, ev.Binary = m.Data, m.Binary
+	ev.Context.MessageID = messageID(id)
+	p, selected, err := snap.selectRoute(ev)
+	var res integration.Result
+	if err == nil {
+		ev.Context.RouteKey = p.route.RouteKey
+		res, err = p.call(g.stopped, ev)
+	}
+	rec := record("message", ev)
+	rec.Selected, rec.Target, rec.BytesIn = selected, p.target(), len(m.Data)
+	rec.Status, rec.BackendStatus = res.Status, res.BackendStatus
+	if err == nil && p.twoWay && res.HasBody {
+		rec.BytesOut = len(res.Body)
+		err = g.reply(id, res.Body)
+	}
+	if err != nil {
+		rec.Status, rec.Err = awsapi.Status(err), err
+		frame := awsapi.ErrorFrame(err, id, ev.Context.RequestID)
+		if sendErr := g.hub.Send(id, frame); sendErr != nil {
+			rec.Err = errors.Join(err, fmt.Errorf("send the error frame: %w", sendErr))
+		} else {
+			rec.BytesOut = len(frame)
+		}
+	}
+	rec.Duration = time.Since(now)
+	g.observe(rec)
+}
+
+// noRoutes stands in for the snapshot of a stage that lost its deployment: every message is Forbidden.
+var noRoutes snapshot
+
+// selectRoute finds the route of a message. Where there is none it returns what the expression gave, and the error that
+// the client is told.
+func (s *snapshot) selectRoute(ev *apigw.Event) (*plan, string, error) {
+	if s.table == nil {
+		return nil, "", &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New("the stage has no deployment")}
+	}
+	body := ev.Body
+	if ev.Binary {
+		body = nil // no JSON: the fallback route
+	}
+	if _, p, ok := s.table.Select(body); ok {
+		return p, "", nil
+	}
+	value := s.table.Explain(body)
+	return nil, value, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("the route selection expression gave %q, which is no route, and there is no $default route", value)}
+}
+
+// call runs the route's integration. A nil plan, which is an absent $connect or $disconnect route, is a success.
+func (p *plan) call(ctx context.Context, ev *apigw.Event) (integration.Result, error) {
+	if p.integration == nil {
+		return integration.Result{}, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("route %s has no target integration", p.route.RouteKey)}
+	}
+	return p.integration.Do(ctx, ev)
+}
+
+// reply sends the answer of a two-way route.
+func (g *Gateway) reply(id apigw.ConnectionID, body []byte) error {
+	send := g.hub.Send
+	if !utf8.Valid(body) {
+		if !g.limits.Load().Binary { // a text message that is not UTF-8 would end the connection
+			return &apigw.Error{Kind: apigw.KindInternal, Err: errors.New("the reply is not valid UTF-8 text")}
+		}
+		send = g.hub.SendBinary
+	}
+	err := send(id, body)
+	switch {
+	case err == nil, errors.Is(err, conn.ErrGone): // the client left before its answer: nobody is wronged
+		return nil
+	case errors.Is(err, conn.ErrTooLarge):
+		return &apigw.Error{Kind: apigw.KindInternal, Err: fmt.Errorf("the reply has %d bytes: %w", len(body), err)}
+	}
+	return fmt.Errorf("send the reply: %w", err)
+}
+
+// Closed delivers the $disconnect event of a connection that has ended. Its result is ignored, and it cannot talk to
+// the client any more (spec data-plane §3.3). It implements conn.Handler.
+func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.CloseReason) {
+	s, ok := attachment.(*session)
+	if !ok {
+		return
+	}
+	now := time.Now()
+	var p *plan
+	var variables map[string]string
+	if snap := s.stage.snapshot.Load(); snap != nil {
+		p, _ = snap.table.Lookup(apigw.RouteDisconnect)
+		variables = snap.variables
+	}
+	ev := s.event(apigw.EventDisconnect, id, now, variables)
+	ev.Context.DisconnectStatusCode, ev.Context.DisconnectReason = reason.Code, reason.Text
+	var res integration.Result
+	var err error
+	if p != nil {
+		ev.Context.RouteKey = apigw.RouteDisconnect
+		res, err = p.call(g.stopped, ev)
+	}
+	rec := record("disconnect", ev)
+	rec.Target, rec.Status, rec.BackendStatus, rec.Err = p.target(), res.Status, res.BackendStatus, err
+	if err != nil {
+		rec.Status = awsapi.Status(err)
+	}
+	rec.CloseCode, rec.CloseReason, rec.Duration = reason.Code, reason.Text, time.Since(now)
+	g.observe(rec)
+}
+
+// messageID is a fresh ID whose last four characters are those of the connection, as captures show it (spec
+// data-plane §3).
+func messageID(id apigw.ConnectionID) string {
+	fresh := apigw.NewRequestID()
+	if len(id) < 4 {
+		return string(fresh)
+	}
+	return string(fresh[:len(fresh)-4]) + string(id[len(id)-4:])
+}

@@ -1,0 +1,294 @@
+// Package push serves the management API of a stage: POST, GET and DELETE on @connections/{connectionId}, as AWS does
+// (spec management-api), and, which AWS lacks, GET on @connections itself: the list of live connections. It is told
+// which API and stage a request addresses and who may call is decided before it; it knows no routes.
+package push
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/conn"
+)
+
+// Hub is the part of conn.Hub that pushes need.
+type Hub interface {
+	Send(id apigw.ConnectionID, payload []byte) error
+	SendBinary(id apigw.ConnectionID, payload []byte) error
+	Disconnect(id apigw.ConnectionID, r conn.CloseReason) error
+	Info(id apigw.ConnectionID) (conn.Info, error)
+	List(after apigw.ConnectionID, most int, keep func(attachment any) bool) ([]conn.Info, bool)
+}
+
+// Connection is what push must know of a connection's attachment. Package gateway attaches one to each.
+type Connection interface {
+	Stage() (apigw.APIID, string)
+	Client() (sourceIP netip.Addr, userAgent string)
+	ConnectedAt() time.Time
+}
+
+// Handler answers management requests. It is safe for concurrent use.
+type Handler struct {
+	hub    Hub
+	limits func() apigw.Limits
+}
+
+// New returns a Handler over a hub. limits gives the limits of the moment: MessageSize bounds a POST, and Binary lets a
+// body that is not UTF-8 through as a binary message, which AWS has none of.
+func New(hub Hub, limits func() apigw.Limits) *Handler { return &Handler{hub, limits} }
+
+// Outcome says what a request came to, for the log.
+type Outcome struct {
+	Operation    string // "post", "get", "delete", "list" or the refused method
+	ConnectionID apigw.ConnectionID
+	Status       int
+	Bytes        int   // of the pushed message
+	Err          error // nil when the request succeeded
+}
+
+// Split takes the escaped path below a stage apart: the connection ID behind "/@connections/", or "" for the list.
+// Both spellings of "@" are accepted, and any escaping of the ID (spec management-api §1). ok is false for a path that
+// is none of the management API's.
+func Split(rest string) (id apigw.ConnectionID, ok bool) {
+	path, err := url.PathUnescape(rest)
+	if err != nil {
+		return "", false
+	}
+	path, ok = strings.CutPrefix(path, "/@connections")
+	if !ok || path == "" || path == "/" {
+		return "", ok
+	}
+	if path[0] != '/' {
+		return "", false
+	}
+	return apigw.ConnectionID(path[1:]), true
+}
+
+// Serve answers one request for a stage. rest is the escaped path below the stage, "/@connections/…". An empty api
+// or stage is one that the address left open: the connection ID tells it (design: addresses).
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage, rest string) Outcome {
+	id, ok := Split(rest)
+	o := Outcome{Operation: strings.ToLower(r.Method), ConnectionID: id}
+	var err error
+	switch {
+	case !ok:
+		err = &apigw.Error{Kind: apigw.KindForbidden}
+	case id == "" && r.Method == http.MethodGet:
+		o.Operation = "list"
+		err = h.list(w, r, api, stage)
+	case id == "":
+		err = &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
+	case r.Method == http.MethodPost:
+		o.Bytes, err = h.post(w, r, api, stage, id)
+	case r.Method == http.MethodGet:
+		err = h.get(w, api, stage, id)
+	case r.Method == http.MethodDelete:
+		err = h.remove(w, api, stage, id)
+	default:
+		// AWS answers other methods as it answers unsigned ones (spec management-api §3).
+		err = &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
+	}
+	o.Status, o.Err = successStatus(o.Operation), err
+	if err != nil {
+		o.Status = awsapi.Status(err)
+		awsapi.WriteError(w, err, apigw.NewRequestID())
+	}
+	return o
+}
+
+func successStatus(operation string) int {
+	if operation == "delete" {
+		return http.StatusNoContent
+	}
+	return http.StatusOK
+}
+
+// find returns a live connection of the stage. The ID must be well-formed (else 400), alive and of this API and stage
+// (else 410, spec management-api §1 and §4).
+func (h *Handler) find(api apigw.APIID, stage string, id apigw.ConnectionID) (conn.Info, error) {
+	if _, err := conn.ParseID(string(id)); err != nil {
+		return conn.Info{}, err
+	}
+	info, err := h.hub.Info(id)
+	if err != nil {
+		return conn.Info{}, worded(err)
+	}
+	if c, ok := info.Attachment.(Connection); !ok || !of(c, api, stage) {
+		return conn.Info{}, &apigw.Error{Kind: apigw.KindGone, Err: errors.New("the connection belongs to another API or stage")}
+	}
+	return info, nil
+}
+
+func of(c Connection, api apigw.APIID, stage string) bool {
+	a, s := c.Stage()
+	return (api == "" || api == a) && (stage == "" || stage == s)
+}
+
+// worded gives the hub's errors the words that a caller may read.
+func worded(err error) error {
+	if errors.Is(err, conn.ErrBufferFull) {
+		return &apigw.Error{Kind: apigw.KindLimitExceeded, Message: "The client's output buffer is full", Err: err}
+	}
+	return err // the hub's other errors have their kinds: 410 for a connection that is gone or still pending
+}
+
+// post delivers the body as one text message (spec management-api §3.1).
+func (h *Handler) post(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage string, id apigw.ConnectionID) (int, error) {
+	if _, err := h.find(api, stage, id); err != nil {
+		return 0, err
+	}
+	limits := h.limits()
+	if r.ContentLength > int64(limits.MessageSize) {
+		return 0, tooLarge(limits)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limits.MessageSize)+1))
+	switch {
+	case err != nil:
+		return 0, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request body could not be read", Err: err}
+	case len(body) > limits.MessageSize:
+		return 0, tooLarge(limits)
+	}
+	if err := h.send(id, body, limits.Binary); err != nil {
+		return len(body), err
+	}
+	awsapi.SetRequestIDs(w.Header(), apigw.NewRequestID())
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusOK)
+	return len(body), nil
+}
+
+func (h *Handler) send(id apigw.ConnectionID, body []byte, binary bool) error {
+	send := h.hub.Send
+	if !utf8.Valid(body) {
+		if !binary {
+			// A text message that is not UTF-8 would end the client's connection (spec open-questions 30).
+			return &apigw.Error{Kind: apigw.KindBadRequest, Message: "The message is not valid UTF-8 text"}
+		}
+		send = h.hub.SendBinary
+	}
+	if err := send(id, body); err != nil {
+		return worded(err)
+	}
+	return nil
+}
+
+func tooLarge(l apigw.Limits) error {
+	return &apigw.Error{Kind: apigw.KindPayloadTooLarge, Message: fmt.Sprintf("Message too long: at most %d bytes", l.MessageSize)}
+}
+
+// view is a connection as GET shows it (spec management-api §3.2); the list adds who it is.
+type view struct {
+	ConnectionID apigw.ConnectionID `json:"connectionId,omitempty"`
+	APIID        apigw.APIID        `json:"apiId,omitempty"`
+	Stage        string             `json:"stage,omitempty"`
+	ConnectedAt  string             `json:"connectedAt"`
+	Identity     identity           `json:"identity"`
+	LastActiveAt string             `json:"lastActiveAt"`
+}
+
+type identity struct {
+	SourceIP  string `json:"sourceIp"`
+	UserAgent string `json:"userAgent"`
+}
+
+const isoMillis = "2006-01-02T15:04:05.000Z"
+
+func viewOf(info conn.Info, c Connection) view {
+	ip, agent := c.Client()
+	return view{
+		ConnectedAt:  c.ConnectedAt().UTC().Format(isoMillis),
+		Identity:     identity{ip.String(), agent},
+		LastActiveAt: info.LastActiveAt.UTC().Format(isoMillis),
+	}
+}
+
+func (h *Handler) get(w http.ResponseWriter, api apigw.APIID, stage string, id apigw.ConnectionID) error {
+	info, err := h.find(api, stage, id)
+	if err != nil {
+		return err
+	}
+	c, _ := info.Attachment.(Connection) // find has checked it
+	return writeJSON(w, viewOf(info, c))
+}
+
+// remove closes a connection with 1000 (spec management-api §3.3).
+func (h *Handler) remove(w http.ResponseWriter, api apigw.APIID, stage string, id apigw.ConnectionID) error {
+	if _, err := h.find(api, stage, id); err != nil {
+		return err
+	}
+	if err := h.hub.Disconnect(id, conn.ReasonDeleted); err != nil {
+		return worded(err)
+	}
+	awsapi.SetRequestIDs(w.Header(), apigw.NewRequestID())
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// list answers GET @connections?maxResults=&nextToken=: the live connections of the stage, or of every stage that the
+// address left open, a page at a time in a stable order. A connection that comes or goes meanwhile may be missed or
+// shown; no other is skipped or repeated.
+func (h *Handler) list(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage string) error {
+	q := r.URL.Query()
+	page := defaultPage
+	if s := q.Get("maxResults"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > maxPage {
+			return &apigw.Error{Kind: apigw.KindBadRequest, Message: fmt.Sprintf("maxResults must be a whole number from 1 to %d, not %q", maxPage, s)}
+		}
+		page = n
+	}
+	after := apigw.ConnectionID(q.Get("nextToken"))
+	if _, err := conn.ParseID(string(after)); after != "" && err != nil {
+		return &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid nextToken: pass the value that the page before gave, URL-encoded"}
+	}
+	infos, more := h.hub.List(after, page, func(attachment any) bool {
+		c, ok := attachment.(Connection)
+		return ok && of(c, api, stage)
+	})
+	out := struct {
+		Connections []view             `json:"connections"`
+		NextToken   apigw.ConnectionID `json:"nextToken,omitempty"`
+	}{Connections: make([]view, 0, len(infos))}
+	for _, info := range infos {
+		c, ok := info.Attachment.(Connection)
+		if !ok {
+			continue
+		}
+		v := viewOf(info, c)
+		v.ConnectionID = info.ID
+		v.APIID, v.Stage = c.Stage()
+		out.Connections = append(out.Connections, v)
+	}
+	if more && len(infos) > 0 {
+		out.NextToken = infos[len(infos)-1].ID
+	}
+	return writeJSON(w, out)
+}
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	h := w.Header()
+	awsapi.SetRequestIDs(h, apigw.NewRequestID())
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // a client that is gone needs no answer
+	return nil
+}

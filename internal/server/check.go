@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"cleat/internal/awsapi"
+	"cleat/internal/cfn"
+	"cleat/internal/control"
+	"cleat/internal/gateway"
+	"cleat/internal/project"
+	"cleat/internal/store"
+	"cleat/internal/store/memory"
+)
+
+// Report is what Check found.
+type Report struct {
+	Project  *project.Project
+	Outcome  control.Outcome
+	Warnings []cfn.Fault
+}
+
+// Check reads a project as RunDev does and applies it to a store that nobody serves. It starts no function and no
+// listener. A project with faults is cfn.Faults.
+func Check(ctx context.Context, dir string, o project.Options) (Report, error) {
+	p, err := project.Load(dir, o)
+	if err != nil {
+		return Report{}, err
+	}
+	s := store.New(memory.New())
+	outcome, err := control.New(s).Apply(ctx, stackOf(p))
+	if err != nil {
+		return Report{}, err
+	}
+	published, err := s.Published(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("read the definitions: %w", err)
+	}
+	if err := gateway.Compile(published); err != nil {
+		return Report{}, err
+	}
+	return Report{p, outcome, slices.Concat(p.Warnings, outcome.Warnings)}, nil
+}
+
+func stackOf(p *project.Project) control.Stack {
+	return control.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region, Account: awsapi.DefaultAccount}
+}
+
+// withDefaults adds the variables of more that env does not have.
+func withDefaults(env, more map[string]string) map[string]string {
+	if len(more) == 0 {
+		return env
+	}
+	out := make(map[string]string, len(env)+len(more))
+	maps.Copy(out, more)
+	maps.Copy(out, env)
+	return out
+}
+
+// touches reports whether any of the changed files is one of the given ones. Both are named relative to the same
+// folder where they lie in it.
+func touches(changed, files []string) bool {
+	return slices.ContainsFunc(changed, func(c string) bool { return slices.Contains(files, c) })
+}
+
+// absolute makes names that are relative to dir absolute.
+func absolute(dir string, names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		if out[i] = n; !filepath.IsAbs(n) {
+			out[i] = filepath.Join(dir, n)
+		}
+	}
+	return out
+}

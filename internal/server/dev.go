@@ -1,0 +1,304 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/cfn"
+	"cleat/internal/conn"
+	"cleat/internal/control"
+	"cleat/internal/gateway"
+	"cleat/internal/integration"
+	"cleat/internal/lambda"
+	"cleat/internal/listen"
+	"cleat/internal/localca"
+	"cleat/internal/project"
+)
+
+// DevOptions say what "cleat dev" runs and how.
+type DevOptions struct {
+	Dir     string          // the project's folder, or its file
+	Host    string          // address to listen on; empty means 127.0.0.1
+	Port    int             // 0 takes a free one
+	Project project.Options // how the project's variables are resolved
+	// Profile names the limits, "aws" or "open"; empty means the project's own, else "aws". The project's overrides of
+	// single limits hold in any case.
+	Profile  string
+	DynamoDB string   // endpoint URL where tables are made; empty: none are
+	StateDir string   // where the local authority is kept between runs
+	Env      []string // the environment that functions inherit, "K=V"
+	// Upstream is the proxy through which other hosts are reached, as in listen.ProxyOptions; nil: directly.
+	Upstream func(*url.URL) (*url.URL, error)
+	// AllowHosts and AllowOrigins are names by which Cleat may be addressed, and origins of pages that may use the
+	// management API, beyond this machine's own (listen.Guard).
+	AllowHosts, AllowOrigins []string
+	Log                      *slog.Logger
+	Report                   Reporter
+}
+
+// Reporter is told what goes on, to show it to whoever started Cleat. Its methods are called from many goroutines at
+// once and must not block for long.
+type Reporter interface {
+	// Started is called once, when connections are accepted.
+	Started(Started)
+	// Reloaded is called after a change on disk took effect.
+	Reloaded(Reloaded)
+	// Faults is called when a change on disk could not be applied: the definitions from before stay.
+	Faults(error)
+	// Warn is called for what is not wrong but worth a line.
+	Warn(cfn.Fault)
+	// Event is called once for every event, when it is over.
+	Event(gateway.Record)
+	// Line is called for every line that a function writes.
+	Line(lambda.Line)
+	// Stopping is called when the end has begun, with the number of connections that are being closed.
+	Stopping(connections int)
+}
+
+// Started is what a user needs to know to begin.
+type Started struct {
+	Project   *project.Project
+	Outcome   control.Outcome
+	Addr      string // "localhost:3001"
+	StateDir  string
+	Took      time.Duration
+	Functions []apigw.Function
+	Tables    []TableStatus
+}
+
+// Reloaded says what a change on disk came to.
+type Reloaded struct {
+	Files   []string
+	Outcome control.Outcome
+	Took    time.Duration
+	// Definitions tells whether the project was read again, rather than only the functions' code.
+	Definitions bool
+}
+
+// Bounds of the parts of a stop, in the order of Dev.shutdown.
+const (
+	drainTime  = 10 * time.Second
+	listenTime = 2 * time.Second
+)
+
+// dev is a running "cleat dev".
+type dev struct {
+	o        DevOptions
+	node     *node
+	listener *listen.Server
+	events   *broadcast
+	addr     string // host:port as users write it
+	started  time.Time
+
+	mu      sync.Mutex // serialises reloads
+	project *project.Project
+}
+
+// RunDev runs a project until ctx ends, then stops in order: connections are closed with 1001, their $disconnect
+// events delivered, the functions ended. It returns nil after an orderly end, cfn.Faults when the project cannot be
+// run, another error when something of ours failed.
+func RunDev(ctx context.Context, o DevOptions) error {
+	d := &dev{o: o, started: time.Now(), events: newBroadcast()}
+	if d.o.Host == "" {
+		d.o.Host = "127.0.0.1"
+	}
+	p, err := project.Load(o.Dir, o.Project)
+	if err != nil {
+		return err
+	}
+	d.project = p
+	return d.run(ctx)
+}
+
+// run starts the parts, lowest first:
+//
+//  1. the local authority and the listening socket, so that functions can be told where Cleat is;
+//  2. the node: function workers, gateway, store;
+//  3. the definitions and tables of the project, so that the first request finds them;
+//  4. the listener's accept loop; then the watcher of the project's folder.
+func (d *dev) run(ctx context.Context) (err error) {
+	authority, err := localca.Open(filepath.Join(d.o.StateDir, "ca"))
+	if err != nil {
+		return fmt.Errorf("open the local certificate authority: %w", err)
+	}
+	if why := authority.Replaced(); why != "" {
+		d.o.Log.Warn("the local certificate authority was made anew", "why", why)
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(d.o.Host, strconv.Itoa(d.o.Port)))
+	if err != nil {
+		return fmt.Errorf("listen: %w (choose another port with --port)", err)
+	}
+	defer func() { err = errors.Join(err, ignoreClosed(ln.Close())) }()
+	d.addr = userAddr(ln.Addr())
+	limits := d.project.Limits.Apply(d.o.Profile)
+	d.node, err = newNode(nodeOptions{ //nolint:contextcheck // the node outlives ctx: it ends in order, by stop
+		log: d.o.Log,
+		lambda: lambda.Options{
+			Log: d.o.Log, Output: d.o.Report.Line, Region: d.project.Region, Account: awsapi.DefaultAccount,
+			Env: d.o.Env, ExtraEnv: d.extraEnv(),
+			Capture: lambda.Capture{
+				Addr: loopbackAddr(ln.Addr()), CAFile: authority.CertFile(), Proxy: "http://" + loopbackAddr(ln.Addr()),
+				Endpoints: map[string]string{},
+			},
+		},
+		gateway: gateway.Options{
+			Log: d.o.Log, Observe: d.observe,
+			Conn:        conn.Options{Limits: limits, Log: d.o.Log},
+			Integration: integration.Dependencies{Region: d.project.Region, Account: awsapi.DefaultAccount, ConnectionHeaders: d.project.ConnectionHeaders},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	stop := d.node.start() //nolint:contextcheck // ends by stop, after ctx
+	defer func() { err = errors.Join(err, stop()) }()
+
+	outcome, err := d.apply(ctx, d.project)
+	if err != nil {
+		return err
+	}
+	tables := d.makeTables(ctx, outcome.Tables)
+	d.listener = listen.New(ln, listen.Options{
+		//nolint:contextcheck // an injected connection has the listener's context
+		Log: d.o.Log, Handler: d.handler(), Plain: true, HandshakeTimeout: limits.HandshakeTimeout,
+		TLS: func(c net.Conn) net.Conn { return conn.ServerTLS(c, authority.TLSConfig()) },
+	})
+	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	serving := make(chan error, 1)
+	go func() { serving <- d.listener.Run(serveCtx) }()
+	d.o.Report.Started(Started{
+		Project: d.project, Outcome: outcome, Addr: d.addr, StateDir: d.o.StateDir,
+		Took: time.Since(d.started), Functions: outcome.Functions, Tables: tables,
+	})
+	watchErr := make(chan error, 1)
+	watchCtx, stopWatching := context.WithCancel(ctx)
+	go func() { watchErr <- d.watch(watchCtx) }()
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-serving:
+		serving <- nil
+	case failed = <-watchErr:
+		failed = fmt.Errorf("watch the project's folder: %w", failed)
+		watchErr <- nil
+	}
+	stopWatching()
+	return errors.Join(failed, <-watchErr, d.shutdown(context.WithoutCancel(ctx), stopServing, serving))
+}
+
+// shutdown ends what run began, in this order:
+//
+//  1. connections are closed and their $disconnect events delivered, while the listener still answers, because
+//     functions push and clean up during that;
+//  2. the listener: nothing comes in any more;
+//  3. the node (by run's deferred stop): function workers end last, when nobody can call them.
+func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serving <-chan error) error {
+	d.o.Report.Stopping(d.node.gateway.Connections())
+	drain, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	if err := d.node.gateway.Shutdown(drain); err != nil {
+		d.o.Log.Warn("not every connection ended in order before the deadline", "err", err)
+	}
+	d.events.close()
+	stopServing()
+	select {
+	case err := <-serving:
+		return err
+	case <-time.After(listenTime):
+		d.o.Log.Warn("requests were still being answered when Cleat stopped")
+		return nil
+	}
+}
+
+// apply gives the node the project's definitions.
+func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, error) {
+	outcome, err := d.node.control.Apply(ctx, stackOf(p))
+	if err != nil {
+		return outcome, err
+	}
+	for i := range outcome.Functions {
+		f := &outcome.Functions[i]
+		f.Environment = withDefaults(f.Environment, p.Environment)
+	}
+	if err := d.node.load(ctx, p.Remote, outcome.Functions); err != nil {
+		return outcome, err
+	}
+	for _, w := range append(p.Warnings, outcome.Warnings...) {
+		d.o.Report.Warn(w)
+	}
+	return outcome, nil
+}
+
+// watch follows the project's folder, and files elsewhere that the project was read from, until ctx ends.
+func (d *dev) watch(ctx context.Context) error {
+	return project.Watch(ctx, d.project.Dir, project.WatchOptions{Files: d.project.Files}, d.changed)
+}
+
+// changed is called by the watcher with what changed on disk. A change of a file that the project was read from
+// reloads the definitions; any change renews the workers whose code it may be. Connections stay open through both.
+func (d *dev) changed(files []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	start := time.Now()
+	r := Reloaded{Files: files}
+	if touches(files, d.project.Files) {
+		p, err := project.Load(d.o.Dir, d.o.Project)
+		if err == nil {
+			r.Outcome, err = d.apply(context.Background(), p)
+		}
+		if err != nil {
+			d.o.Report.Faults(err)
+			return
+		}
+		if err := d.node.gateway.SetLimits(p.Limits.Apply(d.o.Profile)); err != nil {
+			d.o.Report.Faults(err)
+			return
+		}
+		d.project, r.Definitions = p, true
+		d.makeTables(context.Background(), r.Outcome.Tables)
+	}
+	d.node.functions.Refresh(absolute(d.project.Dir, files))
+	r.Took = time.Since(start)
+	d.o.Report.Reloaded(r)
+}
+
+func (d *dev) observe(r gateway.Record) {
+	d.events.send(r)
+	d.o.Report.Event(r)
+}
+
+// extraEnv is what functions find in their environment on top of what they inherit.
+func (d *dev) extraEnv() map[string]string {
+	env := map[string]string{}
+	if d.o.DynamoDB != "" {
+		env["AWS_ENDPOINT_URL_DYNAMODB"] = d.o.DynamoDB
+		env["DYNAMODB_ENDPOINT"] = d.o.DynamoDB
+	}
+	return env
+}
+
+// handler is everything that the one port answers. The guard stands before all of it but CONNECT, which names the host
+// that somebody wants to reach and is refused to peers from elsewhere.
+func (d *dev) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /_cleat/events", d.events.serve)
+	mux.Handle("/", d.node.gateway)
+	guard := listen.Guard{Hosts: d.o.AllowHosts, Origins: d.o.AllowOrigins, Directory: d.node.gateway.Directory}
+	proxy := listen.NewProxy(listen.ProxyOptions{
+		Log: d.o.Log, Upstream: d.o.Upstream, Inject: func(c net.Conn) { d.listener.Inject(c) },
+	})
+	return proxy.Wrap(guard.Wrap(mux))
+}

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"time"
+
+	"cleat/internal/gateway"
+)
+
+// Event is a gateway.Record in the form that leaves the process: a line of "cleat dev --log-format json" and of
+// GET /_cleat/events. Members without a value are left out.
+type Event struct {
+	Time          string  `json:"time"`
+	Operation     string  `json:"operation"`
+	APIID         string  `json:"api_id,omitempty"`
+	Stage         string  `json:"stage,omitempty"`
+	ConnectionID  string  `json:"connection_id,omitempty"`
+	RequestID     string  `json:"request_id,omitempty"`
+	RouteKey      string  `json:"route_key,omitempty"`
+	Selected      string  `json:"selected,omitempty"`
+	Target        string  `json:"target,omitempty"`
+	Path          string  `json:"path,omitempty"`
+	SourceIP      string  `json:"source_ip,omitempty"`
+	Status        int     `json:"status,omitempty"`
+	BackendStatus int     `json:"backend_status,omitempty"`
+	Millis        float64 `json:"ms"`
+	BytesIn       int     `json:"bytes_in,omitempty"`
+	BytesOut      int     `json:"bytes_out,omitempty"`
+	CloseCode     int     `json:"close_code,omitempty"`
+	CloseReason   string  `json:"close_reason,omitempty"`
+	Error         string  `json:"error,omitempty"`
+}
+
+// EventOf is the outward form of a record.
+func EventOf(r gateway.Record) Event {
+	e := Event{
+		Time: r.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Operation: r.Operation, APIID: string(r.APIID), Stage: r.Stage,
+		ConnectionID: string(r.ConnectionID), RequestID: string(r.RequestID), RouteKey: r.RouteKey, Selected: r.Selected,
+		Target: r.Target, Path: r.Path, SourceIP: r.SourceIP, Status: r.Status, BackendStatus: r.BackendStatus,
+		Millis:  float64(r.Duration.Round(10*time.Microsecond)) / float64(time.Millisecond),
+		BytesIn: r.BytesIn, BytesOut: r.BytesOut, CloseCode: r.CloseCode, CloseReason: r.CloseReason,
+	}
+	if r.Err != nil {
+		e.Error = r.Err.Error()
+	}
+	return e
+}
