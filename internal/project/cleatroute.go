@@ -14,6 +14,15 @@ import (
 
 var (
 	routeTargets = []string{"http", "function", "mock", "integration"}
+	// settingTargets are the settings of a route that only some targets have.
+	settingTargets = map[string][]string{
+		"method":    {"http"},
+		"headers":   {"http"},
+		"query":     {"http"},
+		"path":      {"http"},
+		"template":  {"http"},
+		"responses": {"http", "mock", "integration"},
+	}
 	methods      = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY"}
 	mappedSource = regexp.MustCompile(`^(route\.request\.[A-Za-z0-9._$-]+|context\.[A-Za-z0-9._$-]+|stageVariables\.[A-Za-z0-9._$-]+)$`)
 	// integrationProperties are those of AWS::ApiGatewayV2::Integration that WebSocket APIs have (spec control-plane §6).
@@ -188,11 +197,10 @@ func (s *short) authorize(v *cfn.Value, route string, props *cfn.Value) {
 func (s *short) integration(v *cfn.Value, target, what string) (props, responses *cfn.Value) {
 	tv := v.Get(target)
 	at := tv.Place
-	if target != "http" {
-		for _, key := range []string{"method", "headers", "query", "path", "template"} {
-			if wrong := v.Get(key); wrong != nil {
-				s.faultf(wrong.Place, "%s: %s belongs to `http`, not to `%s`", what, key, target)
-			}
+	for _, key := range cleatSettings["route"] {
+		targets, some := settingTargets[key]
+		if wrong := v.Get(key); some && wrong != nil && !slices.Contains(targets, target) {
+			s.faultf(wrong.Place, "%s: %s belongs to %s, not to %s", what, key, strings.Join(targets, ", "), target)
 		}
 	}
 	switch target {
@@ -484,7 +492,10 @@ func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string,
 			vars.Keys = append(vars.Keys, cfn.Entry{Key: ev.Key, Place: ev.Place, Value: cfn.TextOf(ev.Value.Place, text)})
 		}
 	}
-	var environment *cfn.Value
+	var environment, description *cfn.Value
+	if _, ok := s.text(v.Get("description"), what+": description"); ok {
+		description = v.Get("description")
+	}
 	if len(vars.Keys) > 0 {
 		environment = cfn.MapOf(at, "Variables", vars)
 	}
@@ -495,7 +506,7 @@ func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string,
 		"Runtime", cfn.TextOf(at, runtime),
 		"MemorySize", cfn.NumberOf(at, memory),
 		"Timeout", cfn.NumberOf(at, timeout),
-		"Description", v.Get("description"),
+		"Description", description,
 		"Environment", environment)
 	if n, ok := s.number(v.Get("concurrency"), what+": concurrency", 0, 100_000); ok {
 		cat := v.Get("concurrency").Place

@@ -85,16 +85,14 @@ func (l *loader) loadCleat(file string) *Project {
 
 // resolve settles environment and stage and then resolves the whole file.
 func (s *short) resolve(raw *cfn.Value) {
-	env := map[string]string{}
-	fill(env, s.env)
-	s.p.Environment = map[string]string{}
+	env, functions := s.environment()
+	s.p.Environment = functions
 	load := func(name string) {
-		vars := s.loadEnv(name, s.env, true)
-		fill(s.p.Environment, vars)
+		vars := s.loadEnv(name, env, true)
 		fill(env, vars)
-	}
-	if s.opts.EnvFile != "" {
-		load(s.opts.EnvFile)
+		for k := range vars {
+			functions[k] = env[k] // where the process environment has the name too, it wins
+		}
 	}
 	s.r = newResolver(s.loader, raw, env)
 	files := s.r.deep(raw.Get("envFile"))
@@ -177,12 +175,17 @@ func (s *short) readRemote(e cfn.Entry) {
 	v := e.Value
 	if v.Is(cfn.Map) {
 		s.checkKeys(v, what, cleatSettings["remoteFunction"])
-		for key, field := range map[string]*string{
-			"region": &remote.Region, "accessKeyId": &remote.AccessKeyID,
-			"secretAccessKey": &remote.SecretAccessKey, "sessionToken": &remote.SessionToken,
+		for _, f := range []struct {
+			key  string
+			into *string
+		}{
+			{"region", &remote.Region},
+			{"accessKeyId", &remote.AccessKeyID},
+			{"secretAccessKey", &remote.SecretAccessKey},
+			{"sessionToken", &remote.SessionToken},
 		} {
-			if text, ok := s.text(v.Get(key), what+": "+key); ok {
-				*field = text
+			if text, ok := s.text(v.Get(f.key), what+": "+f.key); ok {
+				*f.into = text
 			}
 		}
 		if (remote.AccessKeyID == "") != (remote.SecretAccessKey == "") {
@@ -260,9 +263,6 @@ func (s *short) overlay(base string) *Project {
 		return nil
 	}
 	p.Limits, p.ConnectionHeaders, p.Remote = s.p.Limits, s.p.ConnectionHeaders, s.p.Remote
-	if p.Environment == nil {
-		p.Environment = map[string]string{}
-	}
 	fill(p.Environment, s.p.Environment)
 	resources := p.Template.Get("Resources")
 	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {

@@ -140,6 +140,15 @@ func (s *service) functionCode(f *function, runtime string, known bool) code {
 	}
 	if known && !s.remote(s.nameOf(f)) {
 		where, why := s.findHandler("function "+f.key, dir, handler, runtime)
+		if artifact := s.artifact(f); why != "" && artifact != "" {
+			// The archive is usually packed from a folder of its name.
+			unpacked := s.abs(strings.TrimSuffix(artifact, filepath.Ext(artifact)))
+			if again, still := s.findHandler("function "+f.key, unpacked, handler, runtime); still == "" {
+				where, why = again, ""
+			} else {
+				why += "; package.artifact " + artifact + " is not unpacked"
+			}
+		}
 		if why != "" {
 			s.cannotRun(f, v.Place, why)
 		}
@@ -149,6 +158,16 @@ func (s *service) functionCode(f *function, runtime string, known bool) code {
 	}
 	c.value = cfn.MapOf(at, "LocalPath", cfn.TextOf(at, dir))
 	return c
+}
+
+// artifact is the archive that the function would be deployed from, "" when the framework packs it itself.
+func (s *service) artifact(f *function) string {
+	for _, v := range []*cfn.Value{s.r.at(f.raw, "package", "artifact"), s.r.at(s.root, "package", "artifact")} {
+		if name := v.Str(); name != "" && !strings.ContainsRune(name, 0) {
+			return name
+		}
+	}
+	return ""
 }
 
 // located is where a handler was found.

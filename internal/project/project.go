@@ -25,7 +25,8 @@ type Options struct {
 	Opt map[string]string
 	// Env is the process environment, "NAME=value", as os.Environ returns it. Nil is an empty environment.
 	Env []string
-	// EnvFile is a further file of variables (--env-file), for ${env:…} and for the functions. Empty: none.
+	// EnvFile is a further file of variables (--env-file), for ${env:…} and for the functions; it comes before Env. A
+	// relative path is relative to the project's folder. Empty: none.
 	EnvFile string
 }
 
@@ -354,6 +355,17 @@ func plain(err error) error {
 		return pe.Err
 	}
 	return err
+}
+
+// environment is Options.Env with what Options.EnvFile sets on top, which is also what the functions get of it.
+func (l *loader) environment() (env, functions map[string]string) {
+	env, functions = map[string]string{}, map[string]string{}
+	if l.opts.EnvFile != "" {
+		fill(functions, l.loadEnv(l.opts.EnvFile, l.env, true))
+	}
+	fill(env, functions)
+	fill(env, l.env)
+	return env, functions
 }
 
 // setDefaults fills in what every kind of project shares.

@@ -25,6 +25,7 @@ type resolver struct {
 	memo   map[memoKey]*cfn.Value
 	busy   []*cfn.Value // texts under way, outermost first
 	path   map[*cfn.Value]bool
+	final  map[*cfn.Value]bool     // texts that are results: what looks like a variable in them is none
 	broken map[*cfn.Value]breakage // stand-ins for what could not be resolved
 	nodes  int
 	bytes  int
@@ -52,7 +53,7 @@ const (
 func newResolver(l *loader, root *cfn.Value, env map[string]string) *resolver {
 	return &resolver{
 		l: l, root: root, env: env, given: map[string]string{},
-		memo: map[memoKey]*cfn.Value{}, path: map[*cfn.Value]bool{}, broken: map[*cfn.Value]breakage{},
+		memo: map[memoKey]*cfn.Value{}, path: map[*cfn.Value]bool{}, final: map[*cfn.Value]bool{}, broken: map[*cfn.Value]breakage{},
 	}
 }
 
@@ -86,7 +87,7 @@ func (r *resolver) report(v *cfn.Value) bool {
 
 // value resolves one node. A nil value stays nil.
 func (r *resolver) value(v *cfn.Value) *cfn.Value {
-	if !v.Is(cfn.String) || !hasVariables(v.Text) && !strings.Contains(v.Text, `\${`) {
+	if !v.Is(cfn.String) || r.final[v] || !hasVariables(v.Text) {
 		return v
 	}
 	key := memoKey{v, r.lenient}
@@ -105,6 +106,9 @@ func (r *resolver) value(v *cfn.Value) *cfn.Value {
 	out := r.text(v)
 	r.busy = r.busy[:len(r.busy)-1]
 	r.memo[key] = out
+	if out.Is(cfn.String) {
+		r.final[out] = true
+	}
 	return out
 }
 

@@ -94,12 +94,13 @@ func (s *service) mergeResources(v *cfn.Value) {
 			s.faultf(e.Place, "resource %s has no `Type`, as in `Type: AWS::DynamoDB::Table`", e.Key)
 			continue
 		}
-		s.r.lenient = !ownField(typ) && before == nil
-		if s.r.lenient {
+		if ownField(typ) || before != nil {
+			res = s.r.deep(res)
+		} else {
 			s.leaveAlone("resource type " + typ)
+			s.r.leniently(func() { res = s.r.deep(res) })
 		}
-		e.Value = merged(before, s.r.deep(res))
-		s.r.lenient = false
+		e.Value = merged(before, res)
 		s.t.resources = withKey(s.t.resources, e)
 	}
 }

@@ -129,13 +129,8 @@ func (s *service) read() {
 // readStage finds stage and region. They decide which .env files count, and .env files may decide them: so the stage is
 // looked for with what is known without it, and everything is read anew with what it brings.
 func (s *service) readStage() {
-	env := map[string]string{}
-	fill(env, s.env)
-	if s.opts.EnvFile != "" {
-		s.p.Environment = map[string]string{}
-		fill(s.p.Environment, s.loadEnv(s.opts.EnvFile, s.env, true))
-		fill(env, s.p.Environment)
-	}
+	env, functions := s.environment()
+	s.p.Environment = functions
 	s.r = newResolver(s.loader, s.root, env)
 	s.readPlugins()
 	dotenv := s.dotenvFiles()
@@ -244,20 +239,12 @@ func (s *service) addDotenv(env map[string]string, files []string) {
 	}
 	conf := s.r.get(s.root, "custom", "dotenv")
 	include, exclude := s.r.deep(s.r.get(conf, "include")), s.r.deep(s.r.get(conf, "exclude"))
-	if s.p.Environment == nil {
-		s.p.Environment = map[string]string{}
-	}
-	for k, v := range vars {
+	for k := range vars {
 		if include.Is(cfn.List) && !listed(include, k) || listed(exclude, k) {
 			delete(vars, k)
 			continue
 		}
-		// What the process environment says wins over the file, as in the plugin.
-		if given, ok := env[k]; ok {
-			vars[k] = given
-		} else {
-			vars[k] = v
-		}
+		vars[k] = env[k] // where the process environment has the name too, it wins, as in the plugin
 	}
 	fill(s.p.Environment, vars)
 }

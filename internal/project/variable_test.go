@@ -58,35 +58,38 @@ func TestVariableSyntax(t *testing.T) {
 // A lone variable keeps its value's type; in a text only scalars have a place.
 func TestVariableTypes(t *testing.T) {
 	t.Parallel()
-	document := "list: [1, two]\nmap: {a: true}\nnumber: 5\nyes: true\nempty:\ntext: words\nref: !Ref Table\nservice: {name: svc}\n"
+	document := "list: [1, two]\nmap: {a: true}\nnumber: 5\nyes: true\nempty:\ntext: words\nref: !Ref Table\nlooks: ${env:LOOKS}\nservice: {name: svc}\n"
 	tests := map[string]struct {
 		text string
 		kind cfn.Kind
 		want string // of scalars
 		err  string
 	}{
-		"a list":           {text: "${self:list}", kind: cfn.List},
-		"a map":            {text: "${self:map}", kind: cfn.Map},
-		"a number":         {text: "${self:number}", kind: cfn.Number, want: "5"},
-		"a boolean":        {text: " ${self:yes} ", kind: cfn.Bool, want: "true"},
-		"null":             {text: "${self:empty}", kind: cfn.Null},
-		"null at the end":  {text: "${opt:x, null}", kind: cfn.Null},
-		"past null":        {text: "${self:empty, 'x'}", kind: cfn.String, want: "x"},
-		"numbers in text":  {text: "a${self:number}${self:yes}", kind: cfn.String, want: "a5true"},
-		"a list's item":    {text: "${self:list.1}", kind: cfn.String, want: "two"},
-		"no such item":     {text: "${self:list.2, 'none'}", kind: cfn.String, want: "none"},
-		"a reference":      {text: "${self:ref}", kind: cfn.Map},
-		"a map in text":    {text: "a${self:map}", err: "cannot be put into a text"},
-		"null in text":     {text: "a${self:empty}", err: "is null"},
-		"negative default": {text: "${opt:x, -1.5}", kind: cfn.Number, want: "-1.5"},
-		"service by name":  {text: "${self:service}-${self:service.name}", kind: cfn.String, want: "svc-svc"},
-		"into a text":      {text: "${self:text.0, 'no'}", kind: cfn.String, want: "no"},
-		"quoted quotes":    {text: `${opt:x, 'it\'s'}`, kind: cfn.String, want: "it's"},
+		"a list":            {text: "${self:list}", kind: cfn.List},
+		"a map":             {text: "${self:map}", kind: cfn.Map},
+		"a number":          {text: "${self:number}", kind: cfn.Number, want: "5"},
+		"a boolean":         {text: " ${self:yes} ", kind: cfn.Bool, want: "true"},
+		"null":              {text: "${self:empty}", kind: cfn.Null},
+		"null at the end":   {text: "${opt:x, null}", kind: cfn.Null},
+		"past null":         {text: "${self:empty, 'x'}", kind: cfn.String, want: "x"},
+		"numbers in text":   {text: "a${self:number}${self:yes}", kind: cfn.String, want: "a5true"},
+		"a list's item":     {text: "${self:list.1}", kind: cfn.String, want: "two"},
+		"no such item":      {text: "${self:list.2, 'none'}", kind: cfn.String, want: "none"},
+		"a reference":       {text: "${self:ref}", kind: cfn.Map},
+		"a map in text":     {text: "a${self:map}", err: "cannot be put into a text"},
+		"null in text":      {text: "a${self:empty}", err: "is null"},
+		"negative default":  {text: "${opt:x, -1.5}", kind: cfn.Number, want: "-1.5"},
+		"service by name":   {text: "${self:service}-${self:service.name}", kind: cfn.String, want: "svc-svc"},
+		"into a text":       {text: "${self:text.0, 'no'}", kind: cfn.String, want: "no"},
+		"escaped":           {text: `\${self:number} ${self:number}`, kind: cfn.String, want: "${self:number} 5"},
+		"a variable's text": {text: "${env:LOOKS}", kind: cfn.String, want: "${self:number}"},
+		"once more":         {text: "${self:looks}", kind: cfn.String, want: "${self:number}"},
+		"quoted quotes":     {text: `${opt:x, 'it\'s'}`, kind: cfn.String, want: "it's"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, err := project.Resolve(document, tt.text, project.Options{})
+			v, err := project.Resolve(document, tt.text, project.Options{Env: []string{"LOOKS=${self:number}"}})
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Fatalf("got error %v, want one with %q", err, tt.err)
