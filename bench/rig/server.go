@@ -39,7 +39,9 @@ const (
 // Serve runs a server until standard input ends. It writes its address as one line, and answers every line it reads,
 // after it has collected garbage, with one of its own: the number of goroutines.
 func Serve(kind string, withTLS bool) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -49,17 +51,14 @@ func Serve(kind string, withTLS bool) error {
 			return err
 		}
 	}
-	ctx, stop := context.WithCancel(context.Background())
 	handler, wait, err := handlerOf(ctx, kind)
 	if err != nil {
-		stop()
 		return err
 	}
 	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	if _, err := fmt.Fprintln(os.Stdout, addr); err != nil {
-		stop()
 		return err
 	}
 	err = answer(os.Stdin, os.Stdout)
@@ -166,7 +165,7 @@ func echoCoder(w http.ResponseWriter, r *http.Request) {
 type echo struct{ hub *conn.Hub }
 
 func (e *echo) Message(id apigw.ConnectionID, _ any, m conn.Message) {
-	_ = e.hub.Send(id, m.Data) //nolint:errcheck // a client that is gone needs no echo
+	_ = e.hub.Send(id, m.Data) // a client that is gone needs no echo
 }
 
 func (e *echo) Closed(apigw.ConnectionID, any, conn.CloseReason) {}
@@ -201,16 +200,12 @@ func upgrade(hub *conn.Hub, w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // G401: RFC 6455 §4.2.2
-	_, err = c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"))
+	answer := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"
+	rest, err := rw.Peek(rw.Reader.Buffered())
 	if err != nil {
 		hub.Abandon(id)
 		return errors.Join(err, c.Close())
 	}
-	rest, err := rw.Reader.Peek(rw.Reader.Buffered())
-	if err != nil {
-		hub.Abandon(id)
-		return errors.Join(err, c.Close())
-	}
-	return hub.Open(id, c, rest)
+	return hub.Open(id, c, []byte(answer), rest)
 }

@@ -18,7 +18,11 @@ the exit code is 0 when there is none, 1 otherwise.`
 
 // Run checks a project.
 func (c *checkCommand) Run(p *process) error {
-	report, err := server.Check(p.ctx, c.Dir, c.options(p.env))
+	options, err := c.options(p.env)
+	if err != nil {
+		return err
+	}
+	report, err := server.Check(p.ctx, c.Dir, options)
 	if err != nil {
 		return showFaults(p.stderr, err)
 	}

@@ -27,8 +27,14 @@ type projectFlags struct {
 	Opt     map[string]string `help:"Value of a further option, as ${opt:NAME} sees it. May be repeated." placeholder:"K=V" mapsep:"none"`
 }
 
-func (f *projectFlags) options(env []string) project.Options {
-	return project.Options{Stage: f.Stage, Region: f.Region, EnvFile: f.EnvFile, Params: f.Param, Opt: f.Opt, Env: env}
+func (f *projectFlags) options(env []string) (project.Options, error) {
+	o := project.Options{Stage: f.Stage, Region: f.Region, Params: f.Param, Opt: f.Opt, Env: env}
+	if f.EnvFile == "" {
+		return o, nil
+	}
+	var err error
+	o.EnvFile, err = filepath.Abs(f.EnvFile) // as the shell means it; the project would mean its own folder
+	return o, err
 }
 
 type devCommand struct {
@@ -60,6 +66,10 @@ func (c *devCommand) Run(p *process) error {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return err
 	}
+	options, err := c.options(p.env)
+	if err != nil {
+		return err
+	}
 	out := &syncWriter{w: p.stdout}
 	var reporter server.Reporter
 	var handler slog.Handler
@@ -80,7 +90,7 @@ func (c *devCommand) Run(p *process) error {
 		profile = ""
 	}
 	err = server.RunDev(p.ctx, server.DevOptions{
-		Dir: c.Dir, Host: c.Host, Port: c.Port, Project: c.options(p.env), Profile: profile, DynamoDB: c.DynamoDB,
+		Dir: c.Dir, Host: c.Host, Port: c.Port, Project: options, Profile: profile, DynamoDB: c.DynamoDB,
 		StateDir: state, Env: p.env, Log: slog.New(handler), Report: reporter,
 		AllowHosts: c.AllowHost, AllowOrigins: c.AllowOrigin,
 		Upstream: func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) },

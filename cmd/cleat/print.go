@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -110,11 +111,16 @@ func (t *textReporter) Reloaded(r server.Reloaded) {
 	t.printf("%s  %s  %s\n", t.now(), t.style.good("reloaded   "), t.style.dim(fmt.Sprintf("%s after %s (%d ms)", what, short(r.Files), r.Took.Milliseconds())))
 }
 
+// short names the first of the changed files.
 func short(files []string) string {
-	if len(files) > 2 {
-		return fmt.Sprintf("%s and %d more", files[0], len(files)-1)
+	if len(files) == 0 {
+		return ""
 	}
-	return strings.Join(files, ", ")
+	name := filepath.Base(files[0])
+	if len(files) > 1 {
+		name += fmt.Sprintf(" and %d more", len(files)-1)
+	}
+	return name
 }
 
 // Faults implements server.Reporter.

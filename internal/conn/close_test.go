@@ -26,6 +26,7 @@ func TestClientCloses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, tr transport) {
+				t.Helper()
 				h := newTestHandler()
 				hub := newTestHub(t, h, conn.Options{Engine: tr.engine})
 				goneInClosed := make(chan error, 1)
@@ -69,6 +70,7 @@ func TestViolations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, tr transport) {
+				t.Helper()
 				h := newTestHandler()
 				h.onMessage = func(_ apigw.ConnectionID, _ any, m conn.Message) {
 					t.Errorf("a message of %d bytes came through", len(m.Data))
@@ -111,6 +113,7 @@ func TestRefusedWhileSending(t *testing.T) {
 // DELETE @connections (spec management-api §3.3): 1000, whatever the client answers.
 func TestDisconnect(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		h := newTestHandler()
 		hub := newTestHub(t, h, conn.Options{Engine: tr.engine})
 		id, c := connect(t, hub, tr, nil)
@@ -137,6 +140,7 @@ func TestDisconnect(t *testing.T) {
 // A client that does not answer a close frame is waited for no longer than CloseTimeout.
 func TestCloseTimeout(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		limits := apigw.LimitsAWS()
 		limits.CloseTimeout = 300 * time.Millisecond
 		hub := newTestHub(t, newTestHandler(), conn.Options{Engine: tr.engine, Limits: limits})
@@ -170,6 +174,7 @@ func TestLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, tr transport) {
+				t.Helper()
 				h := newTestHandler()
 				got := make(chan string, 1)
 				h.onMessage = func(_ apigw.ConnectionID, _ any, m conn.Message) { got <- string(m.Data) }
@@ -195,6 +200,7 @@ func TestLost(t *testing.T) {
 // Messages that came before the end of the stream are handled although the client is gone.
 func TestMessagesBeforeEOF(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		const n = 200
 		h := newTestHandler()
 		got := make(chan struct{}, n)
@@ -224,6 +230,7 @@ func TestMessagesBeforeEOF(t *testing.T) {
 // A panic in the Handler costs its connection and no other (style: 1011).
 func TestPanic(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		h := newTestHandler()
 		h.onMessage = func(_ apigw.ConnectionID, _ any, m conn.Message) {
 			if string(m.Data) == "boom" {

@@ -186,13 +186,18 @@ func (s *epollSet) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("run an epoll set: %w", err)
 	}
+	stopped := make(chan struct{}) // closed once the read below has been woken for good
 	stop := context.AfterFunc(ctx, func() {
-		// Wakes the read below for good. The file is closed by its owner afterwards.
+		defer close(stopped)
 		if err := s.file.SetReadDeadline(time.Unix(1, 0)); err != nil {
 			s.hub.log.Error("stopping an epoll set", "err", err)
 		}
 	})
-	defer stop()
+	defer func() {
+		if !stop() {
+			<-stopped
+		}
+	}()
 	bufs := new(buffers)
 	events := make([]unix.EpollEvent, epollBatch)
 	for {

@@ -63,7 +63,7 @@ func TestTLSDribble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := hub.Open(id, server, nil); err != nil {
+	if err := hub.Open(id, server, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	slow.on = true
@@ -119,7 +119,7 @@ func TestTLSBuffered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := hub.Open(id, server, nil); err != nil {
+	if err := hub.Open(id, server, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	words := map[string]bool{<-got: true, <-got: true}
@@ -182,7 +182,7 @@ func atRest(t *testing.T, hub *conn.Hub, h *testHandler) int {
 	return n
 }
 
-func openFiles(t testing.TB) int {
+func openFiles(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -207,8 +207,9 @@ func TestAdopts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := atRest(t, hub, h)
-			_, c := connect(t, hub, transport{pair: func(t testing.TB) (net.Conn, net.Conn) {
-				client, server := tcpPair(t)
+			_, c := connect(t, hub, transport{pair: func(tb testing.TB) (net.Conn, net.Conn) {
+				tb.Helper()
+				client, server := tcpPair(tb)
 				return client, tc.wrap(server)
 			}}, nil)
 			eventually(t, "the goroutines", func() bool { return runtime.NumGoroutine() == before+tc.goroutines })

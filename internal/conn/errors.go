@@ -20,6 +20,8 @@ var (
 	ErrTooLarge error = &apigw.Error{Kind: apigw.KindPayloadTooLarge, Err: errors.New("the message is too large")}
 	// ErrFull says that this Hub holds as many connections as it may.
 	ErrFull error = &apigw.Error{Kind: apigw.KindLimitExceeded, Err: errors.New("this node holds all the connections it may")}
+	// ErrLost says that the client was gone before its handshake was answered.
+	ErrLost = errors.New("the client was gone before its handshake was answered")
 	// ErrShutdown says that this Hub takes no new connections any more.
 	ErrShutdown = errors.New("the hub is shutting down")
 )

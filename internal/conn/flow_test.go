@@ -18,6 +18,7 @@ import (
 // Past InFlight messages of one connection, the Hub stops reading from it: nothing is dropped, nothing piles up.
 func TestInFlight(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		const n, most = 500, 4
 		limits := apigw.LimitsAWS()
 		limits.InFlight = most
@@ -58,6 +59,7 @@ func TestInFlight(t *testing.T) {
 // With InFlight 1 a connection's messages are handled in order.
 func TestSerial(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		const n = 300
 		h := newTestHandler()
 		got := make(chan string, n)
@@ -85,6 +87,7 @@ func TestSerial(t *testing.T) {
 // The node-wide bound: connections take turns, and every one gets its own.
 func TestMaxInFlight(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		const conns, each, most = 20, 30, 3
 		h := newTestHandler()
 		var now, peak, total atomic.Int64
@@ -117,6 +120,7 @@ func TestMaxInFlight(t *testing.T) {
 // Disconnect works on a connection that is not read from.
 func TestDisconnectPaused(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		h := newTestHandler()
 		gate := make(chan struct{})
 		h.onMessage = func(apigw.ConnectionID, any, conn.Message) { <-gate }
@@ -142,6 +146,7 @@ func TestDisconnectPaused(t *testing.T) {
 // A client that is gone while it is not read from is found when reading goes on.
 func TestLostPaused(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		h := newTestHandler()
 		gate := make(chan struct{})
 		h.onMessage = func(apigw.ConnectionID, any, conn.Message) { <-gate }
@@ -164,6 +169,7 @@ func TestLostPaused(t *testing.T) {
 // order once it reads.
 func TestBufferFull(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		limits := apigw.LimitsAWS()
 		limits.WriteQueue = 64 << 10
 		hub := newTestHub(t, newTestHandler(), conn.Options{Engine: tr.engine, Limits: limits})
@@ -196,6 +202,7 @@ func TestBufferFull(t *testing.T) {
 
 func TestSendSizes(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		hub := newTestHub(t, newTestHandler(), conn.Options{Engine: tr.engine})
 		id, c := connect(t, hub, tr, nil)
 		if err := hub.Send(id, make([]byte, 128<<10+1)); !errors.Is(err, conn.ErrTooLarge) || apigw.KindOf(err) != apigw.KindPayloadTooLarge {
@@ -220,6 +227,7 @@ func TestSendSizes(t *testing.T) {
 // Pings of a client that does not read must not fill memory.
 func TestPingFlood(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		limits := apigw.LimitsAWS()
 		limits.WriteQueue = 16 << 10
 		hub := newTestHub(t, newTestHandler(), conn.Options{Engine: tr.engine, Limits: limits})

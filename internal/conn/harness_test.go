@@ -60,13 +60,13 @@ func (h *testHandler) Closed(id apigw.ConnectionID, attachment any, r conn.Close
 }
 
 // waitClosed returns the next call of Closed.
-func (h *testHandler) waitClosed(t testing.TB) closedCall {
-	t.Helper()
+func (h *testHandler) waitClosed(tb testing.TB) closedCall {
+	tb.Helper()
 	select {
 	case c := <-h.ended:
 		return c
 	case <-time.After(wait):
-		t.Fatal("Closed was not called")
+		tb.Fatal("Closed was not called")
 		panic("unreachable")
 	}
 }
@@ -78,26 +78,26 @@ func newTestHandler() *testHandler {
 const wait = 10 * time.Second
 
 // newTestHub runs a Hub until the test ends, and then checks that nothing is left in it.
-func newTestHub(t testing.TB, h conn.Handler, o conn.Options) *conn.Hub {
-	t.Helper()
+func newTestHub(tb testing.TB, h conn.Handler, o conn.Options) *conn.Hub {
+	tb.Helper()
 	if o.Limits == (apigw.Limits{}) {
 		o.Limits = apigw.LimitsAWS()
 	}
 	hub, err := conn.New(h, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan error, 1)
 	go func() { done <- hub.Run(ctx) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
+			tb.Errorf("Run: %v", err)
 		}
 		s := hub.Stats()
 		if s.Pending != 0 || s.Open != 0 || s.Closing != 0 || s.InFlight != 0 {
-			t.Errorf("left behind: %+v", s)
+			tb.Errorf("left behind: %+v", s)
 		}
 	})
 	return hub
@@ -107,7 +107,7 @@ func newTestHub(t testing.TB, h conn.Handler, o conn.Options) *conn.Hub {
 type transport struct {
 	name   string
 	engine string
-	pair   func(t testing.TB) (client, server net.Conn)
+	pair   func(tb testing.TB) (client, server net.Conn)
 }
 
 func transports() []transport {
@@ -131,11 +131,11 @@ func eachTransport(t *testing.T, test func(t *testing.T, tr transport)) {
 	}
 }
 
-func tcpPair(t testing.TB) (client, server net.Conn) {
-	t.Helper()
+func tcpPair(tb testing.TB) (client, server net.Conn) {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer l.Close()
 	accepted := make(chan net.Conn, 1)
@@ -148,27 +148,27 @@ func tcpPair(t testing.TB) (client, server net.Conn) {
 	}()
 	client, err = net.Dial("tcp", l.Addr().String())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	server = <-accepted
 	if server == nil {
-		t.Fatal("accept failed")
+		tb.Fatal("accept failed")
 	}
 	return client, server
 }
 
-func tlsPair(t testing.TB) (client, server net.Conn) {
-	t.Helper()
-	rawClient, rawServer := tcpPair(t)
+func tlsPair(tb testing.TB) (client, server net.Conn) {
+	tb.Helper()
+	rawClient, rawServer := tcpPair(tb)
 	s := conn.ServerTLS(rawServer, testTLS())
 	c := tls.Client(rawClient, &tls.Config{InsecureSkipVerify: true})
 	done := make(chan error, 1)
 	go func() { done <- s.Handshake() }()
 	if err := c.Handshake(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := <-done; err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c, s
 }
@@ -194,21 +194,21 @@ type testClient struct {
 }
 
 // connect opens a connection on a Hub and returns its client.
-func connect(t testing.TB, hub *conn.Hub, tr transport, attachment any) (apigw.ConnectionID, *testClient) {
-	t.Helper()
-	client, server := tr.pair(t)
-	t.Cleanup(func() { client.Close() })
+func connect(tb testing.TB, hub *conn.Hub, tr transport, attachment any) (apigw.ConnectionID, *testClient) {
+	tb.Helper()
+	client, server := tr.pair(tb)
+	tb.Cleanup(func() { client.Close() })
 	id, err := hub.Reserve(attachment)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	if err := hub.Open(id, server, nil); err != nil {
-		t.Fatal(err)
+	if err := hub.Open(id, server, nil, nil); err != nil {
+		tb.Fatal(err)
 	}
 	if err := client.SetDeadline(time.Now().Add(wait)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return id, &testClient{t, client, bufio.NewReader(client)}
+	return id, &testClient{tb, client, bufio.NewReader(client)}
 }
 
 var testKey = [4]byte{0x12, 0x34, 0xab, 0xcd}
@@ -235,8 +235,12 @@ func (c *testClient) close(code int, reason string) {
 // frame reads the next frame, with an oracle's reader.
 func (c *testClient) frame() ws.Frame {
 	c.t.Helper()
-	f, err := ws.ReadFrame(c.br)
+	h, err := ws.ReadHeader(c.br)
 	if err != nil {
+		c.t.Fatalf("client read: %v", err)
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	if _, err := io.ReadFull(c.br, f.Payload); err != nil {
 		c.t.Fatalf("client read: %v", err)
 	}
 	if f.Header.Masked || f.Header.Rsv != 0 {
@@ -283,11 +287,11 @@ func (c *testClient) wantEOF() {
 }
 
 // eventually polls for a condition.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(wait); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not reached: %s", what)
+			tb.Fatalf("not reached: %s", what)
 		}
 	}
 }

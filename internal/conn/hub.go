@@ -306,13 +306,14 @@ func (h *Hub) release(e entry) {
 	h.work.done()
 }
 
-// Open makes a reserved connection open on c, whose handshake has been answered and flushed. rest is what came behind
-// the handshake; it is processed before anything else. Open takes c over, whatever it returns: a *net.TCPConn, a
+// Open makes a reserved connection open on c. answer is the end of the handshake, the 101: it is sent ahead of all else,
+// and who has seen it can address the connection, for Send, Info and Disconnect wait meanwhile. rest is what came behind
+// the handshake; it is processed before anything else that the client sends. Open takes c over, whatever it returns: a *net.TCPConn, a
 // *net.UnixConn, a *tls.Conn of ServerTLS or a wrapper of one of these with the method NetConn() net.Conn, which must
 // hold no unread bytes, goes to the event loops; anything else is read by a goroutine. It fails with ErrGone when the
-// ID is not pending, and with the system's error; then c is closed, the ID is dead and Closed is not called. On a Hub
-// that shuts down Open succeeds, and the connection is closed at once.
-func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, rest []byte) error {
+// ID is not pending, with ErrLost when the answer cannot be sent, and with the system's error; then c is closed, the ID
+// is dead and Closed is not called. On a Hub that shuts down Open succeeds, and the connection is closed at once.
+func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, answer, rest []byte) error {
 	e, err := h.lookup(id)
 	if !errors.Is(err, ErrPending) {
 		if err == nil {
@@ -329,9 +330,18 @@ func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, rest []byte) error {
 	now := h.now()
 	s := e.s
 	s.state, s.opened, s.active, s.heard = stateOpen, now, now, now
+	h.schedule(e, now)
+	if len(answer) > 0 {
+		h.output(e, answer, now)
+	}
+	if s.flags&flagNoWrite != 0 {
+		s.state = stateClosing
+		h.stats.closing.Add(1)
+		h.finish(e)
+		return ErrLost
+	}
 	h.stats.open.Add(1)
 	h.stats.opened.Add(1)
-	h.schedule(e, now)
 	h.feed(e, rest, now)
 	if s.state != stateFree {
 		h.transports[s.transport].resume(e)

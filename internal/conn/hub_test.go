@@ -3,6 +3,7 @@ package conn_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 func TestEcho(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		h := newTestHandler()
 		hub := newTestHub(t, h, conn.Options{Engine: tr.engine})
 		h.onMessage = func(id apigw.ConnectionID, attachment any, m conn.Message) {
@@ -49,6 +51,7 @@ func TestEcho(t *testing.T) {
 // What the client sent right behind its handshake comes first, whole or in part.
 func TestOpenRest(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		h := newTestHandler()
 		got := make(chan string, 2)
 		h.onMessage = func(_ apigw.ConnectionID, _ any, m conn.Message) { got <- string(m.Data) }
@@ -61,7 +64,7 @@ func TestOpenRest(t *testing.T) {
 		}
 		sent := frame.AppendMasked(nil, frame.OpText, true, testKey, []byte("first"))
 		sent = frame.AppendMasked(sent, frame.OpText, true, testKey, []byte("second"))
-		if err := hub.Open(id, server, slices.Clone(sent[:len(sent)-3])); err != nil {
+		if err := hub.Open(id, server, nil, slices.Clone(sent[:len(sent)-3])); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.Write(sent[len(sent)-3:]); err != nil {
@@ -73,6 +76,64 @@ func TestOpenRest(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The end of the handshake goes ahead of everything, and whoever has read it finds the connection open (spec data-plane
+// §10).
+func TestOpenAnswers(t *testing.T) {
+	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
+		hub := newTestHub(t, newTestHandler(), conn.Options{Engine: tr.engine})
+		for range 50 {
+			client, server := tr.pair(t)
+			id, err := hub.Reserve(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent := make(chan error, 1)
+			go func() {
+				if _, err := io.ReadFull(client, make([]byte, len("answer"))); err != nil {
+					sent <- err
+					return
+				}
+				sent <- hub.Send(id, []byte("x"))
+			}()
+			if err := hub.Open(id, server, []byte("answer"), nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-sent; err != nil {
+				t.Fatalf("after the answer was read: %v", err)
+			}
+			client.Close()
+		}
+	})
+}
+
+// A client that is gone before its answer never was: spec data-plane §2.3.
+func TestOpenLost(t *testing.T) {
+	h := newTestHandler()
+	hub := newTestHub(t, h, conn.Options{})
+	client, server := tcpPair(t)
+	id, err := hub.Reserve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.(*net.TCPConn).SetLinger(0); err != nil { // Close resets
+		t.Fatal(err)
+	}
+	client.Close()
+	if _, err := server.Read(make([]byte, 1)); err == nil { // the reset has come
+		t.Fatal("read from a client that is gone")
+	}
+	if err := hub.Open(id, server, []byte("answer"), nil); !errors.Is(err, conn.ErrLost) {
+		t.Errorf("got %v, want ErrLost", err)
+	}
+	if err := hub.Send(id, nil); !errors.Is(err, conn.ErrGone) || hub.Len() != 0 {
+		t.Errorf("got %v, %d connections", err, hub.Len())
+	}
+	if got := hub.Stats(); got.Opened != 0 || got.Closing != 0 {
+		t.Errorf("got %+v", got)
+	}
 }
 
 func serial() apigw.Limits {
@@ -109,7 +170,7 @@ func TestPending(t *testing.T) {
 	}
 	client, server := net.Pipe()
 	defer client.Close()
-	if err := hub.Open(id, server, nil); !errors.Is(err, conn.ErrGone) {
+	if err := hub.Open(id, server, nil, nil); !errors.Is(err, conn.ErrGone) {
 		t.Errorf("Open after Abandon: %v", err)
 	}
 	if _, err := client.Read(make([]byte, 1)); err == nil {
@@ -144,6 +205,7 @@ func TestReserveBound(t *testing.T) {
 
 func TestInfoAndList(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		hub := newTestHub(t, newTestHandler(), conn.Options{Engine: tr.engine})
 		var ids []apigw.ConnectionID
 		clients := map[apigw.ConnectionID]*testClient{}
@@ -211,6 +273,7 @@ func TestForeignID(t *testing.T) {
 
 func TestShutdown(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		h := newTestHandler()
 		hub := newTestHub(t, h, conn.Options{Engine: tr.engine})
 		var wg sync.WaitGroup
@@ -240,7 +303,7 @@ func TestShutdown(t *testing.T) {
 		// A handshake that was under way still gets its $disconnect.
 		client, server := tr.pair(t)
 		defer client.Close()
-		if err := hub.Open(late, server, nil); err != nil {
+		if err := hub.Open(late, server, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		go func() {

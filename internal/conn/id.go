@@ -47,7 +47,7 @@ type identity struct {
 
 func newKey(generation uint32) uint64 {
 	var b [8]byte
-	rand.Read(b[:]) //nolint:errcheck,gosec // crypto/rand.Read never fails (its documentation)
+	rand.Read(b[:]) // never fails (its documentation)
 	secret := binary.LittleEndian.Uint64(b[:]) & (1<<secretBits - 1)
 	return uint64(generation)&(1<<generationBits-1)<<secretBits | secret
 }
@@ -67,7 +67,7 @@ func (i identity) id() apigw.ConnectionID {
 	// 54 bits of front, then 34 of secret: 64 bits and 24.
 	var b [idBytes]byte
 	binary.BigEndian.PutUint64(b[:8], front<<10|secret>>24)
-	b[8], b[9], b[10] = byte(secret>>16), byte(secret>>8), byte(secret)
+	b[8], b[9], b[10] = byte(secret>>16), byte(secret>>8), byte(secret) //nolint:gosec // G115: the low bytes
 	return apigw.ConnectionID(idEncoding.EncodeToString(b[:]))
 }
 
@@ -86,7 +86,7 @@ func parseID(id apigw.ConnectionID) (identity, bool) {
 	front := high>>10 ^ scatter(secret)
 	return identity{
 		incarnation: uint32(front >> (slotBits + generationBits)),
-		slot:        uint32(front>>generationBits) & (1<<slotBits - 1),
+		slot:        uint32(front>>generationBits) & (1<<slotBits - 1), //nolint:gosec // G115: masked
 		key:         front&(1<<generationBits-1)<<secretBits | secret,
 	}, true
 }

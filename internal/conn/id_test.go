@@ -2,6 +2,7 @@ package conn_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"regexp"
 	"testing"
 
@@ -68,7 +69,7 @@ func FuzzID(f *testing.F) {
 		if (err == nil) != valid || n > conn.MaxIncarnation {
 			t.Fatalf("ParseID(%q) = %d, %v; want valid %v", s, n, err, valid)
 		}
-		if _, err := hub.Info(apigw.ConnectionID(s)); err == nil || err == conn.ErrPending != (s == string(own)) {
+		if _, err := hub.Info(apigw.ConnectionID(s)); err == nil || errors.Is(err, conn.ErrPending) != (s == string(own)) {
 			t.Fatalf("Info(%q): %v", s, err)
 		}
 	})

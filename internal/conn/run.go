@@ -36,10 +36,10 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.endAll()
 	waited := h.work.wait(context.WithoutCancel(ctx)) // loops still run: a Handler may wait for what they do
 	stop(nil)
+	wg.Wait()
 	if h.engine != nil {
 		h.engine.close()
 	}
-	wg.Wait()
 	return errors.Join(err, waited)
 }
 

@@ -52,8 +52,8 @@ type slot struct {
 	transport  uint8 // index in Hub.transports
 
 	// Guarded by wheel.mu: a doubly linked list of slot numbers plus one, and the tick it is for (zero: on no list).
-	wheelTick          int64
-	wheelNext, wheelPr uint32
+	wheelTick            int64
+	wheelNext, wheelPrev uint32
 }
 
 // refs is the rest of a connection's state: what needs pointers. It is guarded by the slot's mutex.

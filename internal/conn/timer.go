@@ -86,9 +86,9 @@ func (w *wheel) at(e entry, when int64) {
 		w.unlink(e)
 	}
 	head := &w.heads[tick%wheelSize]
-	e.s.wheelTick, e.s.wheelNext, e.s.wheelPr = tick, *head, 0
+	e.s.wheelTick, e.s.wheelNext, e.s.wheelPrev = tick, *head, 0
 	if *head != 0 {
-		w.hub.table.at(*head - 1).s.wheelPr = e.n + 1
+		w.hub.table.at(*head - 1).s.wheelPrev = e.n + 1
 	}
 	*head = e.n + 1
 }
@@ -108,15 +108,15 @@ func (w *wheel) remove(e entry) {
 // unlink takes a connection off its list. The wheel's mutex is held.
 func (w *wheel) unlink(e entry) {
 	s := e.s
-	if s.wheelPr == 0 {
+	if s.wheelPrev == 0 {
 		w.heads[s.wheelTick%wheelSize] = s.wheelNext
 	} else {
-		w.hub.table.at(s.wheelPr - 1).s.wheelNext = s.wheelNext
+		w.hub.table.at(s.wheelPrev - 1).s.wheelNext = s.wheelNext
 	}
 	if s.wheelNext != 0 {
-		w.hub.table.at(s.wheelNext - 1).s.wheelPr = s.wheelPr
+		w.hub.table.at(s.wheelNext - 1).s.wheelPrev = s.wheelPrev
 	}
-	s.wheelTick, s.wheelNext, s.wheelPr = 0, 0, 0
+	s.wheelTick, s.wheelNext, s.wheelPrev = 0, 0, 0
 }
 
 // wake does what is due for a connection, and has it woken again for what is next.

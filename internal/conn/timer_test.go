@@ -44,6 +44,7 @@ func wantEnd(t *testing.T, h *testHandler, c *testClient, begin time.Time, d tim
 // spec data-plane §3.1: ten minutes without a data frame.
 func TestIdle(t *testing.T) {
 	inBubble(t, conn.Options{}, func(t *testing.T, _ *conn.Hub, h *testHandler, _ apigw.ConnectionID, c *testClient) {
+		t.Helper()
 		wantEnd(t, h, c, time.Now(), 10*time.Minute, "idle")
 	})
 }
@@ -73,6 +74,7 @@ func TestIdleReset(t *testing.T) {
 				limits := apigw.LimitsAWS()
 				limits.ControlIsActivity = control
 				inBubble(t, conn.Options{Limits: limits}, func(t *testing.T, hub *conn.Hub, h *testHandler, id apigw.ConnectionID, c *testClient) {
+					t.Helper()
 					begin := time.Now()
 					time.Sleep(9 * time.Minute)
 					act.act(c, hub, id)
@@ -90,6 +92,7 @@ func TestIdleReset(t *testing.T) {
 // spec data-plane §3.1: two hours, however busy.
 func TestMaxDuration(t *testing.T) {
 	inBubble(t, conn.Options{}, func(t *testing.T, _ *conn.Hub, h *testHandler, _ apigw.ConnectionID, c *testClient) {
+		t.Helper()
 		begin := time.Now()
 		for time.Since(begin) < 2*time.Hour-9*time.Minute {
 			time.Sleep(9 * time.Minute)
@@ -103,6 +106,7 @@ func TestMaxDuration(t *testing.T) {
 func TestPings(t *testing.T) {
 	limits := apigw.LimitsOpen()
 	inBubble(t, conn.Options{Limits: limits}, func(t *testing.T, _ *conn.Hub, h *testHandler, _ apigw.ConnectionID, c *testClient) {
+		t.Helper()
 		begin := time.Now()
 		ping := func(want time.Duration) {
 			t.Helper()
@@ -133,6 +137,7 @@ func TestPings(t *testing.T) {
 // Bytes that a client leaves unread for WriteTimeout end its connection; one that reads on, however slowly, stays.
 func TestWriteTimeout(t *testing.T) {
 	inBubble(t, conn.Options{}, func(t *testing.T, hub *conn.Hub, h *testHandler, id apigw.ConnectionID, _ *testClient) {
+		t.Helper()
 		begin := time.Now()
 		if err := hub.Send(id, []byte("x")); err != nil {
 			t.Fatal(err)
@@ -146,6 +151,7 @@ func TestWriteTimeout(t *testing.T) {
 		}
 	})
 	inBubble(t, conn.Options{}, func(t *testing.T, hub *conn.Hub, _ *testHandler, id apigw.ConnectionID, c *testClient) {
+		t.Helper()
 		for range 20 { // always something unread, nothing for longer than 20 s
 			for range 2 {
 				if err := hub.Send(id, []byte("x")); err != nil {
@@ -162,6 +168,7 @@ func TestWriteTimeout(t *testing.T) {
 // Limits may change while connections are open.
 func TestSetLimits(t *testing.T) {
 	inBubble(t, conn.Options{}, func(t *testing.T, hub *conn.Hub, h *testHandler, _ apigw.ConnectionID, c *testClient) {
+		t.Helper()
 		begin := time.Now()
 		time.Sleep(time.Minute)
 		limits := apigw.LimitsAWS()

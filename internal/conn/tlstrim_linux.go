@@ -2,6 +2,7 @@ package conn
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -101,9 +102,11 @@ func (t tlsTrim) try() error {
 	client := tls.Client(clientEnd, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}) //nolint:gosec // G402: both ends are here
 	feed := &drip{Conn: serverEnd}
 	server := tls.Server(feed, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13})
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
 	shaken := make(chan error, 1)
-	go func() { shaken <- server.Handshake() }()
-	if err := errors.Join(client.Handshake(), <-shaken); err != nil {
+	go func() { shaken <- server.HandshakeContext(ctx) }()
+	if err := errors.Join(client.HandshakeContext(ctx), <-shaken); err != nil {
 		return err
 	}
 	// From here on the server reads what the client wrote into sealed, bit by bit.

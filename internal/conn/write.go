@@ -23,10 +23,17 @@ func (h *Hub) SendBinary(id apigw.ConnectionID, payload []byte) error {
 	return h.send(id, frame.OpBinary, payload)
 }
 
-// scratch holds framed messages on their way to the socket. Buffers that grew over maxScratch are not kept.
+// scratch holds framed messages, and then TLS records, on their way to the socket. Buffers that grew over maxScratch are
+// not kept.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 const maxScratch = 256 << 10
+
+func keepScratch(b *[]byte) {
+	if cap(*b) <= maxScratch {
+		scratch.Put(b)
+	}
+}
 
 func (h *Hub) send(id apigw.ConnectionID, op frame.Opcode, payload []byte) error {
 	lim := h.limits.Load()
@@ -35,11 +42,7 @@ func (h *Hub) send(id apigw.ConnectionID, op frame.Opcode, payload []byte) error
 	}
 	buf, _ := scratch.Get().(*[]byte)
 	*buf = frame.AppendMessage((*buf)[:0], op, payload, maxFragment)
-	defer func() {
-		if cap(*buf) <= maxScratch {
-			scratch.Put(buf)
-		}
-	}()
+	defer keepScratch(buf)
 	e, err := h.locate(id)
 	if err != nil {
 		return err
@@ -67,10 +70,14 @@ func (h *Hub) output(e entry, p []byte, now int64) {
 		return
 	}
 	if x := e.r.x; x != nil && x.tls != nil {
-		// The link's Write ends in raw. An error of another kind comes from TLS itself, which is then of no use.
-		if _, err := x.tls.conn.Write(p); err != nil && e.s.flags&flagNoWrite == 0 {
+		sealed, _ := scratch.Get().(*[]byte)
+		*sealed = (*sealed)[:0]
+		if err := x.tls.seal(sealed, p); err != nil {
 			h.writeFailed(e, now)
+		} else {
+			h.raw(e, *sealed, now)
 		}
+		keepScratch(sealed)
 		return
 	}
 	h.raw(e, p, now)

@@ -28,7 +28,7 @@ Resources:
     Properties: {Name: chat, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action, Description: A chat}
   HelloLambdaFunction:
     Type: AWS::Lambda::Function
-    Metadata: {cleat: {Place: "serverless.yml:12"}}
+    Metadata: {cleat: {Place: "serverless.yml:12", Bundle: true}}
     Properties:
       Code: {LocalPath: /srv/chat}
       Handler: src/app.handler
@@ -204,7 +204,7 @@ func TestApply(t *testing.T) {
 
 	want := apigw.Function{
 		Name: "chat-dev-HelloLambdaFunction", ARN: "arn:aws:lambda:eu-west-1:123456789012:function:chat-dev-HelloLambdaFunction", Runtime: "nodejs20.x", Handler: "src/app.handler",
-		CodeDir: "/srv/chat", Timeout: 6 * time.Second, MemorySize: 1024, Place: "serverless.yml:12",
+		CodeDir: "/srv/chat", Timeout: 6 * time.Second, MemorySize: 1024, Place: "serverless.yml:12", Bundle: true,
 		Environment: map[string]string{
 			"TABLE": "chat-dev-Table", "LEVEL": "info", "PORT": "8000",
 			"MANAGEMENT": "https://" + string(p.API.APIID) + ".execute-api.eu-west-1.amazonaws.com/dev",

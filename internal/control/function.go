@@ -79,6 +79,7 @@ func (a *application) addFunction(r *cfn.Resource) {
 		Name: name, ARN: a.fill(r, references[r.Type].attributes[arnAttribute], name), Runtime: p.Runtime, Handler: p.Handler,
 		CodeDir: path, Environment: p.Environment.Variables, Timeout: time.Duration(p.Timeout) * time.Second,
 		MemorySize: p.MemorySize, Description: p.Description, Concurrency: p.ReservedConcurrentExecutions, Place: place,
+		Bundle: r.Metadata.Path("cleat", "Bundle").Str() == "true",
 	}
 	for _, other := range a.outcome.Functions {
 		if other.Name == name {

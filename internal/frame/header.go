@@ -117,9 +117,9 @@ func appendHeader(dst []byte, op Opcode, fin bool, n int, mask byte) []byte {
 	}
 	switch {
 	case n < len16:
-		return append(dst, first, mask|byte(n))
+		return append(dst, first, mask|byte(n)) //nolint:gosec // G115: below 126
 	case n <= 0xffff:
-		return append(dst, first, mask|len16, byte(n>>8), byte(n))
+		return append(dst, first, mask|len16, byte(n>>8), byte(n)) //nolint:gosec // G115: two bytes
 	}
 	dst = append(dst, first, mask|len64)
 	return binary.BigEndian.AppendUint64(dst, uint64(n))

@@ -134,9 +134,9 @@ func (r *Reader) admit(h Header, lim Limits) error {
 		return errNoEnd
 	case h.Op == OpBinary && !lim.Binary:
 		return errBinary
-	case h.Length > uint64(max(lim.Frame, 0)): //nolint:gosec // G115: not negative
+	case h.Length > uint64(max(lim.Frame, 0)):
 		return errFrameSize
-	case h.Length > uint64(max(lim.Message-len(r.data), 0)): //nolint:gosec // G115: not negative
+	case h.Length > uint64(max(lim.Message-len(r.data), 0)):
 		return errMessageSize
 	}
 	if h.Op != OpContinuation {
@@ -178,6 +178,7 @@ func (r *Reader) end() (Event, error) {
 		return Event{Kind: Pong}, nil
 	case OpClose:
 		return parseClose(r.control[:r.got])
+	default: // a data frame
 	}
 	if !r.header.Fin {
 		return Event{Kind: Fragment}, nil

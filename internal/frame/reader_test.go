@@ -33,7 +33,7 @@ type event struct {
 }
 
 // read feeds b in pieces of the sizes that next returns, and returns the events and the code of the error, zero for none.
-func read(t testing.TB, b []byte, lim frame.Limits, next func() int) (events []event, code int) {
+func read(t *testing.T, b []byte, lim frame.Limits, next func() int) (events []event, code int) {
 	t.Helper()
 	var r frame.Reader
 	for len(b) > 0 {
@@ -153,6 +153,7 @@ func TestReaderMemoryFollowsBytes(t *testing.T) {
 	lim := frame.Limits{Frame: 64 << 20, Message: 64 << 20}
 	head := masked(frame.OpText, true, strings.Repeat("x", 32<<20))[:100]
 	got := testing.Benchmark(func(b *testing.B) {
+		b.Helper()
 		b.ReportAllocs()
 		for b.Loop() {
 			var r frame.Reader
@@ -217,12 +218,12 @@ func oracle(b []byte, lim frame.Limits) (events []event, code int, complete bool
 		payload := make([]byte, h.Length)
 		_, _ = in.Read(payload)
 		ws.Cipher(payload, h.Mask, 0)
-		switch {
-		case h.OpCode == ws.OpPing:
+		switch h.OpCode {
+		case ws.OpPing:
 			events = append(events, event{kind: frame.Ping, data: string(payload)})
-		case h.OpCode == ws.OpPong:
+		case ws.OpPong:
 			events = append(events, event{kind: frame.Pong, data: string(payload)})
-		case h.OpCode == ws.OpClose:
+		case ws.OpClose:
 			ev, code := oracleClose(payload)
 			if code != 0 {
 				return events, code, true

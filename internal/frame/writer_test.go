@@ -2,6 +2,7 @@ package frame_test
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -22,15 +23,16 @@ func TestAppendMessage(t *testing.T) {
 			in := bytes.NewReader(b[5:])
 			var got []byte
 			for op := ws.OpText; ; op = ws.OpContinuation {
-				f, err := ws.ReadFrame(in)
+				h, err := ws.ReadHeader(in)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if f.Header.OpCode != op || f.Header.Masked || most > 0 && len(f.Payload) > most {
-					t.Fatalf("%d in %d: got %+v", n, most, f.Header)
+				if h.OpCode != op || h.Masked || h.Length > int64(in.Len()) || most > 0 && h.Length > int64(most) {
+					t.Fatalf("%d in %d: got %+v", n, most, h)
 				}
-				got = append(got, f.Payload...)
-				if f.Header.Fin {
+				got = append(got, b[len(b)-in.Len():][:h.Length]...)
+				_, _ = in.Seek(h.Length, io.SeekCurrent)
+				if h.Fin {
 					break
 				}
 			}

@@ -113,11 +113,8 @@ func refusal(status int) error {
 	}
 }
 
-// handshakeWrite bounds the write of the 101: a few hundred bytes into an empty socket buffer.
-const handshakeWrite = 10 * time.Second
-
-// open sends the 101 and hands the socket to the hub. The 101 is out before the connection can be addressed, so that
-// no push overtakes it (spec data-plane §10).
+// open hands the socket to the hub, which sends the 101: no push overtakes it, and none that comes right behind it
+// finds the connection still pending (spec data-plane §10).
 func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.ConnectionID, key, subprotocol string) error {
 	if r.Context().Err() != nil {
 		return &refused{status: 499, reason: "the client hung up during $connect"}
@@ -132,26 +129,15 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.Connecti
 	}
 	rest, err := buffered.Peek(buffered.Reader.Buffered())
 	if err == nil {
-		err = writeAll(c, answer)
+		err = c.SetDeadline(time.Time{})
 	}
 	if err != nil {
-		_ = c.Close() // it is broken: what it has to say about closing adds nothing
-		return &refused{status: 499, reason: "the client was gone when the 101 was sent: " + err.Error()}
+		return &refused{status: 499, reason: errors.Join(err, c.Close()).Error()}
 	}
-	if err := g.hub.Open(id, c, slices.Clone(rest)); err != nil {
+	if err := g.hub.Open(id, c, answer, slices.Clone(rest)); err != nil {
 		return &refused{status: 499, reason: "the connection ended before it was open: " + err.Error()}
 	}
 	return nil
-}
-
-func writeAll(c net.Conn, b []byte) error {
-	if err := c.SetDeadline(time.Now().Add(handshakeWrite)); err != nil {
-		return err
-	}
-	if _, err := c.Write(b); err != nil {
-		return err
-	}
-	return c.SetDeadline(time.Time{})
 }
 
 func newSession(r *http.Request, st *stage, fields apigw.Fields, now time.Time) *session {

@@ -116,13 +116,18 @@ func (c *capturer) applyProxy(e, own environment, lang language) {
 		return
 	}
 	e["HTTPS_PROXY"], e["https_proxy"] = c.o.Proxy, c.o.Proxy
-	for _, name := range []string{"NO_PROXY", "no_proxy"} {
-		if e[name] == "" {
-			e[name] = "localhost,127.0.0.1,::1" // not every client leaves these out by itself
-		} else if e[name] != "*" {
-			e[name] += ",localhost,127.0.0.1,::1"
-		}
+	except := e["NO_PROXY"]
+	if except == "" {
+		except = e["no_proxy"]
 	}
+	switch except {
+	case "":
+		except = "localhost,127.0.0.1,::1" // not every client leaves these out by itself
+	case "*":
+	default:
+		except += ",localhost,127.0.0.1,::1"
+	}
+	e["NO_PROXY"], e["no_proxy"] = except, except
 }
 
 // quoteNodeOption quotes a value of NODE_OPTIONS.

@@ -36,7 +36,7 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t testing.TB, name string) *authority {
+func newAuthority(t *testing.T, name string) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,7 +60,7 @@ func newAuthority(t testing.TB, name string) *authority {
 
 // serve runs an HTTPS server that answers with the server name, Host and path that it was asked for. Its certificate
 // is good for the names given.
-func (a *authority) serve(t testing.TB, names ...string) (addr string) {
+func (a *authority) serve(t *testing.T, names ...string) (addr string) {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
@@ -84,7 +84,7 @@ func (a *authority) serve(t testing.TB, names ...string) (addr string) {
 var capturedNames = []string{"*.execute-api.us-east-1.amazonaws.com", "*.execute-api.cn-north-1.amazonaws.com.cn", "localhost"}
 
 // serveProxy runs an HTTP proxy that leads CONNECT to a captured host to addr and everything else on, as Cleat does.
-func serveProxy(t testing.TB, addr string) (url string) {
+func serveProxy(t *testing.T, addr string) (url string) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to := r.Host
@@ -278,7 +278,7 @@ func TestCapturePython(t *testing.T) {
 }
 
 // goBootstrap makes this test's own program the bootstrap of a function: a Go program that knows nothing of Cleat.
-func goBootstrap(t testing.TB) apigw.Function {
+func goBootstrap(t *testing.T) apigw.Function {
 	t.Helper()
 	f := node(write(t, map[string]string{"bootstrap": "#!/bin/sh\nCLEAT_TEST_BOOTSTRAP=1 exec '" + os.Args[0] + "'\n"}), "anything")
 	f.Runtime = "provided.al2023"

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"cleat/internal/apigw"
 )
@@ -62,11 +64,11 @@ func (w *worker) timeoutOutcome(j *job) outcome {
 	}
 }
 
-func (w *worker) tooLargeOutcome(limit int64) outcome {
+func (w *worker) tooLargeOutcome() outcome {
 	return outcome{
-		payload: report{ErrorType: "Function.ResponseSizeTooLarge", ErrorMessage: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", limit)}.marshal(),
+		payload: report{ErrorType: "Function.ResponseSizeTooLarge", ErrorMessage: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)}.marshal(),
 		failed:  true,
-		cause:   fmt.Sprintf("%s: function %s answered with more than %d bytes", place(w.def), w.def.Name, limit),
+		cause:   fmt.Sprintf("%s: function %s answered with more than %d bytes", place(w.def), w.def.Name, maxResponse),
 	}
 }
 
@@ -99,6 +101,7 @@ func (w *worker) exitOutcome(j *job) outcome {
 		if last := lastLine(errs); last != "" {
 			cause += ": " + last
 		}
+		cause = oneLine(cause)
 	}
 	return outcome{
 		payload: report{ErrorType: kind, ErrorMessage: "RequestId: " + j.requestID + " Error: " + reason}.marshal(),
@@ -108,17 +111,26 @@ func (w *worker) exitOutcome(j *job) outcome {
 }
 
 func containsLine(lines []string, text string) bool {
-	for _, l := range lines {
-		if strings.Contains(l, text) {
-			return true
-		}
+	return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, text) })
+}
+
+// oneLine makes text from a function fit for one line of the log.
+func oneLine(s string) string {
+	const most = 1000
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
-	return false
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(s))
 }
 
 func lastLine(lines []string) string {
-	for i := len(lines) - 1; i >= 0; i-- {
-		if s := strings.TrimSpace(lines[i]); s != "" {
+	for _, l := range slices.Backward(lines) {
+		if s := strings.TrimSpace(l); s != "" {
 			return s
 		}
 	}
@@ -146,17 +158,11 @@ func (r report) cause(def apigw.Function) string {
 	if at == "" {
 		at = place(def)
 	}
-	text := r.ErrorMessage
-	if first, rest, ok := strings.Cut(text, "\n"); ok {
-		text = first
-		if strings.TrimSpace(first) == "" {
-			text = strings.TrimSpace(rest)
-		}
-	}
+	text, _, _ := strings.Cut(strings.TrimSpace(r.ErrorMessage), "\n")
 	if r.ErrorType != "" && !strings.HasPrefix(text, r.ErrorType) {
 		text = r.ErrorType + ": " + text
 	}
-	return at + ": " + text + installHint(r, def)
+	return oneLine(at + ": " + text + installHint(r, def))
 }
 
 var (

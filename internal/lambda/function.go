@@ -18,6 +18,8 @@ type function struct {
 	pool *Pool
 	name string
 
+	planning sync.Mutex // held while a plan is made; taken before mu
+
 	mu         sync.Mutex
 	def        apigw.Function
 	generation int  // grows whenever the definition or the code changes; workers of an older one are retired
@@ -27,6 +29,7 @@ type function struct {
 	count      int       // workers that are starting, live or ending
 	settling   int       // workers that have answered and have not asked for the next event yet
 	waiters    []*waiter // oldest first
+	bundles    []string  // files, oldest first
 }
 
 // waiter waits for a worker. It gets one message: a worker, or nil when there may be room to start one.

@@ -72,12 +72,13 @@ func (p *Pool) Invoke(ctx context.Context, call awsapi.Invocation) (awsapi.Invoc
 	}
 	w, fresh, err := f.acquire(ctx, false)
 	if err != nil {
+		defer p.wg.Done()
 		o, ok := faultOutcome(err, j)
-		p.wg.Done()
 		if !ok {
 			return awsapi.InvocationResult{}, err
 		}
-		return p.finish(f, j, o, result), nil
+		f.logFailure(j, o)
+		return withOutcome(result, j, o), nil
 	}
 	done := make(chan outcome, 1)
 	go func() {
@@ -86,7 +87,7 @@ func (p *Pool) Invoke(ctx context.Context, call awsapi.Invocation) (awsapi.Invoc
 	}()
 	select {
 	case o := <-done:
-		return p.finish(f, j, o, result), nil
+		return withOutcome(result, j, o), nil
 	case <-ctx.Done():
 		return awsapi.InvocationResult{}, fmt.Errorf("invoke function %s: %w", f.name, context.Cause(ctx))
 	}
@@ -98,22 +99,26 @@ func (p *Pool) runDetached(ctx context.Context, f *function, j *job) {
 	w, fresh, err := f.acquire(ctx, true)
 	if err != nil {
 		if o, ok := faultOutcome(err, j); ok {
-			p.finish(f, j, o, awsapi.InvocationResult{})
+			f.logFailure(j, o)
 			return
 		}
 		p.log.Warn("asynchronous invocation was not run", "function", f.name, "request_id", j.requestID, "err", err)
 		return
 	}
-	done := make(chan outcome, 1)
-	f.execute(w, fresh, j, done)
-	p.finish(f, j, <-done, awsapi.InvocationResult{})
+	f.execute(w, fresh, j, make(chan outcome, 1))
 }
 
-func (p *Pool) finish(f *function, j *job, o outcome, r awsapi.InvocationResult) awsapi.InvocationResult {
+// logFailure writes the one line that a failed invocation is worth.
+func (f *function) logFailure(j *job, o outcome) {
+	if o.failed {
+		f.pool.log.Warn("function failed", "function", f.name, "request_id", j.requestID, "cause", o.cause)
+	}
+}
+
+func withOutcome(r awsapi.InvocationResult, j *job, o outcome) awsapi.InvocationResult {
 	r.Payload = o.payload
 	if o.failed {
 		r.FunctionError, r.Cause = unhandled, o.cause
-		p.log.Warn("function failed", "function", f.name, "request_id", j.requestID, "cause", o.cause)
 	}
 	if j.log != nil {
 		r.LogTail = j.log.bytes()
@@ -187,6 +192,7 @@ func notFound(arn string) error {
 func (f *function) execute(w *worker, fresh bool, j *job, done chan<- outcome) {
 	if fresh {
 		if o, ok := w.initialize(j); !ok {
+			f.logFailure(j, o)
 			done <- o
 			<-w.exited
 			return
@@ -194,6 +200,7 @@ func (f *function) execute(w *worker, fresh bool, j *job, done chan<- outcome) {
 	}
 	started := time.Now()
 	o := w.run(j)
+	f.logFailure(j, o)
 	f.settle(w)
 	defer f.settled(w)
 	if j.log != nil {

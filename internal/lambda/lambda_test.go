@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("CLEAT_TEST_BOOTSTRAP") != "" {
 		fmt.Fprintln(os.Stderr, serveAsBootstrap())
-		os.Exit(1) //nolint:forbidigo // this is a program of its own here
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -62,6 +62,17 @@ func (p *testPool) output() []lambda.Line {
 	return append([]lambda.Line(nil), p.lines...)
 }
 
+// starts is how many invocations have begun.
+func (p *testPool) starts() int {
+	n := 0
+	for _, l := range p.output() {
+		if l.Stream == lambda.StreamPlatform && strings.HasPrefix(l.Text, "START ") {
+			n++
+		}
+	}
+	return n
+}
+
 // testEnv is the environment of workers in tests.
 func testEnv() []string {
 	env := []string{"HOME=/nonexistent"}
@@ -73,8 +84,8 @@ func testEnv() []string {
 	return env
 }
 
-func newTestPool(t testing.TB, o lambda.Options, functions ...apigw.Function) *testPool {
-	t.Helper()
+func newTestPool(tb testing.TB, o lambda.Options, functions ...apigw.Function) *testPool {
+	tb.Helper()
 	p := &testPool{log: &logBuffer{}}
 	o.Log = slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.Output = func(l lambda.Line) {
@@ -86,32 +97,32 @@ func newTestPool(t testing.TB, o lambda.Options, functions ...apigw.Function) *t
 		o.Env = testEnv()
 	}
 	if o.TempDir == "" {
-		o.TempDir = t.TempDir()
+		o.TempDir = tb.TempDir()
 	}
 	var err error
 	if p.Pool, err = lambda.New(o); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		select {
 		case err := <-done:
 			if err != nil {
-				t.Errorf("Run: %v", err)
+				tb.Errorf("Run: %v", err)
 			}
 		case <-time.After(10 * time.Second):
-			t.Error("Run did not return")
+			tb.Error("Run did not return")
 		}
 		if left, err := os.ReadDir(o.TempDir); err != nil || len(left) > 0 {
-			t.Errorf("TempDir after Run holds %v, %v", left, err)
+			tb.Errorf("TempDir after Run holds %v, %v", left, err)
 		}
-		if t.Failed() {
-			t.Logf("log:\n%s", p.log)
+		if tb.Failed() {
+			tb.Logf("log:\n%s", p.log)
 			for _, l := range p.output() {
-				t.Logf("%s %s %s", l.Stream, l.RequestID, l.Text)
+				tb.Logf("%s %s %s", l.Stream, l.RequestID, l.Text)
 			}
 		}
 	})
@@ -120,29 +131,29 @@ func newTestPool(t testing.TB, o lambda.Options, functions ...apigw.Function) *t
 }
 
 // write makes files below a fresh folder and returns it.
-func write(t testing.TB, files map[string]string) string {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
+func write(tb testing.TB, files map[string]string) string {
+	tb.Helper()
+	dir, err := filepath.EvalSymlinks(tb.TempDir())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for name, text := range files {
-		rewrite(t, filepath.Join(dir, name), text)
+		rewrite(tb, filepath.Join(dir, name), text)
 	}
 	return dir
 }
 
-func rewrite(t testing.TB, path, text string) {
-	t.Helper()
+func rewrite(tb testing.TB, path, text string) {
+	tb.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	mode := os.FileMode(0o600)
 	if strings.HasPrefix(text, "#!") {
 		mode = 0o700
 	}
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -156,7 +167,7 @@ func python(dir, handler string) apigw.Function {
 	return f
 }
 
-func (p *testPool) invoke(t testing.TB, payload string) awsapi.InvocationResult {
+func (p *testPool) invoke(t *testing.T, payload string) awsapi.InvocationResult {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -168,7 +179,7 @@ func (p *testPool) invoke(t testing.TB, payload string) awsapi.InvocationResult 
 }
 
 // succeed invokes and returns the payload of a call that must succeed.
-func (p *testPool) succeed(t testing.TB, payload string) string {
+func (p *testPool) succeed(t *testing.T, payload string) string {
 	t.Helper()
 	r := p.invoke(t, payload)
 	if r.FunctionError != "" {
@@ -187,7 +198,7 @@ type failure struct {
 }
 
 // fail invokes and returns what a call that must fail gave.
-func (p *testPool) fail(t testing.TB, payload string) (awsapi.InvocationResult, failure) {
+func (p *testPool) fail(t *testing.T, payload string) (awsapi.InvocationResult, failure) {
 	t.Helper()
 	r := p.invoke(t, payload)
 	if r.FunctionError != "Unhandled" {

@@ -30,12 +30,15 @@ type Line struct {
 const (
 	maxLine  = 32 << 10
 	tailSize = 4 << 10 // of X-Amz-Log-Result (spec lambda §1)
-	keepLast = 20      // lines of each stream kept for the cause of a crash
+	markInit = "init"
+	maxMark  = 40 // bytes of a mark
+	keepLast = 20 // lines of each stream kept for the cause of a crash
 )
 
 // stream cuts one output of a worker into lines. Write is called by one goroutine.
 //
-// Our own runtimes write NUL, the request ID and a newline when an invocation is over; that mark is not shown.
+// Our own runtimes write NUL, the request ID (markInit once they have started) and a newline when an invocation is over;
+// that mark is not shown.
 type stream struct {
 	w    *worker
 	kind Stream
@@ -56,14 +59,12 @@ func (s *stream) Write(b []byte) (int, error) {
 		if i >= 0 {
 			part = b[:i]
 		}
-		for len(s.line)+len(part) > maxLine {
-			cut := cutRune(part, maxLine-len(s.line))
-			s.line = append(s.line, part[:cut]...)
-			part = part[cut:]
-			s.emit(s.line)
-			s.line = s.line[:0]
-		}
 		s.line = append(s.line, part...)
+		for len(s.line) > maxLine {
+			cut := cutLine(s.line)
+			s.emit(s.line[:cut])
+			s.line = append(s.line[:0], s.line[cut:]...)
+		}
 		if i < 0 {
 			break
 		}
@@ -73,12 +74,15 @@ func (s *stream) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-// cutRune is the greatest length up to n that splits no character, or n.
-func cutRune(b []byte, n int) int {
-	for i := n; i > n-utf8.UTFMax && i > 0; i-- {
-		if utf8.RuneStart(b[i]) {
-			return i
-		}
+// cutLine is how much of a line of more than maxLine bytes is its first piece: no more than maxLine, and neither a
+// character nor a mark is split.
+func cutLine(b []byte) int {
+	n := maxLine
+	for n > maxLine-utf8.UTFMax && !utf8.RuneStart(b[n]) {
+		n--
+	}
+	if i := bytes.LastIndexByte(b[:n], 0); i > n-maxMark {
+		n = i
 	}
 	return n
 }
@@ -133,11 +137,11 @@ func (w *worker) emit(kind Stream, text string) {
 	w.function.pool.o.Output(Line{Function: w.def.Name, RequestID: id, Stream: kind, Text: text, Time: time.Now()})
 }
 
-// marked tells whether a mark names the invocation whose output is awaited.
+// marked tells whether a mark is one of our runtimes'.
 func (w *worker) marked(requestID string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.plan.marks && requestID != "" && requestID == w.last
+	return w.plan.marks && requestID != "" && (requestID == w.last || requestID == markInit)
 }
 
 // flushed notes that one of the two streams holds nothing more of an invocation.

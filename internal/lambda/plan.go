@@ -29,7 +29,8 @@ type plan struct {
 	path     string // of the program, absolute
 	args     []string
 	marks    bool     // the runtime marks the end of each invocation's output
-	inputs   []string // files outside the code folder that the code was made of, absolute
+	bundle   string   // file; empty when the code runs as it is
+	inputs   []string // files that the bundle was made of, absolute
 }
 
 // makePlan finds out how to run a function. What the user can mend is a *fault.
@@ -77,7 +78,7 @@ func (p *Pool) nodePlan(def apigw.Function) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	pl.inputs = b.inputs
+	pl.bundle, pl.inputs = b.file, b.inputs
 	pl.args = append(pl.args, b.file, b.as)
 	return pl, nil
 }

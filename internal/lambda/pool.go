@@ -23,9 +23,11 @@ const (
 	maxEventPayload = 1 << 20                // of an asynchronous invocation (spec lambda §1)
 	maxResponse     = 6291556                // bytes of a function's answer (spec lambda §2)
 	maxErrorBody    = 256 << 10              // bytes of an error report
+	maxDiscard      = 64 << 20               // bytes of an answer beyond what is used
 	maxWaiting      = 1000                   // invocations of one function that wait for a worker
 	settleGrace     = 20 * time.Millisecond  // a worker that has just answered is waited for so long before another is started
 	flushGrace      = 100 * time.Millisecond // the output of an invocation may lag its answer by so much
+	keepBundles     = 4                      // of one function; older ones are removed
 	exitGrace       = 2 * time.Second        // a worker may take so long to end by itself after it reported a failed start
 )
 
@@ -190,7 +192,9 @@ func (p *Pool) Run(ctx context.Context) error {
 	if err := srv.Close(); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("stop serving local functions: %w", err))
 	}
-	<-served
+	if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
+		p.log.Debug("runtime API ended", "err", err)
+	}
 	if err := os.RemoveAll(p.dir); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("remove the files of local functions: %w", err))
 	}

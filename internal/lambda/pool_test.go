@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -24,11 +25,13 @@ import (
 	"cleat/internal/lambda"
 )
 
+var timePattern = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
+
 // echo answers with its process's ID; with {"ms":n} after that time.
 const echo = `exports.h = async (e) => { if (e.ms) await new Promise((r) => setTimeout(r, e.ms)); return process.pid }`
 
 // eventually polls until ok holds.
-func eventually(t testing.TB, what string, ok func() bool) {
+func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); {
 		if time.Now().After(deadline) {
@@ -38,7 +41,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-func alive(t testing.TB, pid string) bool {
+func alive(t *testing.T, pid string) bool {
 	t.Helper()
 	n, err := strconv.Atoi(pid)
 	if err != nil {
@@ -103,7 +106,7 @@ func TestReservedConcurrency(t *testing.T) {
 	eventually(t, "asynchronous call runs", func() bool { return calls() == "ac" })
 }
 
-func mustRead(t testing.TB, path string) string {
+func mustRead(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -118,7 +121,7 @@ func TestWaitForWorkerEndsWithContext(t *testing.T) {
 	pid := p.succeed(t, `{}`)
 	busy := make(chan string, 1)
 	go func() { busy <- p.succeed(t, `{"ms":300}`) }()
-	time.Sleep(20 * time.Millisecond)
+	eventually(t, "second call runs", func() bool { return p.starts() == 2 })
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	if _, err := p.Invoke(ctx, awsapi.Invocation{Function: "f"}); !errors.Is(err, context.DeadlineExceeded) {
@@ -135,7 +138,7 @@ func TestWaitForWorkerEndsWithContext(t *testing.T) {
 // A caller who leaves does not end the function, as on AWS.
 func TestFunctionOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
-	dir := write(t, map[string]string{"code/app.js": `exports.h = async () => { await new Promise((r) => setTimeout(r, 200)); require('fs').writeFileSync(__dirname + '/../done', 'x') }`})
+	dir := write(t, map[string]string{"code/app.js": `exports.h = async () => { await new Promise((r) => setTimeout(r, 200)); require('fs').writeFileSync(__dirname + '/../done', 'x'); throw new Error('late') }`})
 	p := newTestPool(t, lambda.Options{}, node(dir+"/code", "app.h"))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -143,6 +146,7 @@ func TestFunctionOutlivesItsCaller(t *testing.T) {
 		t.Errorf("error = %v, want the context's", err)
 	}
 	eventually(t, "function finishes", func() bool { _, err := os.Stat(dir + "/done"); return err == nil })
+	eventually(t, "its failure is logged", func() bool { return strings.Contains(p.log.String(), `cause="app.js:1: Error: late"`) })
 }
 
 // Spec lambda §2 and §3: the time-out kills the process and all it started; the next call gets a fresh one.
@@ -336,6 +340,7 @@ func TestInvokeRequests(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, err := p.Invoke(t.Context(), tt.call)
 			if tt.kind != 0 {
 				if apigw.KindOf(err) != tt.kind || !strings.Contains(awsapi.Message(err), tt.text) {
@@ -353,11 +358,15 @@ func TestInvokeRequests(t *testing.T) {
 // Spec lambda §2 and §3: an answer over 6 MB fails, and the worker lives on.
 func TestResponseSize(t *testing.T) {
 	t.Parallel()
-	dir := write(t, map[string]string{"app.js": `exports.h = async (n) => 'x'.repeat(n - 2)`, "app.py": "def h(n, c):\n  return 'x' * (n - 2)"})
+	dir := write(t, map[string]string{
+		"app.js": `exports.h = async (n) => n > 0 ? 'x'.repeat(n - 2) : process.pid`,
+		"app.py": "import os\ndef h(n, c):\n  return 'x' * (n - 2) if n > 0 else os.getpid()",
+	})
 	for name, f := range map[string]apigw.Function{"node": node(dir, "app.h"), "python": python(dir, "app.h")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newTestPool(t, lambda.Options{}, f)
+			pid := p.succeed(t, "0")
 			if got := p.succeed(t, "6291556"); len(got) != 6291556 {
 				t.Errorf("got %d bytes, want 6291556", len(got))
 			}
@@ -365,7 +374,9 @@ func TestResponseSize(t *testing.T) {
 			if got.ErrorType != "Function.ResponseSizeTooLarge" || !strings.Contains(got.ErrorMessage, "6291556") {
 				t.Errorf("payload = %s, want Function.ResponseSizeTooLarge", r.Payload)
 			}
-			p.succeed(t, "10")
+			if got := p.succeed(t, "0"); got != pid {
+				t.Errorf("next call ran in process %s, want %s", got, pid)
+			}
 		})
 	}
 }
@@ -489,7 +500,12 @@ func TestEventInvocation(t *testing.T) {
 func TestRunEndsEverything(t *testing.T) {
 	t.Parallel()
 	dir := write(t, map[string]string{"app.js": echo})
-	p, err := lambda.New(lambda.Options{Env: testEnv(), TempDir: t.TempDir()})
+	started := make(chan struct{}, 2)
+	p, err := lambda.New(lambda.Options{Env: testEnv(), TempDir: t.TempDir(), Output: func(l lambda.Line) {
+		if strings.HasPrefix(l.Text, "START ") {
+			started <- struct{}{}
+		}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -506,7 +522,8 @@ func TestRunEndsEverything(t *testing.T) {
 		r, _ := p.Invoke(context.Background(), awsapi.Invocation{Function: "f", Payload: []byte(`{"ms":15000}`)})
 		failed <- r
 	}()
-	time.Sleep(50 * time.Millisecond)
+	<-started
+	<-started
 	cancel()
 	if err := <-ran; err != nil {
 		t.Errorf("Run: %v", err)
@@ -540,103 +557,6 @@ func TestWorkersDieWithCleat(t *testing.T) {
 	dir := write(t, map[string]string{"app.js": echo})
 	pid := killedStandIn(t, dir)
 	eventually(t, "worker ends", func() bool { return !alive(t, pid) })
-}
-
-// Spec lambda §4: what a function finds in its environment.
-func TestEnvironment(t *testing.T) {
-	t.Parallel()
-	const code = `exports.h = async () => process.env`
-	tests := map[string]struct {
-		o    lambda.Options
-		env  map[string]string
-		want map[string]string // "-" means absent
-	}{
-		"sandbox": {want: map[string]string{
-			"_HANDLER": "app.h", "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-			"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
-			"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs20.x", "TZ": ":UTC", "LANG": "en_US.UTF-8", "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR", "HOME": "/nonexistent", "NODE_OPTIONS": "-",
-			"HTTPS_PROXY": "-", "SSL_CERT_FILE": "-",
-		}},
-		"dummy credentials": {want: map[string]string{"AWS_ACCESS_KEY_ID": "cleat", "AWS_SECRET_ACCESS_KEY": "cleat", "AWS_SESSION_TOKEN": "cleat"}},
-		"own credentials":   {o: lambda.Options{Env: append(testEnv(), "AWS_ACCESS_KEY_ID=AKIA", "AWS_SECRET_ACCESS_KEY=s")}, want: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "-"}},
-		"profile":           {o: lambda.Options{Env: append(testEnv(), "AWS_PROFILE=p")}, want: map[string]string{"AWS_PROFILE": "p", "AWS_ACCESS_KEY_ID": "-"}},
-		"order":             {o: lambda.Options{Env: append(testEnv(), "A=env", "B=env", "C=env"), ExtraEnv: map[string]string{"B": "extra", "C": "extra"}}, env: map[string]string{"C": "own"}, want: map[string]string{"A": "env", "B": "extra", "C": "own"}},
-		"reserved":          {env: map[string]string{"AWS_REGION": "x", "_HANDLER": "x", "AWS_LAMBDA_RUNTIME_API": "x", "TZ": "Asia/Tokyo"}, want: map[string]string{"AWS_REGION": "us-east-1", "_HANDLER": "app.h", "TZ": "Asia/Tokyo"}},
-		"region":            {o: lambda.Options{Region: "eu-west-1"}, want: map[string]string{"AWS_REGION": "eu-west-1"}},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := node(write(t, map[string]string{"app.js": code}), "app.h")
-			f.Environment = tt.env
-			p := newTestPool(t, tt.o, f)
-			var got map[string]string
-			if err := json.Unmarshal([]byte(p.succeed(t, `{}`)), &got); err != nil {
-				t.Fatal(err)
-			}
-			for name, want := range tt.want {
-				if value, ok := got[name]; value != want && (ok || want != "-") {
-					t.Errorf("%s = %q, want %q", name, value, want)
-				}
-			}
-			if !logStream.MatchString(got["AWS_LAMBDA_LOG_STREAM_NAME"]) {
-				t.Errorf("AWS_LAMBDA_LOG_STREAM_NAME = %q", got["AWS_LAMBDA_LOG_STREAM_NAME"])
-			}
-			if name == "reserved" && !strings.Contains(p.log.String(), "name=AWS_REGION place=serverless.yml:7") {
-				t.Error("no warning of a reserved variable")
-			}
-		})
-	}
-}
-
-func TestMissingInterpreter(t *testing.T) {
-	t.Parallel()
-	dir := write(t, map[string]string{"app.js": "", "app.py": ""})
-	for name, tt := range map[string]struct {
-		f    apigw.Function
-		o    lambda.Options
-		want string
-	}{
-		"node":         {node(dir, "app.h"), lambda.Options{Env: []string{"PATH=/nonexistent"}}, "serverless.yml:7: function f (nodejs20.x) needs Node.js: no node in PATH"},
-		"python":       {python(dir, "app.h"), lambda.Options{Env: []string{"PATH=/nonexistent"}}, "serverless.yml:7: function f (python3.12) needs Python: no python3 in PATH"},
-		"given node":   {node(dir, "app.h"), lambda.Options{NodePath: "/nonexistent/node"}, "/nonexistent/node is not an executable file"},
-		"given python": {python(dir, "app.h"), lambda.Options{PythonPath: "/nonexistent/python"}, "/nonexistent/python is not an executable file"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newTestPool(t, tt.o, tt.f)
-			if r, got := p.fail(t, `{}`); got.ErrorType != "Runtime.InvalidEntrypoint" || !strings.Contains(r.Cause, tt.want) {
-				t.Errorf("payload %s, cause %q; want %q", r.Payload, r.Cause, tt.want)
-			}
-		})
-	}
-}
-
-// The project's own virtual environment comes before the PATH.
-func TestPythonOfTheProject(t *testing.T) {
-	t.Parallel()
-	fake := "#!/bin/sh\nWHICH=$0 exec python3 \"$@\"\n"
-	code := map[string]string{"p/src/app.py": "import os\ndef h(e, c):\n  return os.environ.get('WHICH', '')", "active/bin/python": fake}
-	tests := map[string]struct{ file, env, want string }{
-		"in the code folder": {"p/src/.venv/bin/python", "", "p/src/.venv/bin/python"},
-		"above":              {"p/venv/bin/python", "", "p/venv/bin/python"},
-		"active":             {"p/.venv/bin/python", "active", "active/bin/python"},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := write(t, code)
-			rewrite(t, filepath.Join(dir, tt.file), fake)
-			o := lambda.Options{Env: testEnv()}
-			if tt.env != "" {
-				o.Env = append(o.Env, "VIRTUAL_ENV="+filepath.Join(dir, tt.env))
-			}
-			p := newTestPool(t, o, python(dir+"/p/src", "app.h"))
-			if got, want := p.succeed(t, `{}`), strconv.Quote(filepath.Join(dir, tt.want)); got != want {
-				t.Errorf("python = %s, want %s", got, want)
-			}
-		})
-	}
 }
 
 func TestNewFails(t *testing.T) {

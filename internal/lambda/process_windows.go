@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"sync"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -28,6 +29,7 @@ func (g *processGroup) start(cmd *exec.Cmd) error {
 		g.close()
 		return fmt.Errorf("set up a job object: %w", err)
 	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP} // Ctrl-C is for Cleat alone
 	if err := cmd.Start(); err != nil {
 		g.close()
 		return err

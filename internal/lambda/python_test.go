@@ -30,9 +30,11 @@ func TestPythonHandlers(t *testing.T) {
 		"empty event":     {files: map[string]string{"app.py": "def h(e, c):\n  return e == {'x': 1}"}, want: `true`},
 		"surrogate":       {files: map[string]string{"app.py": "def h(e, c):\n  return chr(0xd800)"}, want: `"\ud800"`},
 		"no own bytecode": {files: map[string]string{"app.py": "import lib, os\ndef h(e, c):\n  return os.listdir(os.path.dirname(__file__)).count('__pycache__')", "lib.py": ""}, want: `0`},
-		"context": {files: map[string]string{"app.py": "def h(e, c):\n  assert 0 < c.get_remaining_time_in_millis() <= 20000\n  assert c.client_context is None and c.identity.cognito_identity_id is None\n" +
-			"  return [c.function_name, c.function_version, c.memory_limit_in_mb, c.invoked_function_arn, c.log_group_name, len(c.aws_request_id)]"},
-			want: `["f", "$LATEST", "256", "arn:aws:lambda:us-east-1:123456789012:function:f", "/aws/lambda/f", 36]`},
+		"context": {
+			files: map[string]string{"app.py": "def h(e, c):\n  assert 0 < c.get_remaining_time_in_millis() <= 20000\n  assert c.client_context is None and c.identity.cognito_identity_id is None\n" +
+				"  return [c.function_name, c.function_version, c.memory_limit_in_mb, c.invoked_function_arn, c.log_group_name, len(c.aws_request_id)]"},
+			want: `["f", "$LATEST", "256", "arn:aws:lambda:us-east-1:123456789012:function:f", "/aws/lambda/f", 36]`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,8 @@
 package lambda
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -72,34 +72,34 @@ func (w *worker) serveNext(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (w *worker) serveResponse(rw http.ResponseWriter, r *http.Request, requestID string) {
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxResponse))
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		if w.answer(requestID, func(*job) outcome { return w.tooLargeOutcome(tooLarge.Limit) }) {
-			apiError(rw, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size ("+strconv.Itoa(maxResponse)+" bytes).")
-			return
-		}
-		apiError(rw, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
-		return
-	}
+	body, err := readBody(r, maxResponse)
 	if err != nil {
 		apiError(rw, http.StatusBadRequest, "BadRequest", "read the response: "+err.Error())
 		return
 	}
-	if !w.answer(requestID, func(*job) outcome { return outcome{payload: body} }) {
-		apiError(rw, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
-		return
+	tooLarge := len(body) > maxResponse
+	o := outcome{payload: body}
+	if tooLarge {
+		o = w.tooLargeOutcome()
 	}
-	accepted(rw)
+	switch {
+	case !w.answer(requestID, o):
+		apiError(rw, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
+	case tooLarge:
+		apiError(rw, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size ("+strconv.Itoa(maxResponse)+" bytes).")
+	default:
+		accepted(rw)
+	}
 }
 
 func (w *worker) serveError(rw http.ResponseWriter, r *http.Request, requestID string) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxErrorBody))
+	body, err := readBody(r, maxErrorBody)
 	if err != nil {
 		apiError(rw, http.StatusBadRequest, "BadRequest", "read the error: "+err.Error())
 		return
 	}
 	errType := r.Header.Get("Lambda-Runtime-Function-Error-Type")
-	if !w.answer(requestID, func(*job) outcome { return w.reportedOutcome(body, errType) }) {
+	if !w.answer(requestID, w.reportedOutcome(body, errType)) {
 		apiError(rw, http.StatusBadRequest, "InvalidRequestID", "Invalid request ID")
 		return
 	}
@@ -107,7 +107,7 @@ func (w *worker) serveError(rw http.ResponseWriter, r *http.Request, requestID s
 }
 
 func (w *worker) serveInitError(rw http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxErrorBody))
+	body, err := readBody(r, maxErrorBody)
 	if err != nil {
 		apiError(rw, http.StatusBadRequest, "BadRequest", "read the error: "+err.Error())
 		return
@@ -118,6 +118,24 @@ func (w *worker) serveInitError(rw http.ResponseWriter, r *http.Request) {
 	default:
 		apiError(rw, http.StatusForbidden, "InvalidStateTransition", "the failure was reported already")
 	}
+}
+
+// readBody reads a body up to one byte beyond the limit. The rest, if it is not endless, is read and thrown away, so that
+// the worker hears the answer and keeps its connection.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	var b bytes.Buffer
+	if n := r.ContentLength; n > 0 && n <= limit {
+		b.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := b.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
+		return nil, err
+	}
+	if int64(b.Len()) > limit {
+		if _, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxDiscard)); err != nil {
+			return nil, err
+		}
+	}
+	return b.Bytes(), nil
 }
 
 func accepted(rw http.ResponseWriter) {

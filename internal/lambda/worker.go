@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -39,6 +40,7 @@ type worker struct {
 	stdout     *stream
 	stderr     *stream
 	started    time.Time
+	start      *job // stands for the start, as far as output goes
 
 	jobs      chan *job     // buffered, one; never closed
 	parked    chan struct{} // buffered, one: the worker asks for an event; never closed
@@ -67,18 +69,49 @@ func (f *function) start(def apigw.Function, generation int, pl *plan) (*worker,
 	return w, nil
 }
 
+// planFor makes the plan of a generation, once however many workers start at the same time. A failure is not kept: what
+// was missing may be there the next time.
+func (f *function) planFor(def apigw.Function, generation int) (*plan, error) {
+	f.planning.Lock()
+	defer f.planning.Unlock()
+	f.mu.Lock()
+	pl := f.plan
+	if f.generation != generation {
+		pl = nil
+	}
+	f.mu.Unlock()
+	if pl != nil {
+		return pl, nil
+	}
+	pl, err := f.pool.makePlan(def)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.generation == generation {
+		f.plan = pl
+	}
+	if pl.bundle != "" {
+		f.bundles = append(f.bundles, pl.bundle)
+	}
+	// Workers that start may still read the newest ones.
+	for len(f.bundles) > keepBundles {
+		if err := os.Remove(f.bundles[0]); err != nil {
+			f.pool.log.Debug("remove an old bundle", "function", f.name, "err", err)
+		}
+		f.bundles = f.bundles[1:]
+	}
+	return pl, nil
+}
+
 func (f *function) launch(def apigw.Function, generation int, pl *plan) (*worker, error) {
 	p := f.pool
 	if pl == nil {
 		var err error
-		if pl, err = p.makePlan(def); err != nil {
+		if pl, err = f.planFor(def, generation); err != nil {
 			return nil, err
 		}
-		f.mu.Lock()
-		if f.generation == generation {
-			f.plan = pl
-		}
-		f.mu.Unlock()
 	}
 	w := &worker{
 		function:   f,
@@ -92,8 +125,10 @@ func (f *function) launch(def apigw.Function, generation int, pl *plan) (*worker
 		initError:  make(chan outcome, 1),
 		exited:     make(chan struct{}),
 	}
+	w.start = &job{requestID: markInit, flushed: make(chan struct{})}
+	w.awaited = w.start
 	w.stdout, w.stderr = newStream(w, StreamStdout), newStream(w, StreamStderr)
-	//nolint:noctx // the worker outlives the call that starts it; its owner kills it
+	//nolint:noctx,gosec // the worker outlives the call that starts it, its owner kills it; running the user's program is the point
 	cmd := exec.Command(pl.path, pl.args...)
 	cmd.Dir = def.CodeDir
 	cmd.Env = p.workerEnvironment(def, pl, p.listener.Addr().String()+"/"+w.secret)
@@ -101,19 +136,47 @@ func (f *function) launch(def apigw.Function, generation int, pl *plan) (*worker
 	cmd.WaitDelay = time.Second // children that were left behind may hold the pipes
 	w.cmd = cmd
 
-	// Registered first: the process may call at once.
+	if !p.register(w) { // first, since the process may call at once
+		return nil, errStopped
+	}
+	if err := w.spawn(); err != nil {
+		p.unregister(w)
+		p.wg.Done()
+		return nil, &fault{kind: "Runtime.InvalidEntrypoint", message: "start the runtime: " + err.Error(), cause: fmt.Sprintf("%s: start %s: %v", place(def), pl.path, err)}
+	}
+	go w.wait()
+	return w, nil
+}
+
+// register makes a worker known to the Runtime API and to Run; it reports false when the pool has ended.
+func (p *Pool) register(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closing {
-		return nil, errStopped
-	}
-	if err := w.group.start(cmd); err != nil {
-		return nil, &fault{kind: "Runtime.InvalidEntrypoint", message: "start the runtime: " + err.Error(), cause: fmt.Sprintf("%s: start %s: %v", place(def), pl.path, err)}
+		return false
 	}
 	p.workers[w.secret] = w
 	p.wg.Add(1)
-	go w.wait()
-	return w, nil
+	return true
+}
+
+func (p *Pool) unregister(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.workers, w.secret)
+}
+
+// spawn starts the process.
+func (w *worker) spawn() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.group.start(w.cmd); err != nil {
+		return err
+	}
+	if w.killed != "" {
+		w.group.kill(w.cmd)
+	}
+	return nil
 }
 
 // wait owns the process's end.
@@ -123,9 +186,7 @@ func (w *worker) wait() {
 	err := w.group.wait(w.cmd)
 	w.stdout.close()
 	w.stderr.close()
-	p.mu.Lock()
-	delete(p.workers, w.secret)
-	p.mu.Unlock()
+	p.unregister(w)
 	w.mu.Lock()
 	killed, busy := w.killed, w.current != nil
 	w.mu.Unlock()
@@ -145,7 +206,9 @@ func (w *worker) kill(cause killCause) {
 	if w.killed == "" {
 		w.killed = cause
 	}
-	w.group.kill(w.cmd)
+	if w.cmd.Process != nil { // else spawn sees to it
+		w.group.kill(w.cmd)
+	}
 }
 
 // initialize waits until a fresh worker asks for its first event. Time beyond InitTimeout counts as the job's own. It
@@ -161,6 +224,7 @@ func (w *worker) initialize(j *job) (outcome, bool) {
 			if late {
 				j.timeout = max(j.timeout-time.Since(w.started)+allowance, time.Millisecond)
 			}
+			w.awaitOutput(w.start)
 			return outcome{}, true
 		case o := <-w.initError:
 			w.endAfterInitError()
@@ -231,8 +295,9 @@ func (w *worker) run(j *job) outcome {
 	return w.exitOutcome(j)
 }
 
-// answer ends the job with the given request ID; it reports false when that is not the one being run.
-func (w *worker) answer(requestID string, o func(*job) outcome) bool {
+// answer ends the job with the given request ID; it reports false when that is not the one being run, or has been
+// answered.
+func (w *worker) answer(requestID string, o outcome) bool {
 	w.mu.Lock()
 	j := w.current
 	if j == nil || j.requestID != requestID {
@@ -241,7 +306,7 @@ func (w *worker) answer(requestID string, o func(*job) outcome) bool {
 	}
 	w.current = nil
 	w.mu.Unlock()
-	j.answers <- o(j)
+	j.answers <- o
 	return true
 }
 

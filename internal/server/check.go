@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 
 	"cleat/internal/awsapi"
@@ -60,19 +59,7 @@ func withDefaults(env, more map[string]string) map[string]string {
 	return out
 }
 
-// touches reports whether any of the changed files is one of the given ones. Both are named relative to the same
-// folder where they lie in it.
+// touches reports whether any of the changed files is one of the given ones; both are absolute paths.
 func touches(changed, files []string) bool {
 	return slices.ContainsFunc(changed, func(c string) bool { return slices.Contains(files, c) })
-}
-
-// absolute makes names that are relative to dir absolute.
-func absolute(dir string, names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		if out[i] = n; !filepath.IsAbs(n) {
-			out[i] = filepath.Join(dir, n)
-		}
-	}
-	return out
 }

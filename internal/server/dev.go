@@ -126,14 +126,11 @@ func RunDev(ctx context.Context, o DevOptions) error {
 //  1. the local authority and the listening socket, so that functions can be told where Cleat is;
 //  2. the node: function workers, gateway, store;
 //  3. the definitions and tables of the project, so that the first request finds them;
-//  4. the listener's accept loop; then the watcher of the project's folder.
+//  4. the listener's accept loop, and the watcher of the project's folder.
 func (d *dev) run(ctx context.Context) (err error) {
-	authority, err := localca.Open(filepath.Join(d.o.StateDir, "ca"))
+	authority, err := d.openAuthority()
 	if err != nil {
-		return fmt.Errorf("open the local certificate authority: %w", err)
-	}
-	if why := authority.Replaced(); why != "" {
-		d.o.Log.Warn("the local certificate authority was made anew", "why", why)
+		return err
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(d.o.Host, strconv.Itoa(d.o.Port)))
 	if err != nil {
@@ -142,23 +139,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, ignoreClosed(ln.Close())) }()
 	d.addr = userAddr(ln.Addr())
 	limits := d.project.Limits.Apply(d.o.Profile)
-	d.node, err = newNode(nodeOptions{ //nolint:contextcheck // the node outlives ctx: it ends in order, by stop
-		log: d.o.Log,
-		lambda: lambda.Options{
-			Log: d.o.Log, Output: d.o.Report.Line, Region: d.project.Region, Account: awsapi.DefaultAccount,
-			Env: d.o.Env, ExtraEnv: d.extraEnv(),
-			Capture: lambda.Capture{
-				Addr: loopbackAddr(ln.Addr()), CAFile: authority.CertFile(), Proxy: "http://" + loopbackAddr(ln.Addr()),
-				Endpoints: map[string]string{},
-			},
-		},
-		gateway: gateway.Options{
-			Log: d.o.Log, Observe: d.observe,
-			Conn:        conn.Options{Limits: limits, Log: d.o.Log},
-			Integration: integration.Dependencies{Region: d.project.Region, Account: awsapi.DefaultAccount, ConnectionHeaders: d.project.ConnectionHeaders},
-		},
-	})
-	if err != nil {
+	if d.node, err = newNode(d.nodeOptions(loopbackAddr(ln.Addr()), authority.CertFile(), limits)); err != nil { //nolint:contextcheck // the node outlives ctx: it ends in order, by stop
 		return err
 	}
 	stop := d.node.start() //nolint:contextcheck // ends by stop, after ctx
@@ -168,34 +149,69 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	tables := d.makeTables(ctx, outcome.Tables)
+	started := Started{Project: d.project, Outcome: outcome, Addr: d.addr, StateDir: d.o.StateDir, Functions: outcome.Functions}
+	started.Tables = d.makeTables(ctx, outcome.Tables)
 	d.listener = listen.New(ln, listen.Options{
 		//nolint:contextcheck // an injected connection has the listener's context
 		Log: d.o.Log, Handler: d.handler(), Plain: true, HandshakeTimeout: limits.HandshakeTimeout,
 		TLS: func(c net.Conn) net.Conn { return conn.ServerTLS(c, authority.TLSConfig()) },
 	})
+	return d.serve(ctx, started)
+}
+
+// serve answers until ctx ends or the listener fails, then shuts down.
+func (d *dev) serve(ctx context.Context, started Started) error {
 	serveCtx, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	serving := make(chan error, 1)
 	go func() { serving <- d.listener.Run(serveCtx) }()
-	d.o.Report.Started(Started{
-		Project: d.project, Outcome: outcome, Addr: d.addr, StateDir: d.o.StateDir,
-		Took: time.Since(d.started), Functions: outcome.Functions, Tables: tables,
-	})
-	watchErr := make(chan error, 1)
 	watchCtx, stopWatching := context.WithCancel(ctx)
-	go func() { watchErr <- d.watch(watchCtx) }()
+	var watching sync.WaitGroup
+	watched := make(chan struct{})
+	watching.Go(func() { d.watch(watchCtx, sync.OnceFunc(func() { close(watched) })) })
+	<-watched // so that a file saved from now on is seen
+	started.Took = time.Since(d.started)
+	d.o.Report.Started(started)
 
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-serving:
 		serving <- nil
-	case failed = <-watchErr:
-		failed = fmt.Errorf("watch the project's folder: %w", failed)
-		watchErr <- nil
 	}
 	stopWatching()
-	return errors.Join(failed, <-watchErr, d.shutdown(context.WithoutCancel(ctx), stopServing, serving))
+	watching.Wait()
+	return errors.Join(failed, d.shutdown(context.WithoutCancel(ctx), stopServing, serving))
+}
+
+func (d *dev) openAuthority() (*localca.Authority, error) {
+	authority, err := localca.Open(filepath.Join(d.o.StateDir, "ca"))
+	if err != nil {
+		return nil, fmt.Errorf("open the local certificate authority: %w", err)
+	}
+	if why := authority.Replaced(); why != "" {
+		d.o.Log.Warn("the local certificate authority was made anew", "why", why)
+	}
+	return authority, nil
+}
+
+// nodeOptions sets the node up for functions that find it at addr, whose TLS they trust by caFile.
+func (d *dev) nodeOptions(addr, caFile string, limits apigw.Limits) nodeOptions {
+	return nodeOptions{
+		log: d.o.Log,
+		lambda: lambda.Options{
+			Log: d.o.Log, Output: d.o.Report.Line, Region: d.project.Region, Account: awsapi.DefaultAccount,
+			Env: d.o.Env, ExtraEnv: d.extraEnv(),
+			Capture: lambda.Capture{
+				Addr: addr, CAFile: caFile, Proxy: "http://" + addr,
+				Endpoints: map[string]string{"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://" + addr + "/" + d.project.Stage},
+			},
+		},
+		gateway: gateway.Options{
+			Log: d.o.Log, Observe: d.observe,
+			Conn:        conn.Options{Limits: limits, Log: d.o.Log},
+			Integration: integration.Dependencies{Region: d.project.Region, Account: awsapi.DefaultAccount, ConnectionHeaders: d.project.ConnectionHeaders},
+		},
+	}
 }
 
 // shutdown ends what run began, in this order:
@@ -241,9 +257,13 @@ func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, e
 	return outcome, nil
 }
 
-// watch follows the project's folder, and files elsewhere that the project was read from, until ctx ends.
-func (d *dev) watch(ctx context.Context) error {
-	return project.Watch(ctx, d.project.Dir, project.WatchOptions{Files: d.project.Files}, d.changed)
+// watch follows the project's folder, and files elsewhere that the project was read from, until ctx ends. It calls
+// ready once it does, or cannot: a project that cannot be watched runs all the same, without reloading.
+func (d *dev) watch(ctx context.Context, ready func()) {
+	defer ready()
+	if err := project.Watch(ctx, d.project.Dir, project.WatchOptions{Files: d.project.Files, Ready: ready}, d.changed); err != nil {
+		d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("changes are not followed any more, restart to see them: %v", err)})
+	}
 }
 
 // changed is called by the watcher with what changed on disk. A change of a file that the project was read from
@@ -269,7 +289,7 @@ func (d *dev) changed(files []string) {
 		d.project, r.Definitions = p, true
 		d.makeTables(context.Background(), r.Outcome.Tables)
 	}
-	d.node.functions.Refresh(absolute(d.project.Dir, files))
+	d.node.functions.Refresh(files)
 	r.Took = time.Since(start)
 	d.o.Report.Reloaded(r)
 }

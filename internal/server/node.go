@@ -43,7 +43,9 @@ func newNode(o nodeOptions) (*node, error) {
 	o.gateway.Integration.Functions = n.invoker
 	o.gateway.Integration.HTTP = backend.NewHTTP(backend.HTTPOptions{MaxBody: o.gateway.Conn.Limits.MessageSize + 1<<10})
 	if n.gateway, err = gateway.New(o.gateway); err != nil {
-		return nil, fmt.Errorf("set up the gateway: %w", err)
+		ended, end := context.WithCancel(context.Background())
+		end()
+		return nil, errors.Join(fmt.Errorf("set up the gateway: %w", err), n.functions.Run(ended)) // lets go of what it holds
 	}
 	return n, nil
 }

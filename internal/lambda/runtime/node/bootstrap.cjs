@@ -99,7 +99,7 @@ const client = new Client(process.env.AWS_LAMBDA_RUNTIME_API);
 
 // ---- Console -----------------------------------------------------------------------------------------------------
 
-// A line that begins with NUL tells Cleat that all output of the invocation came before it. Both streams end with one.
+// A line that begins with NUL tells Cleat that all output of the invocation, or of the start, came before it. Both streams end with one.
 function markOutput(id) {
   stdout(`\0${id}\n`);
   stderr(`\0${id}\n`);
@@ -385,4 +385,7 @@ function invoke(handler, headers, body) {
   }
 }
 
-loadHandler().then(next, failInit);
+loadHandler().then((handler) => {
+  markOutput('init');
+  next(handler);
+}, failInit);

@@ -92,7 +92,7 @@ def set_up_logging():
 
 
 def mark_output(mark_id):
-    """Tells Cleat that all output of the invocation came before: a line that begins with NUL on both streams."""
+    """Tells Cleat that all output of the invocation, or of the start, came before: a line that begins with NUL on both streams."""
     mark = b"\0" + mark_id.encode() + b"\n"
     for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
         try:
@@ -263,6 +263,7 @@ def main():
         log_error(error)
         client.report("init/error", error)
         sys.exit(1)
+    mark_output("init")
     while True:
         status, headers, body = client.call("GET", "invocation/next")
         if status != 200:

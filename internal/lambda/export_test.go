@@ -1,0 +1,25 @@
+package lambda
+
+import "cleat/internal/apigw"
+
+// CutLines is what a worker's output becomes that arrives in the given pieces, while the request with the given ID runs.
+func CutLines(requestID string, pieces ...[]byte) []Line {
+	var lines []Line
+	p := &Pool{o: Options{Output: func(l Line) { lines = append(lines, l) }}}
+	w := &worker{function: &function{pool: p}, plan: &plan{marks: true}, last: requestID}
+	s := newStream(w, StreamStdout)
+	for _, b := range pieces {
+		if n, err := s.Write(b); n != len(b) || err != nil {
+			return nil
+		}
+	}
+	s.close()
+	return lines
+}
+
+// CauseOf is the line for the log that an error report of a worker becomes.
+func CauseOf(body []byte, errType string, def apigw.Function) (payload []byte, cause string) {
+	w := &worker{def: def}
+	o := w.reportedOutcome(body, errType)
+	return o.payload, o.cause
+}

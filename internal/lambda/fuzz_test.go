@@ -1,0 +1,54 @@
+package lambda_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"cleat/internal/apigw"
+	"cleat/internal/lambda"
+)
+
+func FuzzOutput(f *testing.F) {
+	f.Add([]byte("a\nb"), 1)
+	f.Add([]byte("left\x00id\nnext\r\n"), 3)
+	f.Add([]byte(strings.Repeat("ü", 20000)+"\x00id\n"), 7)
+	f.Add([]byte("\xff\x00\n\x00init\n\x00id"), 2)
+	f.Fuzz(func(t *testing.T, b []byte, cut int) {
+		cut = min(max(cut, 0), len(b))
+		lines := lambda.CutLines("id", b[:cut], b[cut:])
+		whole := lambda.CutLines("id", b)
+		if lines == nil != (whole == nil) || len(lines) != len(whole) {
+			t.Fatalf("cut at %d: %d lines, in one piece: %d", cut, len(lines), len(whole))
+		}
+		for i, l := range lines {
+			switch {
+			case l.Text != whole[i].Text:
+				t.Errorf("line %d: %q, in one piece %q", i, l.Text, whole[i].Text)
+			case strings.Contains(l.Text, "\n"), !utf8.ValidString(l.Text):
+				t.Errorf("line %d: %q", i, l.Text)
+			case len(l.Text) > 3*32<<10: // bytes that are no text grow
+				t.Errorf("line %d has %d bytes", i, len(l.Text))
+			}
+		}
+	})
+}
+
+func FuzzErrorReport(f *testing.F) {
+	def := apigw.Function{Name: "f", Runtime: "python3.12", CodeDir: "/nonexistent", Place: "serverless.yml:7"}
+	f.Add([]byte(`{"errorType":"E","errorMessage":"m","trace":["E: m","    at f (/nonexistent/a.js:3:4)"]}`), "E")
+	f.Add([]byte(`{"errorMessage":"\n","stackTrace":["  File \"/nonexistent/a.py\", line 3, in h\n"]}`), "")
+	f.Add([]byte(`[]`), "x")
+	f.Add([]byte(`{"errorType":1}`), "x")
+	f.Add([]byte("a\r\nb\xff"), "x")
+	f.Fuzz(func(t *testing.T, body []byte, errType string) {
+		payload, cause := lambda.CauseOf(body, errType, def)
+		if !json.Valid(payload) {
+			t.Errorf("payload %q is not JSON", payload)
+		}
+		if cause == "" || strings.ContainsAny(cause, "\r\n") || len(cause) > 2000 {
+			t.Errorf("cause %q is not one line", cause)
+		}
+	})
+}
