@@ -50,6 +50,7 @@ $(BENCHSTAT): tools/go.mod
 .PHONY: test
 test: ## Run the tests: no network, no docker, no credentials
 	$(GO) test $(ALL)
+	cd examples && $(GO) test ./...
 
 .PHONY: race
 race: ## Run the tests under the race detector
@@ -58,6 +59,7 @@ race: ## Run the tests under the race detector
 .PHONY: lint
 lint: $(LINT) ## Check style and the usual mistakes; other platforms must compile
 	$(LINT) run $(ALL)
+	cd examples && ../$(LINT) run -c ../.golangci.yml ./...
 	GOOS=darwin $(GO) build -o /dev/null ./cmd/cleat
 	GOOS=windows $(GO) build -o /dev/null ./cmd/cleat
 
@@ -68,6 +70,7 @@ fmt: $(LINT) ## Format the code
 .PHONY: tidy
 tidy: # go.mod must be as `go mod tidy` leaves it
 	$(GO) mod tidy -diff
+	cd examples && $(GO) mod tidy -diff
 
 .PHONY: fuzz
 fuzz: ## Fuzz for 30 s each: make fuzz [T=FuzzName] [P=./internal/frame] [D=30s]

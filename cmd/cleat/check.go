@@ -23,11 +23,11 @@ func (c *checkCommand) Run(p *process) error {
 		return err
 	}
 	report, err := server.Check(p.ctx, c.Dir, options)
+	for _, w := range report.Warnings {
+		_, _ = fmt.Fprintf(p.stderr, "warning: %s\n", w.Error())
+	}
 	if err != nil {
 		return showFaults(p.stderr, err)
-	}
-	for _, w := range report.Warnings {
-		_, _ = fmt.Fprintf(p.stdout, "warning: %s\n", w.Error())
 	}
 	for _, api := range report.Outcome.APIs {
 		_, _ = fmt.Fprintf(p.stdout, "API %s (%s)\n", api.Name, api.ID)

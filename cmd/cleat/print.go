@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -116,7 +115,7 @@ func short(files []string) string {
 	if len(files) == 0 {
 		return ""
 	}
-	name := filepath.Base(files[0])
+	name := files[0]
 	if len(files) > 1 {
 		name += fmt.Sprintf(" and %d more", len(files)-1)
 	}
@@ -168,7 +167,8 @@ func (t *textReporter) now() string { return t.style.dim(time.Now().Format(clock
 // Event implements server.Reporter: time, what, connection, route, target, status, milliseconds, bytes, reason.
 func (t *textReporter) Event(r gateway.Record) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-11s  %-16s  %s", t.style.dim(r.Time.Format(clock)), r.Operation, r.ConnectionID, t.style.bold(routeText(r)))
+	end := r.Time.Add(r.Duration) // lines stand in the order of their times
+	fmt.Fprintf(&b, "%s  %-11s  %-16s  %s", t.style.dim(end.Format(clock)), r.Operation, r.ConnectionID, t.style.bold(routeText(r)))
 	if r.Target != "" {
 		fmt.Fprintf(&b, " %s %s", t.style.dim("→"), r.Target)
 	}

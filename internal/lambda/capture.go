@@ -120,14 +120,43 @@ func (c *capturer) applyProxy(e, own environment, lang language) {
 	if except == "" {
 		except = e["no_proxy"]
 	}
-	switch except {
-	case "":
-		except = "localhost,127.0.0.1,::1" // not every client leaves these out by itself
-	case "*":
-	default:
-		except += ",localhost,127.0.0.1,::1"
+	kept, all := withoutCaptured(except)
+	if all { // the user's proxies had no effect: for plain HTTP that must stay so
+		delete(e, "HTTP_PROXY")
+		delete(e, "http_proxy")
 	}
+	// Not every client leaves these out by itself.
+	except = strings.Join(append(kept, "localhost", "127.0.0.1", "::1"), ",")
 	e["NO_PROXY"], e["no_proxy"] = except, except
+}
+
+// withoutCaptured takes out of a NO_PROXY list what would lead calls of captured hosts past Cleat; all tells that it
+// named every host. Cleat's proxy goes by the user's whole list for what it passes on.
+func withoutCaptured(list string) (kept []string, all bool) {
+	for entry := range strings.SplitSeq(list, ",") {
+		entry = strings.TrimSpace(entry)
+		host := strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(entry, "*"), "."))
+		if h, _, ok := strings.Cut(host, ":"); ok && !strings.Contains(h, "[") {
+			host = h
+		}
+		switch {
+		case entry == "*":
+			all = true
+		case entry != "" && !coversCaptured(host):
+			kept = append(kept, entry)
+		}
+	}
+	return kept, all
+}
+
+func coversCaptured(host string) bool {
+	for _, domain := range []string{"amazonaws.com", "amazonaws.com.cn"} {
+		if host == domain || host != "" && strings.HasSuffix(domain, "."+host) ||
+			strings.HasSuffix(host, "."+domain) && strings.Contains(host, "execute-api.") {
+			return true
+		}
+	}
+	return false
 }
 
 // quoteNodeOption quotes a value of NODE_OPTIONS.

@@ -429,6 +429,27 @@ func TestCaptureBehindProxy(t *testing.T) {
 	}
 }
 
+// What the user leaves out of proxying still reaches Cleat where it must, and stays left out where it may.
+func TestCaptureKeepsNoProxy(t *testing.T) {
+	t.Parallel()
+	const always = "localhost,127.0.0.1,::1"
+	dir := write(t, map[string]string{"app.py": "import os\ndef h(event, context): return [os.environ.get('NO_PROXY'), os.environ.get('HTTP_PROXY')]\n"})
+	for list, want := range map[string]string{
+		"":                         `["` + always + `", "http://127.0.0.1:1"]`,
+		"localhost,.amazonaws.com": `["localhost,` + always + `", "http://127.0.0.1:1"]`,
+		"*.execute-api.eu-west-1.amazonaws.com:443, corp.example": `["corp.example,` + always + `", "http://127.0.0.1:1"]`,
+		"s3.amazonaws.com,10.0.0.0/8,[::1]:80":                    `["s3.amazonaws.com,10.0.0.0/8,[::1]:80,` + always + `", "http://127.0.0.1:1"]`,
+		"*":                                                       `["` + always + `", null]`,
+	} {
+		env := append(testEnv(), "HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1", "NO_PROXY="+list)
+		c := lambda.Capture{Addr: "127.0.0.1:1", Proxy: "http://127.0.0.1:2"}
+		p := newTestPool(t, lambda.Options{Capture: c, Env: env}, python(dir, "app.h"))
+		if got := p.succeed(t, `{}`); got != want {
+			t.Errorf("NO_PROXY=%s: got %s, want %s", list, got, want)
+		}
+	}
+}
+
 // The user's own authorities, preloads and site customizations stay in force.
 func TestCaptureKeepsTheUsersOwn(t *testing.T) {
 	t.Parallel()

@@ -110,7 +110,7 @@ var (
 )
 
 // Load reads the project in path, a folder or the project file itself. The error is a cfn.Faults that holds every fault
-// found, each with its place; a project is returned only when there is none.
+// found, each with its place; the project returned with it has nothing but the warnings.
 //
 // In a folder cleat.yaml comes first. A cleat.yaml that has neither routes nor functions goes on top of the
 // serverless.yml beside it (or the file that its "project" names): limits, remote functions, stage variables.
@@ -118,7 +118,7 @@ func Load(path string, o Options) (*Project, error) {
 	l := newLoader(o)
 	p := l.load(path)
 	if err := l.sorted().Err(); err != nil {
-		return nil, err
+		return &Project{Warnings: l.warnings}, err
 	}
 	p.Warnings, p.LeftAlone = l.warnings, l.leftAlone
 	for _, name := range l.files {

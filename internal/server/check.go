@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"cleat/internal/awsapi"
@@ -23,16 +24,16 @@ type Report struct {
 }
 
 // Check reads a project as RunDev does and applies it to a store that nobody serves. It starts no function and no
-// listener. A project with faults is cfn.Faults.
+// listener. A project with faults is cfn.Faults; the report then has the warnings alone.
 func Check(ctx context.Context, dir string, o project.Options) (Report, error) {
 	p, err := project.Load(dir, o)
 	if err != nil {
-		return Report{}, err
+		return Report{Warnings: p.Warnings}, err
 	}
 	s := store.New(memory.New())
 	outcome, err := control.New(s).Apply(ctx, stackOf(p))
 	if err != nil {
-		return Report{}, err
+		return Report{Warnings: p.Warnings}, err
 	}
 	published, err := s.Published(ctx)
 	if err != nil {
@@ -62,4 +63,16 @@ func withDefaults(env, more map[string]string) map[string]string {
 // touches reports whether any of the changed files is one of the given ones; both are absolute paths.
 func touches(changed, files []string) bool {
 	return slices.ContainsFunc(changed, func(c string) bool { return slices.Contains(files, c) })
+}
+
+// relative names files from a folder where they lie in it.
+func relative(dir string, files []string) []string {
+	out := make([]string, len(files))
+	for i, f := range files {
+		out[i] = f
+		if r, err := filepath.Rel(dir, f); err == nil && filepath.IsLocal(r) {
+			out[i] = r
+		}
+	}
+	return out
 }

@@ -79,7 +79,7 @@ type Started struct {
 
 // Reloaded says what a change on disk came to.
 type Reloaded struct {
-	Files   []string
+	Files   []string // relative to the project's folder
 	Outcome control.Outcome
 	Took    time.Duration
 	// Definitions tells whether the project was read again, rather than only the functions' code.
@@ -89,6 +89,7 @@ type Reloaded struct {
 // Bounds of the parts of a stop, in the order of Dev.shutdown.
 const (
 	drainTime  = 10 * time.Second
+	closeTime  = time.Second // for a client to answer the close frame: nobody at a terminal waits for a sleeping tab
 	listenTime = 2 * time.Second
 )
 
@@ -115,6 +116,7 @@ func RunDev(ctx context.Context, o DevOptions) error {
 	}
 	p, err := project.Load(o.Dir, o.Project)
 	if err != nil {
+		d.warn(p.Warnings)
 		return err
 	}
 	d.project = p
@@ -224,7 +226,10 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 	d.o.Report.Stopping(d.node.gateway.Connections())
 	drain, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	if err := d.node.gateway.Shutdown(drain); err != nil {
+	limits := d.project.Limits.Apply(d.o.Profile)
+	limits.CloseTimeout = min(limits.CloseTimeout, closeTime)
+	err := d.node.gateway.SetLimits(limits)
+	if err = errors.Join(err, d.node.gateway.Shutdown(drain)); err != nil {
 		d.o.Log.Warn("not every connection ended in order before the deadline", "err", err)
 	}
 	d.events.close()
@@ -251,10 +256,15 @@ func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, e
 	if err := d.node.load(ctx, p.Remote, outcome.Functions); err != nil {
 		return outcome, err
 	}
-	for _, w := range append(p.Warnings, outcome.Warnings...) {
+	d.warn(p.Warnings)
+	d.warn(outcome.Warnings)
+	return outcome, nil
+}
+
+func (d *dev) warn(warnings []cfn.Fault) {
+	for _, w := range warnings {
 		d.o.Report.Warn(w)
 	}
-	return outcome, nil
 }
 
 // watch follows the project's folder, and files elsewhere that the project was read from, until ctx ends. It calls
@@ -272,7 +282,7 @@ func (d *dev) changed(files []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	start := time.Now()
-	r := Reloaded{Files: files}
+	r := Reloaded{Files: relative(d.project.Dir, files)}
 	if touches(files, d.project.Files) {
 		p, err := project.Load(d.o.Dir, d.o.Project)
 		if err == nil {

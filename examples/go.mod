@@ -1,0 +1,3 @@
+module cleat/examples
+
+go 1.26.0

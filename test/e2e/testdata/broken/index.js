@@ -1,0 +1,1 @@
+exports.third = async () => ({ statusCode: 200 });

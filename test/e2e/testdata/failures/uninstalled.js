@@ -1,0 +1,3 @@
+const nobody = require('a-package-that-nobody-installed');
+
+exports.handler = async () => nobody();
