@@ -118,7 +118,7 @@ func (l *connectionsLs) Run(p *process, c *connectionsCommand) error {
 			if l.JSON {
 				err = json.NewEncoder(p.stdout).Encode(x)
 			} else {
-				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ConnectionID, x.APIID, x.Stage, x.ConnectedAt, x.LastActiveAt, x.Identity.SourceIP, printable(x.Identity.UserAgent))
+				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(x.ConnectionID), printable(x.APIID), printable(x.Stage), x.ConnectedAt, x.LastActiveAt, x.Identity.SourceIP, printable(x.Identity.UserAgent))
 			}
 			if err != nil {
 				return err
@@ -150,7 +150,7 @@ func (g *connectionsGet) Run(p *process, c *connectionsCommand) error {
 
 type connectionsPost struct {
 	ID      string `arg:"" help:"The connection's ID."`
-	Message string `arg:"" help:"The message's text; - reads standard input."`
+	Message string `arg:"" optional:"" default:"-" help:"The message's text; without it, or as -, standard input is sent."`
 }
 
 // Run pushes one message.

@@ -66,6 +66,9 @@ func (c *devCommand) Run(p *process) error {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return err
 	}
+	if err := c.check(); err != nil {
+		return err
+	}
 	options, err := c.options(p.env)
 	if err != nil {
 		return err
@@ -96,6 +99,21 @@ func (c *devCommand) Run(p *process) error {
 		Upstream: func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) },
 	})
 	return showFaults(p.stderr, err)
+}
+
+// check looks at flags that nobody looks at before something has been started.
+func (c *devCommand) check() error {
+	c.Host = strings.TrimSuffix(strings.TrimPrefix(c.Host, "["), "]") // an IPv6 address as URLs have it
+	if c.Port < 0 || c.Port > 65535 {
+		return fmt.Errorf("--port %d: want 0 to 65535", c.Port)
+	}
+	if c.DynamoDB == "" {
+		return nil
+	}
+	if u, err := url.Parse(c.DynamoDB); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("--dynamodb %q: want an http or https URL, such as http://127.0.0.1:8000", c.DynamoDB)
+	}
+	return nil
 }
 
 // stateDir is where Cleat keeps what outlives a run, by the custom of the platform.

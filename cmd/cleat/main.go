@@ -14,8 +14,26 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
+
+// untilSignal returns a context that ends at the first interrupt, which begins an orderly end. The second ends the
+// process at once.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2) // never closed
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+	return ctx
+}
+
+// exitInterrupted is what shells know as ended by an interrupt.
+const exitInterrupted = 130
 
 // cli is the command line. Its help texts are what "cleat --help" teaches from.
 type cli struct {
@@ -39,12 +57,7 @@ type exitError int
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // run is main without the process: arguments in, exit code out. 0 is success, 1 a failure, 2 a wrong command line.
-func run(args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The first signal begins an orderly end; from then on signals act as if nobody handled them, so that the second ends the process at once.
-	context.AfterFunc(ctx, stop)
-
+func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var c cli
 	exited := -1
 	parser, err := kong.New(&c,

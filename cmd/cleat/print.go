@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
+	"cleat/internal/control"
 	"cleat/internal/gateway"
 	"cleat/internal/lambda"
 	"cleat/internal/server"
@@ -71,22 +71,9 @@ func (t *textReporter) printf(format string, args ...any) {
 func (t *textReporter) Started(s server.Started) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s  %s  %s\n", t.style.bold("Cleat"), s.Project.Name, t.style.dim(fmt.Sprintf("stage %s, region %s, ready in %d ms", s.Project.Stage, s.Project.Region, s.Took.Milliseconds())))
-	for _, api := range s.Outcome.APIs {
-		for _, stage := range api.Stages {
-			fmt.Fprintf(&b, "\n  %s  %s\n", t.style.dim("WebSocket  "), t.style.bold("ws://"+s.Addr+"/"+stage))
-			fmt.Fprintf(&b, "  %s  http://%s/%s/@connections/{connectionId}\n", t.style.dim("Management "), s.Addr, stage)
-			fmt.Fprintf(&b, "  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("https://"+string(api.ID)+".execute-api."+s.Project.Region+".amazonaws.com/"+stage+" leads here from functions"))
-		}
-		if len(api.Routes) > 0 {
-			b.WriteString("\n")
-		}
-		for _, r := range api.Routes {
-			way := ""
-			if r.TwoWay {
-				way = t.style.dim("  two-way")
-			}
-			fmt.Fprintf(&b, "  %-14s %s %s%s\n", r.RouteKey, t.style.dim("→"), r.Target, way)
-		}
+	t.addresses(&b, s.Outcome, s.Addr, s.Project.Region)
+	if s.Open {
+		fmt.Fprintf(&b, "\n  %s\n", t.style.warn("Other machines can reach this address, and need no credentials to connect, push and list."))
 	}
 	if len(s.Outcome.APIs) > 1 {
 		b.WriteString(t.style.dim("\n  Several APIs: address each as ws://" + s.Addr + "/{apiId}/{stage}.\n"))
@@ -101,6 +88,27 @@ func (t *textReporter) Started(s server.Started) {
 	t.printf("%s", b.String())
 }
 
+// addresses says where each API is and what its routes lead to.
+func (t *textReporter) addresses(b *strings.Builder, o control.Outcome, addr, region string) {
+	for _, api := range o.APIs {
+		for _, stage := range api.Stages {
+			fmt.Fprintf(b, "\n  %s  %s\n", t.style.dim("WebSocket  "), t.style.bold("ws://"+addr+"/"+stage))
+			fmt.Fprintf(b, "  %s  http://%s/%s/@connections/{connectionId}\n", t.style.dim("Management "), addr, stage)
+			fmt.Fprintf(b, "  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("https://"+string(api.ID)+".execute-api."+region+".amazonaws.com/"+stage+" leads here from functions"))
+		}
+		if len(api.Routes) > 0 {
+			b.WriteString("\n")
+		}
+		for _, r := range api.Routes {
+			way := ""
+			if r.TwoWay {
+				way = t.style.dim("  two-way")
+			}
+			fmt.Fprintf(b, "  %-14s %s %s%s\n", r.RouteKey, t.style.dim("→"), r.Target, way)
+		}
+	}
+}
+
 // Reloaded implements server.Reporter.
 func (t *textReporter) Reloaded(r server.Reloaded) {
 	what := "code"
@@ -108,6 +116,11 @@ func (t *textReporter) Reloaded(r server.Reloaded) {
 		what = "definitions"
 	}
 	t.printf("%s  %s  %s\n", t.now(), t.style.good("reloaded   "), t.style.dim(fmt.Sprintf("%s after %s (%d ms)", what, short(r.Files), r.Took.Milliseconds())))
+	if r.Moved {
+		var b strings.Builder
+		t.addresses(&b, r.Outcome, r.Addr, r.Region)
+		t.printf("%s\n", b.String())
+	}
 }
 
 // short names the first of the changed files.
@@ -159,7 +172,11 @@ func message(l lambda.Line) string {
 
 // Stopping implements server.Reporter.
 func (t *textReporter) Stopping(connections int) {
-	t.printf("%s  stopping: closing %s\n", t.now(), count(connections, "connection"))
+	text := "stopping"
+	if connections > 0 {
+		text += fmt.Sprintf(": closing %s and waiting for $disconnect; Ctrl-C again ends at once", count(connections, "connection"))
+	}
+	t.printf("%s  %s\n", t.now(), text)
 }
 
 func (t *textReporter) now() string { return t.style.dim(time.Now().Format(clock)) }
@@ -168,7 +185,7 @@ func (t *textReporter) now() string { return t.style.dim(time.Now().Format(clock
 func (t *textReporter) Event(r gateway.Record) {
 	var b strings.Builder
 	end := r.Time.Add(r.Duration) // lines stand in the order of their times
-	fmt.Fprintf(&b, "%s  %-11s  %-16s  %s", t.style.dim(end.Format(clock)), r.Operation, r.ConnectionID, t.style.bold(routeText(r)))
+	fmt.Fprintf(&b, "%s  %-11s  %-16s  %s", t.style.dim(end.Format(clock)), r.Operation, shown(r.ConnectionID), t.style.bold(routeText(r)))
 	if r.Target != "" {
 		fmt.Fprintf(&b, " %s %s", t.style.dim("→"), r.Target)
 	}
@@ -193,6 +210,16 @@ func (t *textReporter) Event(r gateway.Record) {
 	t.printf("%s", b.String())
 }
 
+// shown is a connection ID fit to be shown: in a push it is whatever somebody wrote into a URL.
+func shown(id apigw.ConnectionID) string {
+	const most = 40
+	s := printable(string(id))
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
+
 func routeText(r gateway.Record) string {
 	switch {
 	case r.Operation == "disconnect":
@@ -207,11 +234,14 @@ func routeText(r gateway.Record) string {
 
 // why is the reason of a failure: what the client was told, and behind it what only the log may tell.
 func why(err error) string {
-	text := printable(err.Error())
-	if e, ok := errors.AsType[*apigw.Error](err); ok && e.Message == "" {
-		text = awsapi.Message(err) + ": " + text
+	told, cause := awsapi.Message(err), printable(err.Error())
+	switch {
+	case told == "" || strings.Contains(cause, told):
+		return cause
+	case cause == "":
+		return told
 	}
-	return text
+	return told + ": " + cause
 }
 
 func millis(d time.Duration) string {

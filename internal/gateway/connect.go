@@ -54,6 +54,8 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 		g.hub.Abandon(id)
 		if refusal.answer != nil {
 			refusal.answer(w, id, ev.Context.RequestID)
+		} else {
+			hangUp(w)
 		}
 	default:
 		rec.Status = awsapi.Status(err)
@@ -138,6 +140,14 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.Connecti
 		return &refused{status: 499, reason: "the connection ended before it was open: " + err.Error()}
 	}
 	return nil
+}
+
+// hangUp ends the connection of a handshake that nobody waits for any more: without an answer of ours net/http would
+// send a 200, and who has closed its sending side only would read it.
+func hangUp(w http.ResponseWriter) {
+	if c, _, err := http.NewResponseController(w).Hijack(); err == nil { // otherwise open took it, and it is closed
+		_ = c.Close() // nobody is left to be told
+	}
 }
 
 func newSession(r *http.Request, st *stage, fields apigw.Fields, now time.Time) *session {

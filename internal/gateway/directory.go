@@ -55,6 +55,16 @@ func (d *directory) Default() (apigw.APIID, bool) {
 // Alias implements listen.Aliaser: an API of AWS's that somebody's code still names is the default API here.
 func (d *directory) Alias(apigw.APIID) (apigw.APIID, bool) { return d.Default() }
 
+// hasStage tells whether any API has a stage of that name.
+func (d *directory) hasStage(name string) bool {
+	for _, stages := range d.apis {
+		if stages[name] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // stage returns a stage that has a deployment, nil when there is none.
 func (d *directory) stage(api apigw.APIID, name string) *stage {
 	s := d.apis[api][name]

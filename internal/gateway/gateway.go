@@ -10,6 +10,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -123,6 +124,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if target.Rest != "" {
+		if target.API == "" && target.Stage != "" && !dir.hasStage(target.Stage) {
+			// 410 would tell the caller to forget a connection that is alive (spec management-api §4).
+			g.refuse(w, r, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("no API has a stage %q", target.Stage)})
+			return
+		}
 		g.servePush(w, r, target)
 		return
 	}

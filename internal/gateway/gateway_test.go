@@ -399,6 +399,13 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", path, res.StatusCode, want)
 		}
 	}
+	// A push to a stage that nobody has is no proof that the connection is gone: spec management-api §4.
+	if got := n.manage(t, "POST", "/nope/@connections/"+url.PathEscape("Qyi07eCbtjMCJKw="), "x").StatusCode; got != 403 {
+		t.Errorf("a push to an unknown stage: got %d, want 403", got)
+	}
+	if got := n.manage(t, "POST", "/prod/@connections/"+url.PathEscape("Qyi07eCbtjMCJKw="), "x").StatusCode; got != 410 {
+		t.Errorf("a push to an unknown connection: got %d, want 410", got)
+	}
 	_, res, _ := n.dial(t, "/nope", nil)
 	if got := res.Header.Get("X-Amzn-Errortype"); got != "ForbiddenException" {
 		t.Errorf("got error type %q", got)

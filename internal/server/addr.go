@@ -38,3 +38,9 @@ func ignoreClosed(err error) error {
 	}
 	return err
 }
+
+// isLoopback tells whether only this machine reaches a listening address.
+func isLoopback(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -71,6 +72,7 @@ type Started struct {
 	Project   *project.Project
 	Outcome   control.Outcome
 	Addr      string // "localhost:3001"
+	Open      bool   // other machines can reach it
 	StateDir  string
 	Took      time.Duration
 	Functions []apigw.Function
@@ -84,6 +86,9 @@ type Reloaded struct {
 	Took    time.Duration
 	// Definitions tells whether the project was read again, rather than only the functions' code.
 	Definitions bool
+	// Moved tells that the project has other addresses or routes than before; Addr and Region say where it is now.
+	Moved        bool
+	Addr, Region string
 }
 
 // Bounds of the parts of a stop, in the order of Dev.shutdown.
@@ -104,6 +109,7 @@ type dev struct {
 
 	mu      sync.Mutex // serialises reloads
 	project *project.Project
+	apis    []control.APISummary // as last told
 }
 
 // RunDev runs a project until ctx ends, then stops in order: connections are closed with 1001, their $disconnect
@@ -152,7 +158,8 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	started := Started{Project: d.project, Outcome: outcome, Addr: d.addr, StateDir: d.o.StateDir, Functions: outcome.Functions}
+	d.apis = outcome.APIs
+	started := Started{Project: d.project, Outcome: outcome, Addr: d.addr, Open: !isLoopback(ln.Addr()), StateDir: d.o.StateDir, Functions: outcome.Functions}
 	started.Tables = d.makeTables(ctx, outcome.Tables)
 	d.listener = listen.New(ln, listen.Options{
 		//nolint:contextcheck // an injected connection has the listener's context
@@ -244,11 +251,19 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 	}
 }
 
-// apply gives the node the project's definitions.
+// apply gives the node the project's definitions. Those of the project's former name, which is where its identifiers
+// come from, are taken away.
 func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, error) {
 	outcome, err := d.node.control.Apply(ctx, stackOf(p))
 	if err != nil {
 		return outcome, err
+	}
+	if former := d.project; former.Name != p.Name {
+		empty := stackOf(former)
+		empty.Template = cfn.MapOf(cfn.Place{}, "Resources", cfn.MapOf(cfn.Place{}))
+		if _, err := d.node.control.Apply(ctx, empty); err != nil {
+			return outcome, fmt.Errorf("take away the definitions of %s: %w", former.Name, err)
+		}
 	}
 	for i := range outcome.Functions {
 		f := &outcome.Functions[i]
@@ -298,6 +313,8 @@ func (d *dev) changed(files []string) {
 			return
 		}
 		d.project, r.Definitions = p, true
+		r.Moved, r.Addr, r.Region = !reflect.DeepEqual(d.apis, r.Outcome.APIs), d.addr, p.Region
+		d.apis = r.Outcome.APIs
 		d.makeTables(context.Background(), r.Outcome.Tables)
 	}
 	d.node.functions.Refresh(files)

@@ -222,6 +222,42 @@ func TestRunDev(t *testing.T) {
 	}
 }
 
+// A project that gets another name or stage is served under it, its connections are told, and their $disconnect finds
+// the function that they connected with.
+func TestReloadMoves(t *testing.T) {
+	for name, test := range map[string]struct{ from, to, path string }{
+		"name":  {"service: demo", "service: renamed", "/dev"},
+		"stage": {"{name: aws,", "{name: aws, stage: qa,", "/qa"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, map[string]string{"serverless.yml": serverlessYML, "h.js": handlerJS})
+			ws := r.dial(t)
+			r.write(t, "serverless.yml", strings.Replace(serverlessYML, test.from, test.to, 1))
+			if re := <-r.reloaded; !re.Definitions || !re.Moved || len(re.Outcome.APIs) != 1 {
+				t.Errorf("got %+v", re)
+			}
+			if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseGoingAway) {
+				t.Errorf("the client saw %v, want a close with 1001", err)
+			}
+			deadline := time.Now().Add(20 * time.Second)
+			for !r.has(func(e gateway.Record) bool { return e.Operation == "disconnect" && e.CloseCode == 1001 && e.Err == nil }) {
+				if time.Now().After(deadline) {
+					t.Fatalf("$disconnect was not delivered: %+v", r.events)
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			moved, res, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+r.info.Addr+test.path, nil)
+			if err != nil {
+				t.Fatalf("at %s: %v %+v", test.path, err, res)
+			}
+			defer moved.Close()
+			if got := ask(t, moved, `{"action":"ask"}`); got != "one" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
 // One port: plain and TLS, the management API with its guard, health, the event stream.
 func TestDevPort(t *testing.T) {
 	r := start(t, map[string]string{"cleat.yaml": "name: demo\nroutes:\n  $default: {mock: {statusCode: 200}}\n"})

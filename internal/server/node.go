@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"cleat/internal/apigw"
 	"cleat/internal/backend"
@@ -24,7 +26,19 @@ type node struct {
 	functions *lambda.Pool
 	invoker   *backend.Functions
 	gateway   *gateway.Gateway
+
+	current []apigw.Function // what the last load gave; used by load only
+	retired []retired        // what earlier loads took away; used by load only
 }
+
+// retired is a function that left the definitions. It can still be called for a while: connections that leave with it
+// are owed their $disconnect.
+type retired struct {
+	function apigw.Function
+	at       time.Time
+}
+
+const retirement = 30 * time.Second // a little more than an integration's time-out
 
 type nodeOptions struct {
 	log     *slog.Logger
@@ -65,7 +79,8 @@ func (n *node) start() (stop func() error) {
 	}
 }
 
-// load makes the node serve what the store holds now. Functions come before routes, so that no route leads nowhere.
+// load makes the node serve what the store holds now. Functions come before routes, so that no route leads nowhere, and
+// leave a while after them. It must not be called concurrently.
 func (n *node) load(ctx context.Context, remote []project.RemoteFunction, functions []apigw.Function) error {
 	rules := make([]backend.Rule, 0, len(remote))
 	for _, r := range remote {
@@ -77,11 +92,32 @@ func (n *node) load(ctx context.Context, remote []project.RemoteFunction, functi
 		}
 		rules = append(rules, backend.Rule{Pattern: r.Pattern, Invoker: invoker})
 	}
-	n.functions.Swap(functions)
+	n.functions.Swap(n.withRetired(functions, time.Now()))
 	n.invoker.Swap(rules)
 	published, err := n.store.Published(ctx)
 	if err != nil {
 		return fmt.Errorf("read the definitions: %w", err)
 	}
 	return n.gateway.Swap(published)
+}
+
+// withRetired adds to the functions of now those that left not long ago.
+func (n *node) withRetired(now []apigw.Function, at time.Time) []apigw.Function {
+	has := func(fs []apigw.Function, name string) bool {
+		return slices.ContainsFunc(fs, func(f apigw.Function) bool { return f.Name == name })
+	}
+	for _, f := range n.current {
+		n.retired = append(n.retired, retired{f, at})
+	}
+	n.retired = slices.DeleteFunc(n.retired, func(r retired) bool {
+		return has(now, r.function.Name) || at.Sub(r.at) > retirement
+	})
+	n.current = now
+	all := slices.Clone(now)
+	for _, r := range n.retired {
+		if !has(all, r.function.Name) {
+			all = append(all, r.function)
+		}
+	}
+	return all
 }

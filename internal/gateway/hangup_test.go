@@ -1,0 +1,50 @@
+package gateway_test
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+)
+
+// A client that ends its sending side during $connect counts as gone, and reads the end of the connection: no answer.
+func TestHalfCloseDuringConnect(t *testing.T) {
+	n := newTestNode(t, api{routes: map[string]string{"$connect": "hello"}}, apigw.LimitsAWS())
+	called, release := make(chan struct{}), make(chan struct{})
+	n.functions.on("hello", func(map[string]any) (awsapi.InvocationResult, error) {
+		close(called)
+		<-release
+		return awsapi.InvocationResult{Payload: []byte(`{}`)}, nil
+	})
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", n.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	const request = "GET /prod HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: Q0FGRUJBQkVERUFEQkVFRg==\r\n\r\n"
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	<-called
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		t.Fatalf("dialled a %T", c)
+	}
+	if err := tcp.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { close(release) }) // the gateway has noticed by then
+	if got, err := io.ReadAll(c); len(got) > 0 || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if rec := <-n.records; rec.Operation != "connect" || rec.Status != 499 || rec.Err == nil {
+		t.Errorf("got %+v", rec)
+	}
+}
