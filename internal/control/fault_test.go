@@ -186,6 +186,7 @@ func TestLeftAlone(t *testing.T) {
   M: {Type: "AWS::ApiGatewayV2::ApiMapping", Properties: {DomainName: !Ref D, ApiId: x, Stage: dev}}
   Q: {Type: "AWS::SQS::Queue", Properties: {QueueName: !GetAtt Nothing.IsEvaluated}}
   P: {Type: "AWS::SQS::Queue"}
+  G: {Type: "AWS::IAM::Role", Metadata: {cleat: {Generated: true}}}
   H: {Type: "AWS::ApiGatewayV2::Api", Properties: {Name: h, ProtocolType: HTTP, CorsConfiguration: {}}}
   R: {Type: "AWS::ApiGatewayV2::Route", Properties: {ApiId: !Ref H, RouteKey: GET /, AuthorizationScopes: [a]}}
   B: {Type: "AWS::ApiGatewayV2::Api", Properties: {Body: {openapi: 3.0.1}}}

@@ -121,6 +121,7 @@ func (a *application) addOther(r *cfn.Resource) {
 		a.addTable(r)
 	case strings.HasPrefix(r.Type, "AWS::Serverless::"):
 		a.faults.Addf(r.Place, "%s: %s is a resource of SAM, which must be expanded before the template is applied", r.LogicalID, r.Type)
+	case r.Metadata.Path("cleat", "Generated").Str() == "true": // nobody wrote it, nobody misses it
 	default:
 		a.left[r.Type]++
 	}

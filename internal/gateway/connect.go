@@ -31,11 +31,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 		g.refuse(w, r, fmt.Errorf("reserve a connection: %w", err))
 		return
 	}
-	// The deployment may have gone since ServeHTTP looked: then there is nothing to run, as on a stage without one.
 	snap := st.snapshot.Load()
-	if snap == nil {
-		snap = &noRoutes
-	}
 	ev := s.event(apigw.EventConnect, id, now, snap.variables)
 	rec := record("connect", ev)
 	rec.SourceIP, rec.RouteKey = s.sourceIP.String(), apigw.RouteConnect
@@ -76,11 +72,8 @@ func (r *refused) Error() string { return r.reason }
 
 // runConnect calls the $connect integration. Without a $connect route everybody may connect (spec data-plane §2.5).
 func (g *Gateway) runConnect(r *http.Request, snap *snapshot, ev *apigw.Event, fields apigw.Fields, rec *Record) (integration.Result, error) {
-	var p *plan
-	if snap.table != nil {
-		p, _ = snap.table.Lookup(apigw.RouteConnect)
-	}
-	if p == nil {
+	p, ok := snap.table.Lookup(apigw.RouteConnect)
+	if !ok {
 		return integration.Result{}, nil
 	}
 	ev.Context.RouteKey = apigw.RouteConnect

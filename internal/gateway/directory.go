@@ -65,21 +65,15 @@ func (d *directory) hasStage(name string) bool {
 	return false
 }
 
-// stage returns a stage that has a deployment, nil when there is none.
-func (d *directory) stage(api apigw.APIID, name string) *stage {
-	s := d.apis[api][name]
-	if s == nil || s.snapshot.Load() == nil {
-		return nil
-	}
-	return s
-}
+// stage returns a stage, nil when there is none or it has no deployment.
+func (d *directory) stage(api apigw.APIID, name string) *stage { return d.apis[api][name] }
 
 // stage is one stage of one API for as long as it exists: connections hold on to it, and read from it, at each event,
 // the snapshot that is current then. So open connections follow a new deployment (spec data-plane §3).
 type stage struct {
 	api      apigw.APIID
 	name     string
-	snapshot atomic.Pointer[snapshot] // nil while the stage has no deployment
+	snapshot atomic.Pointer[snapshot] // never nil once the stage is in a directory
 }
 
 // snapshot is one deployment of one stage, compiled. It is immutable and read once per event.
@@ -131,15 +125,12 @@ func (g *Gateway) Swap(published []store.Published) error {
 		if have := s.snapshot.Load(); have != nil && have.revision == revision {
 			continue
 		}
-		var to *snapshot
-		if p.Deployment.DeploymentID != "" {
-			var err error
-			if to, err = compile(&p.Deployment.Definition, p.Stage.StageVariables, g.deps); err != nil {
-				faults = append(faults, fmt.Errorf("API %s, stage %s: %w", s.api, s.name, err))
-				continue
-			}
-			to.revision = revision
+		to, err := compile(&p.Deployment.Definition, p.Stage.StageVariables, g.deps)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", s.api, s.name, err))
+			continue
 		}
+		to.revision = revision
 		changes = append(changes, change{s, to})
 	}
 	if len(faults) > 0 {

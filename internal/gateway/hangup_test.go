@@ -1,8 +1,11 @@
 package gateway_test
 
 import (
+	"context"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -19,7 +22,13 @@ func TestHalfCloseDuringConnect(t *testing.T) {
 		<-release
 		return awsapi.InvocationResult{Payload: []byte(`{}`)}, nil
 	})
-	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", n.addr)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		stop := context.AfterFunc(r.Context(), func() { close(release) }) // net/http has noticed
+		defer stop()
+		n.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +49,6 @@ func TestHalfCloseDuringConnect(t *testing.T) {
 	if err := tcp.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(50*time.Millisecond, func() { close(release) }) // the gateway has noticed by then
 	if got, err := io.ReadAll(c); len(got) > 0 || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}

@@ -22,9 +22,6 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	}
 	now := time.Now()
 	snap := s.stage.snapshot.Load()
-	if snap == nil {
-		snap = &noRoutes
-	}
 	ev := s.event(apigw.EventMessage, id, now, snap.variables)
 	ev.Body, ev.Binary = m.Data, m.Binary
 	ev.Context.MessageID = messageID(id)
@@ -54,15 +51,9 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	g.observe(rec)
 }
 
-// noRoutes stands in for the snapshot of a stage that lost its deployment: every message is Forbidden.
-var noRoutes snapshot
-
 // selectRoute finds the route of a message. Where there is none it returns what the expression gave, and the error that
 // the client is told.
 func (s *snapshot) selectRoute(ev *apigw.Event) (*plan, string, error) {
-	if s.table == nil {
-		return nil, "", &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New("the stage has no deployment")}
-	}
 	body := ev.Body
 	if ev.Binary {
 		body = nil // no JSON: the fallback route
@@ -74,7 +65,7 @@ func (s *snapshot) selectRoute(ev *apigw.Event) (*plan, string, error) {
 	return nil, value, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("the route selection expression gave %q, which is no route, and there is no $default route", value)}
 }
 
-// call runs the route's integration. A nil plan, which is an absent $connect or $disconnect route, is a success.
+// call runs the route's integration.
 func (p *plan) call(ctx context.Context, ev *apigw.Event) (integration.Result, error) {
 	if p.integration == nil {
 		return integration.Result{}, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("route %s has no target integration", p.route.RouteKey)}
@@ -109,17 +100,13 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 		return
 	}
 	now := time.Now()
-	var p *plan
-	var variables map[string]string
-	if snap := s.stage.snapshot.Load(); snap != nil {
-		p, _ = snap.table.Lookup(apigw.RouteDisconnect)
-		variables = snap.variables
-	}
-	ev := s.event(apigw.EventDisconnect, id, now, variables)
+	snap := s.stage.snapshot.Load()
+	ev := s.event(apigw.EventDisconnect, id, now, snap.variables)
 	ev.Context.DisconnectStatusCode, ev.Context.DisconnectReason = reason.Code, reason.Text
 	var res integration.Result
 	var err error
-	if p != nil {
+	p, ok := snap.table.Lookup(apigw.RouteDisconnect)
+	if ok {
 		ev.Context.RouteKey = apigw.RouteDisconnect
 		res, err = p.call(g.stopped, ev)
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -253,6 +254,37 @@ func TestReloadMoves(t *testing.T) {
 			defer moved.Close()
 			if got := ask(t, moved, `{"action":"ask"}`); got != "one" {
 				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+// A function that runs elsewhere is called over the Invoke API: Lambda itself, an emulator, or a Runtime Interface
+// Emulator's single URL.
+func TestRemoteFunctions(t *testing.T) {
+	paths := make(chan string, 10)
+	remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		var event struct{ Body string }
+		if err := json.NewDecoder(q.Body).Decode(&event); err != nil {
+			t.Error(err)
+		}
+		paths <- q.URL.Path
+		_ = json.NewEncoder(w).Encode(map[string]any{"statusCode": 200, "body": "remote " + event.Body})
+	}))
+	defer remote.Close()
+	for name, test := range map[string]struct{ endpoint, path string }{
+		"an emulator":                  {remote.URL, "/2015-03-31/functions/report/invocations"},
+		"a Runtime Interface Emulator": {remote.URL + "/2015-03-31/functions/function/invocations", "/2015-03-31/functions/function/invocations"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, map[string]string{
+				"cleat.yaml": "name: demo\nroutes:\n  $default: {function: report, twoWay: true}\nremoteFunctions:\n  rep*: {endpoint: '" + test.endpoint + "', region: eu-west-1}\n",
+			})
+			if got := ask(t, r.dial(t), "hi"); got != "remote hi" {
+				t.Errorf("got %q", got)
+			}
+			if got := <-paths; !strings.HasSuffix(got, test.path) {
+				t.Errorf("called %s, want %s", got, test.path)
 			}
 		})
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"cleat/internal/apigw"
@@ -84,9 +86,7 @@ func (n *node) start() (stop func() error) {
 func (n *node) load(ctx context.Context, remote []project.RemoteFunction, functions []apigw.Function) error {
 	rules := make([]backend.Rule, 0, len(remote))
 	for _, r := range remote {
-		invoker, err := backend.NewRemoteLambda(ctx, backend.RemoteLambdaOptions{
-			Endpoint: r.Endpoint, Region: r.Region, Credentials: backend.StaticCredentials(r.AccessKeyID, r.SecretAccessKey, r.SessionToken),
-		})
+		invoker, err := backend.NewRemoteLambda(ctx, remoteOptions(r))
 		if err != nil {
 			return fmt.Errorf("%s: remote functions %q: %w", r.Place, r.Pattern, err)
 		}
@@ -120,4 +120,21 @@ func (n *node) withRetired(now []apigw.Function, at time.Time) []apigw.Function 
 		}
 	}
 	return all
+}
+
+// remoteOptions says how a remote function is called. AWS gets the keys of the project, or else the user's own; a
+// stand-in on another host gets the keys of the project or dummy ones, so that no credentials leave for a place that
+// needs none, and none have to be there.
+func remoteOptions(r project.RemoteFunction) backend.RemoteLambdaOptions {
+	id, secret := r.AccessKeyID, r.SecretAccessKey
+	if u, err := url.Parse(r.Endpoint); id == "" && err == nil && !isAWS(u.Hostname()) {
+		id, secret = "local", "local"
+	}
+	return backend.RemoteLambdaOptions{
+		Endpoint: r.Endpoint, Region: r.Region, Credentials: backend.StaticCredentials(id, secret, r.SessionToken),
+	}
+}
+
+func isAWS(host string) bool {
+	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
