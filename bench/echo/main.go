@@ -20,7 +20,11 @@ var (
 	size = flag.Int("size", 128, "bytes of a message, at most 32768")
 )
 
-func main() { rig.Main(55*time.Second, run) }
+func main() { rig.Main(55*time.Second, about, run) }
+
+func about() string {
+	return fmt.Sprintf("Echo of %d-byte messages: each client sends its next one when the last has come back, for %v", *size, *each)
+}
 
 func run(ctx context.Context, external *rig.Target) error {
 	_, err := fmt.Fprintf(os.Stdout, "%-10s %-5s %6s %6s %10s %12s %10s %10s\n", "server", "TLS", "conns", "bytes", "msg/s", "CPU us/msg", "p50", "p99")

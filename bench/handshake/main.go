@@ -21,7 +21,11 @@ var (
 	width = flag.Int("width", 16, "handshakes at a time")
 )
 
-func main() { rig.Main(55*time.Second, run) }
+func main() { rig.Main(55*time.Second, about, run) }
+
+func about() string {
+	return fmt.Sprintf("Handshakes, %d clients at a time, each connection closed at once; CPU of the server", *width)
+}
 
 func run(ctx context.Context, external *rig.Target) error {
 	_, err := fmt.Fprintf(os.Stdout, "%-10s %-5s %8s %14s %12s\n", "server", "TLS", "count", "handshakes/s", "CPU us each")

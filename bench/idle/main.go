@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"time"
 
 	"cleat/bench/rig"
@@ -18,7 +19,11 @@ import (
 
 var count = flag.Int("n", 15000, "connections; the goroutine-per-connection servers get a third, with TLS a fifteenth")
 
-func main() { rig.Main(100*time.Second, run) }
+func main() { rig.Main(100*time.Second, about, run) }
+
+func about() string {
+	return fmt.Sprintf("Idle connections: resident bytes of the server that each adds, garbage included and without it; up to %d", *count)
+}
 
 func run(ctx context.Context, external *rig.Target) error {
 	_, err := fmt.Fprintf(os.Stdout, "%-10s %-5s %7s %14s %14s %12s %8s\n", "server", "TLS", "conns", "bytes/conn", "after GC", "goroutines", "ratio")
@@ -57,7 +62,6 @@ func own(ctx context.Context, kind string, withTLS bool, n int, base float64) (f
 	if err != nil {
 		return 0, err
 	}
-	t.CheapTLS = true
 	per, err := measure(ctx, t, n, base)
 	if stopErr := t.Stop(); err == nil {
 		err = stopErr
@@ -67,6 +71,7 @@ func own(ctx context.Context, kind string, withTLS bool, n int, base float64) (f
 
 // measure opens n connections, leaves them alone, and returns the bytes that each has added once garbage is collected.
 func measure(ctx context.Context, t *rig.Target, n int, base float64) (float64, error) {
+	t.CheapTLS = true
 	// What the first connections bring along is no part of what each of many costs.
 	warm, err := rig.DialMany(ctx, t, 50, 4, func(_, raw net.Conn) net.Conn { return raw })
 	if err != nil {
@@ -99,11 +104,13 @@ func measure(ctx context.Context, t *rig.Target, n int, base float64) (float64, 
 		return 0, err
 	}
 	per := float64(after-before) / float64(n)
-	ratio := "1"
-	if base > 0 {
+	settled, count, ratio := fmt.Sprintf("%.0f", per), strconv.Itoa(goroutines), "1"
+	if t.External() { // nobody made it collect its garbage, or counted
+		settled, count, ratio = "-", "-", "-"
+	} else if base > 0 {
 		ratio = fmt.Sprintf("%.1f", per/base)
 	}
-	_, err = fmt.Fprintf(os.Stdout, "%-10s %-5v %7d %14.0f %14.0f %12d %8s\n", t.Name, t.TLS, n, float64(peak-before)/float64(n), per, goroutines, ratio)
+	_, err = fmt.Fprintf(os.Stdout, "%-10s %-5v %7d %14.0f %14s %12s %8s\n", t.Name, t.TLS, n, float64(peak-before)/float64(n), settled, count, ratio)
 	return per, err
 }
 

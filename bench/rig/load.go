@@ -1,9 +1,11 @@
 package rig
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
-	"io"
+	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -21,7 +23,7 @@ type Figures struct {
 }
 
 // Echo has conns clients send messages of size bytes, each its next one when the last has come back, until d is over.
-// What comes back must be as long as what was sent.
+// What comes back must be one frame, from our own servers as long as what was sent.
 func Echo(ctx context.Context, t *Target, conns, size int, d time.Duration) (Figures, error) {
 	clients, err := DialMany(ctx, t, conns, 16, func(c, _ net.Conn) net.Conn { return c })
 	defer func() {
@@ -43,7 +45,7 @@ func Echo(ctx context.Context, t *Target, conns, size int, d time.Duration) (Fig
 	errs := make([]error, conns)
 	var wg sync.WaitGroup
 	for i, c := range clients {
-		wg.Go(func() { trips[i], errs[i] = echoUntil(c, size, begin.Add(d)) })
+		wg.Go(func() { trips[i], errs[i] = echoUntil(c, size, !t.External(), begin.Add(d)) })
 	}
 	wg.Wait()
 	f := Figures{Wall: time.Since(begin)}
@@ -59,7 +61,7 @@ func Echo(ctx context.Context, t *Target, conns, size int, d time.Duration) (Fig
 	return f, nil
 }
 
-func echoUntil(c net.Conn, size int, end time.Time) ([]time.Duration, error) {
+func echoUntil(c net.Conn, size int, same bool, end time.Time) ([]time.Duration, error) {
 	if err := c.SetDeadline(end.Add(opTimeout)); err != nil {
 		return nil, err
 	}
@@ -68,7 +70,7 @@ func echoUntil(c net.Conn, size int, end time.Time) ([]time.Duration, error) {
 		payload[i] = 'x'
 	}
 	out := frame.AppendMasked(nil, frame.OpText, true, [4]byte{1, 2, 3, 4}, payload)
-	in := make([]byte, frame.MessageSize(size, 0))
+	in := bufio.NewReaderSize(c, 4<<10)
 	var trips []time.Duration
 	for {
 		begin := time.Now()
@@ -78,9 +80,37 @@ func echoUntil(c net.Conn, size int, end time.Time) ([]time.Duration, error) {
 		if _, err := c.Write(out); err != nil {
 			return trips, err
 		}
-		if _, err := io.ReadFull(c, in); err != nil {
+		n, err := skipFrame(in)
+		if err != nil {
 			return trips, err
+		}
+		if same && n != size {
+			return trips, fmt.Errorf("%d bytes came back for %d", n, size)
 		}
 		trips = append(trips, time.Since(begin))
 	}
+}
+
+// skipFrame reads a server's frame of at most 65,535 bytes, which must be a whole message, and returns its length.
+func skipFrame(r *bufio.Reader) (int, error) {
+	head, err := r.Peek(2)
+	if err != nil {
+		return 0, err
+	}
+	const final = 0x80
+	if op := head[0]; op != final|byte(frame.OpText) && op != final|byte(frame.OpBinary) {
+		return 0, fmt.Errorf("a frame beginning with %#x came back", op)
+	}
+	n, skip := int(head[1]), 2
+	if n > 126 {
+		return 0, errors.New("too long a frame came back")
+	}
+	if n == 126 {
+		if head, err = r.Peek(4); err != nil {
+			return 0, err
+		}
+		n, skip = int(binary.BigEndian.Uint16(head[2:])), 4
+	}
+	_, err = r.Discard(skip + n)
+	return n, err
 }

@@ -56,6 +56,9 @@ func Start(ctx context.Context, kind string, withTLS bool) (*Target, error) {
 	return t, nil
 }
 
+// External tells whether the target is a server that Start did not start.
+func (t *Target) External() bool { return t.cmd == nil }
+
 // Settle has a server that Start started collect its garbage, and returns how many goroutines it has. Of other servers
 // nothing is asked.
 func (t *Target) Settle() (goroutines int, err error) {

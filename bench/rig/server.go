@@ -41,7 +41,11 @@ const (
 func Serve(kind string, withTLS bool) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	var listen net.ListenConfig
+	if kind == Hub {
+		listen.KeepAlive = -1 // as Cleat itself does: the hub sets it for the connections that stay
+	}
+	l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

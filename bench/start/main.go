@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"cleat/bench/rig"
 )
 
 func main() {
@@ -52,8 +54,8 @@ func run(ctx context.Context, project string, runs int) (err error) {
 		took = append(took, d)
 	}
 	slices.Sort(took)
-	_, err = fmt.Fprintf(os.Stdout, "process start to first answer, %d runs: min %.1f ms, median %.1f ms, max %.1f ms\n",
-		runs, millis(took[0]), millis(took[len(took)/2]), millis(took[len(took)-1]))
+	_, err = fmt.Fprintf(os.Stdout, "%s\nmin %.1f ms, median %.1f ms, max %.1f ms\n",
+		rig.Header(fmt.Sprintf("\"cleat dev\" with %s: from the start of the process to its first answer, %d runs", project, runs)), millis(took[0]), millis(took[len(took)/2]), millis(took[len(took)-1]))
 	return err
 }
 

@@ -30,6 +30,7 @@ const (
 	KindFunctionNotFound    // Lambda: ResourceNotFoundException
 	KindFunctionConcurrency // Lambda: TooManyRequestsException
 	KindInvalidContent      // Lambda: InvalidRequestContentException
+	KindHeaderTooLarge      // a handshake head over QuotaHandshakeHeader
 )
 
 // Error is a failure of a known kind. Message is fit for the client's eyes; Err, which is for the log, is not.

@@ -72,7 +72,7 @@ func TestWriteError(t *testing.T) {
 
 // Every kind has its line in the table.
 func TestEveryKindHasAnAnswer(t *testing.T) {
-	for kind := apigw.KindInternal; kind <= apigw.KindInvalidContent; kind++ {
+	for kind := apigw.KindInternal; kind <= apigw.KindHeaderTooLarge; kind++ {
 		status := awsapi.Status(&apigw.Error{Kind: kind})
 		if kind != apigw.KindInternal && kind != apigw.KindIntegrationConfig && status == http.StatusInternalServerError {
 			t.Errorf("kind %d has no answer of its own", kind)

@@ -42,6 +42,7 @@ var answers = map[apigw.Kind]answer{
 	apigw.KindFunctionNotFound:           {404, "ResourceNotFoundException", "Function not found", false},
 	apigw.KindFunctionConcurrency:        {429, "TooManyRequestsException", "Rate Exceeded.", false},
 	apigw.KindInvalidContent:             {400, "InvalidRequestContentException", "Could not parse request body into json", false},
+	apigw.KindHeaderTooLarge:             {431, "BadRequestException", "Request Header Fields Too Large", false},
 }
 
 func answerOf(err error) (answer, string) {

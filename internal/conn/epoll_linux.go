@@ -118,10 +118,12 @@ func (g *epollEngine) adopt(e entry, c net.Conn) (uint8, bool, error) {
 	if !ok {
 		return 0, false, nil
 	}
-	g.hub.setKeepAlive(sys)
 	fd, err := duplicate(sys)
 	if err != nil {
 		return 0, false, fmt.Errorf("take over the descriptor: %w", err)
+	}
+	if _, tcp := sys.(*net.TCPConn); tcp && g.hub.keepAlive > 0 {
+		g.hub.setKeepAlive(fd)
 	}
 	if err := closeError(under.Close()); err != nil {
 		return 0, false, errors.Join(fmt.Errorf("let go of the connection: %w", err), unix.Close(fd))
@@ -138,7 +140,7 @@ func (g *epollEngine) adopt(e entry, c net.Conn) (uint8, bool, error) {
 
 // descriptor looks below wrappers for a socket.
 func descriptor(c net.Conn) (syscall.Conn, bool) {
-	for range 8 { // wrappers in wrappers, within reason
+	for range maxWrappers {
 		switch under := c.(type) {
 		case *net.TCPConn:
 			return under, true
@@ -168,13 +170,15 @@ func duplicate(c syscall.Conn) (int, error) {
 }
 
 // setKeepAlive has the kernel look after a peer that is silent. A socket that refuses is served all the same: the idle
-// timer finds its end too, later.
-func (h *Hub) setKeepAlive(c syscall.Conn) {
-	t, ok := c.(*net.TCPConn)
-	if !ok || h.keepAlive < 0 {
-		return
-	}
-	err := t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: h.keepAlive, Interval: max(h.keepAlive/4, time.Second), Count: 4})
+// timer finds its end too, later. Switched on last, for the kernel sets its timer anew with every change after that.
+func (h *Hub) setKeepAlive(fd int) {
+	idle := max(int(h.keepAlive/time.Second), 1)
+	err := errors.Join(
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, idle),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, max(idle/4, 1)),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+	)
 	if err != nil {
 		h.log.Debug("setting keep-alive", "err", err)
 	}

@@ -77,6 +77,67 @@ func TestTLSDribble(t *testing.T) {
 	}
 }
 
+// Keep-alive finds half-open connections, whoever listens: "cleat dev" leaves it to the hub.
+func TestKeepAlive(t *testing.T) {
+	for name, test := range map[string]struct {
+		keepAlive time.Duration
+		want      [4]int // on, idle, interval, count
+	}{
+		"a minute by itself":  {0, [4]int{1, 60, 15, 4}},
+		"two seconds":         {2 * time.Second, [4]int{1, 2, 1, 4}},
+		"as the listener has": {-1, [4]int{1, 33, 44, 5}},
+	} {
+		for _, engine := range []string{conn.EngineEpoll, conn.EnginePortable} {
+			for transport, secure := range map[string]func(net.Conn) net.Conn{
+				"plain": func(c net.Conn) net.Conn { return c },
+				"TLS":   func(c net.Conn) net.Conn { return conn.ServerTLS(c, testTLS()) },
+			} {
+				t.Run(name+"/"+engine+"/"+transport, func(t *testing.T) {
+					hub := newTestHub(t, newTestHandler(), conn.Options{Engine: engine, KeepAlive: test.keepAlive})
+					client, server := tcpPair(t)
+					defer client.Close()
+					tcp, _ := server.(*net.TCPConn)
+					if err := tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 33 * time.Second, Interval: 44 * time.Second, Count: 5}); err != nil {
+						t.Fatal(err)
+					}
+					socket, err := tcp.File()
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer socket.Close()
+					id, err := hub.Reserve(nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := hub.Open(id, secure(server), nil, nil); err != nil {
+						t.Fatal(err)
+					}
+					if got := keepAliveOf(t, socket); got != test.want {
+						t.Errorf("got %v, want %v", got, test.want)
+					}
+				})
+			}
+		}
+	}
+}
+
+func keepAliveOf(t *testing.T, socket *os.File) (got [4]int) {
+	t.Helper()
+	for i, option := range [4][2]int{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
+	} {
+		v, err := unix.GetsockoptInt(int(socket.Fd()), option[0], option[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[i] = v
+	}
+	return got
+}
+
 type dribble struct {
 	net.Conn
 	on bool

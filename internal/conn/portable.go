@@ -29,6 +29,12 @@ func (p *portable) adopt(e entry, c net.Conn) error {
 	if err := c.SetDeadline(time.Time{}); err != nil {
 		return errors.Join(err, closeError(c.Close()))
 	}
+	if tcp := tcpBelow(c); tcp != nil && p.hub.keepAlive > 0 {
+		config := net.KeepAliveConfig{Enable: true, Idle: p.hub.keepAlive, Interval: max(p.hub.keepAlive/4, time.Second), Count: keepAliveProbes}
+		if err := tcp.SetKeepAliveConfig(config); err != nil {
+			p.hub.log.Debug("setting keep-alive", "err", err)
+		}
+	}
 	l := &portableLink{conn: c, wake: make(chan struct{}, 1)}
 	e.extra().link = l
 	generation := e.s.generation
@@ -39,6 +45,29 @@ func (p *portable) adopt(e entry, c net.Conn) error {
 	}()
 	return nil
 }
+
+// keepAliveProbes is how many probes in a row go unanswered before the kernel gives a silent peer up.
+const keepAliveProbes = 4
+
+// tcpBelow looks below wrappers, TLS among them, for a TCP connection; nil when there is none.
+func tcpBelow(c net.Conn) *net.TCPConn {
+	for range maxWrappers {
+		switch under := c.(type) {
+		case *net.TCPConn:
+			return under
+		case *tlsConn:
+			c = under.Conn
+		case interface{ NetConn() net.Conn }:
+			c = under.NetConn()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// maxWrappers bounds the search below wrappers in wrappers.
+const maxWrappers = 8
 
 func (p *portable) read(e entry, generation uint32, l *portableLink) {
 	buf, _ := portableBuffers.Get().(*[portableBuffer]byte)

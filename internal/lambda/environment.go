@@ -13,15 +13,6 @@ import (
 	"cleat/internal/apigw"
 )
 
-// reservedNames are the variables that a function cannot set for itself (spec lambda §4).
-var reservedNames = []string{
-	"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
-	"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
-	"AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
-	"AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAMBDA_RUNTIME_DIR",
-	"LAMBDA_TASK_ROOT",
-}
-
 // environment is a set of variables by name.
 type environment map[string]string
 
@@ -105,7 +96,7 @@ func hasCredentials(e environment) bool {
 func (p *Pool) workerEnvironment(def apigw.Function, pl *plan, api string) []string {
 	e := maps.Clone(p.base)
 	own := environment(maps.Clone(def.Environment))
-	maps.DeleteFunc(own, func(name, _ string) bool { return slices.Contains(reservedNames, name) })
+	maps.DeleteFunc(own, func(name, _ string) bool { return apigw.ReservedVariable(name) })
 	maps.Copy(e, own)
 
 	region := p.o.Region

@@ -2,6 +2,9 @@ package lambda
 
 import "cleat/internal/apigw"
 
+// BoundQueue sets how many bytes of payload of one function may wait for a worker. No call may have been made yet.
+func (p *Pool) BoundQueue(n int) { p.queue = n }
+
 // CutLines is what a worker's output becomes that arrives in the given pieces, while the request with the given ID runs.
 func CutLines(requestID string, pieces ...[]byte) []Line {
 	var lines []Line

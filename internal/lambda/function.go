@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"container/list"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -28,12 +29,17 @@ type function struct {
 	idle       []*worker // ready for an event; the one used last is at the end
 	count      int       // workers that are starting, live or ending
 	settling   int       // workers that have answered and have not asked for the next event yet
-	waiters    []*waiter // oldest first
+	waiters    list.List // of *waiter, oldest first
+	waiting    int       // bytes of payload that the waiters hold
 	bundles    []string  // files, oldest first
 }
 
 // waiter waits for a worker. It gets one message: a worker, or nil when there may be room to start one.
-type waiter struct{ turn chan *worker }
+type waiter struct {
+	turn chan *worker
+	size int           // bytes of its payload
+	at   *list.Element // nil when it is not among the waiters any more; guarded by the function's mu
+}
 
 func (f *function) definition() apigw.Function {
 	f.mu.Lock()
@@ -56,10 +62,9 @@ func (f *function) remove() {
 	defer f.mu.Unlock()
 	f.gone = true
 	f.retire()
-	for _, w := range f.waiters {
-		w.turn <- nil
+	for f.waiters.Len() > 0 {
+		f.next(nil)
 	}
-	f.waiters = nil
 }
 
 // retire starts a new generation. f.mu is held.
@@ -109,10 +114,10 @@ func (f *function) limit() int {
 	return f.pool.o.MaxWorkers
 }
 
-// acquire returns a worker for one invocation: an idle one, or else (fresh) one that has just been started. With all
-// workers busy it waits as long as ctx lasts; where the function reserves its own concurrency it fails at once, as AWS
-// does, unless patient.
-func (f *function) acquire(ctx context.Context, patient bool) (w *worker, fresh bool, err error) {
+// acquire returns a worker for one invocation with a payload of size bytes: an idle one, or else (fresh) one that has
+// just been started. With all workers busy it waits as long as ctx lasts; where the function reserves its own
+// concurrency it fails at once, as AWS does, unless patient.
+func (f *function) acquire(ctx context.Context, size int, patient bool) (w *worker, fresh bool, err error) {
 	settled := false // waited long enough for a worker that was about to be ready
 	for {
 		f.mu.Lock()
@@ -126,19 +131,20 @@ func (f *function) acquire(ctx context.Context, patient bool) (w *worker, fresh 
 			return w, false, nil
 		}
 		full := f.count >= f.limit()
-		if !full && (settled || f.settling <= len(f.waiters)) {
+		if !full && (settled || f.settling <= f.waiters.Len()) {
 			f.count++
 			def, generation, pl := f.def, f.generation, f.plan
 			f.mu.Unlock()
 			w, err = f.start(def, generation, pl)
 			return w, true, err
 		}
-		if full && (f.def.Concurrency > 0 && !patient && f.settling <= len(f.waiters) || len(f.waiters) >= maxWaiting) {
+		if full && (f.def.Concurrency > 0 && !patient && f.settling <= f.waiters.Len() || f.waiters.Len() >= maxWaiting || f.waiting+size > f.pool.queue) {
 			f.mu.Unlock()
 			return nil, false, &apigw.Error{Kind: apigw.KindFunctionConcurrency, Err: fmt.Errorf("all workers of function %s are busy", f.name)}
 		}
-		turn := &waiter{turn: make(chan *worker, 1)}
-		f.waiters = append(f.waiters, turn)
+		turn := &waiter{turn: make(chan *worker, 1), size: size}
+		turn.at = f.waiters.PushBack(turn)
+		f.waiting += size
 		f.mu.Unlock()
 
 		if w, err = f.await(ctx, turn, full); w != nil || err != nil {
@@ -167,12 +173,12 @@ func (f *function) await(ctx context.Context, turn *waiter, full bool) (*worker,
 		err = errStopped
 	}
 	f.mu.Lock()
-	i := slices.Index(f.waiters, turn)
-	if i >= 0 {
-		f.waiters = slices.Delete(f.waiters, i, i+1)
+	waits := turn.at != nil
+	if waits {
+		f.leave(turn)
 	}
 	f.mu.Unlock()
-	if i >= 0 {
+	if waits {
 		return nil, err
 	}
 	// The turn came at the same moment.
@@ -192,10 +198,26 @@ func (f *function) await(ctx context.Context, turn *waiter, full bool) (*worker,
 
 // wake tells the first waiter that there may be room for another worker. f.mu is held.
 func (f *function) wake() {
-	if len(f.waiters) > 0 {
-		f.waiters[0].turn <- nil
-		f.waiters = f.waiters[1:]
+	if f.waiters.Len() > 0 {
+		f.next(nil)
 	}
+}
+
+// next gives the first waiter its turn, with w. There must be one. f.mu is held.
+func (f *function) next(w *worker) {
+	first, ok := f.waiters.Front().Value.(*waiter)
+	if !ok {
+		return // nothing else is put in
+	}
+	f.leave(first)
+	first.turn <- w
+}
+
+// leave takes a waiter out. f.mu is held.
+func (f *function) leave(turn *waiter) {
+	f.waiters.Remove(turn.at)
+	turn.at = nil
+	f.waiting -= turn.size
 }
 
 // settle notes that a worker has answered but is not ready yet; settled takes that back.
@@ -219,9 +241,8 @@ func (f *function) release(w *worker) {
 	case w.dead:
 	case f.gone || w.generation != f.generation:
 		w.kill(causeRetired)
-	case len(f.waiters) > 0:
-		f.waiters[0].turn <- w
-		f.waiters = f.waiters[1:]
+	case f.waiters.Len() > 0:
+		f.next(w)
 	default:
 		w.idleSince = time.Now()
 		f.idle = append(f.idle, w)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"cleat/internal/apigw"
@@ -34,6 +35,9 @@ type job struct {
 	log       *tail        // nil unless asked for
 	flushed   chan struct{}
 	marks     int // streams that are known to be flushed; guarded by the worker's mu
+	// settled decides who tells of the outcome: whoever sets it first. Set by the caller that leaves without it (from
+	// the start, where nobody waits), or by the one who delivers.
+	settled atomic.Bool
 }
 
 // outcome is how an invocation ended.
@@ -70,14 +74,14 @@ func (p *Pool) Invoke(ctx context.Context, call awsapi.Invocation) (awsapi.Invoc
 		go p.runDetached(context.WithoutCancel(ctx), f, j)
 		return result, nil
 	}
-	w, fresh, err := f.acquire(ctx, false)
+	w, fresh, err := f.acquire(ctx, len(j.payload), false)
 	if err != nil {
 		defer p.wg.Done()
 		o, ok := faultOutcome(err, j)
 		if !ok {
 			return awsapi.InvocationResult{}, err
 		}
-		f.logFailure(j, o)
+		f.logOutcome(j, o)
 		return withOutcome(result, j, o), nil
 	}
 	done := make(chan outcome, 1)
@@ -89,6 +93,9 @@ func (p *Pool) Invoke(ctx context.Context, call awsapi.Invocation) (awsapi.Invoc
 	case o := <-done:
 		return withOutcome(result, j, o), nil
 	case <-ctx.Done():
+		if !j.settled.CompareAndSwap(false, true) {
+			return withOutcome(result, j, <-done), nil // it came at the same moment
+		}
 		return awsapi.InvocationResult{}, fmt.Errorf("invoke function %s: %w", f.name, context.Cause(ctx))
 	}
 }
@@ -96,10 +103,11 @@ func (p *Pool) Invoke(ctx context.Context, call awsapi.Invocation) (awsapi.Invoc
 // runDetached runs an asynchronous invocation; whoever asked for it has gone. It is not retried.
 func (p *Pool) runDetached(ctx context.Context, f *function, j *job) {
 	defer p.wg.Done()
-	w, fresh, err := f.acquire(ctx, true)
+	j.settled.Store(true)
+	w, fresh, err := f.acquire(ctx, len(j.payload), true)
 	if err != nil {
 		if o, ok := faultOutcome(err, j); ok {
-			f.logFailure(j, o)
+			f.logOutcome(j, o)
 			return
 		}
 		p.log.Warn("asynchronous invocation was not run", "function", f.name, "request_id", j.requestID, "err", err)
@@ -108,10 +116,15 @@ func (p *Pool) runDetached(ctx context.Context, f *function, j *job) {
 	f.execute(w, fresh, j, make(chan outcome, 1))
 }
 
-// logFailure writes the one line that a failed invocation is worth.
-func (f *function) logFailure(j *job, o outcome) {
+// logOutcome writes the one line that a failed invocation is worth: a warning where nobody waits for the outcome. Who does
+// wait is given the cause, to tell of it in its own words.
+func (f *function) logOutcome(j *job, o outcome) {
+	log := f.pool.log.Warn
+	if j.settled.CompareAndSwap(false, true) {
+		log = f.pool.log.Debug
+	}
 	if o.failed {
-		f.pool.log.Warn("function failed", "function", f.name, "request_id", j.requestID, "cause", o.cause)
+		log("function failed", "function", f.name, "request_id", j.requestID, "cause", o.cause)
 	}
 }
 
@@ -192,7 +205,7 @@ func notFound(arn string) error {
 func (f *function) execute(w *worker, fresh bool, j *job, done chan<- outcome) {
 	if fresh {
 		if o, ok := w.initialize(j); !ok {
-			f.logFailure(j, o)
+			f.logOutcome(j, o)
 			done <- o
 			<-w.exited
 			return
@@ -200,7 +213,7 @@ func (f *function) execute(w *worker, fresh bool, j *job, done chan<- outcome) {
 	}
 	started := time.Now()
 	o := w.run(j)
-	f.logFailure(j, o)
+	f.logOutcome(j, o)
 	f.settle(w)
 	defer f.settled(w)
 	if j.log != nil {

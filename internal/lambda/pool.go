@@ -24,7 +24,8 @@ const (
 	maxResponse     = 6291556                // bytes of a function's answer (spec lambda §2)
 	maxErrorBody    = 256 << 10              // bytes of an error report
 	maxDiscard      = 64 << 20               // bytes of an answer beyond what is used
-	maxWaiting      = 1000                   // invocations of one function that wait for a worker
+	maxWaiting      = 100_000                // invocations of one function that wait for a worker
+	maxWaitingBytes = 256 << 20              // of the payloads of those, all together
 	settleGrace     = 20 * time.Millisecond  // a worker that has just answered is waited for so long before another is started
 	flushGrace      = 100 * time.Millisecond // the output of an invocation may lag its answer by so much
 	keepBundles     = 4                      // of one function; older ones are removed
@@ -33,7 +34,8 @@ const (
 
 // Options are the settings of a Pool. The zero value works, with no output, no capture and an empty environment.
 type Options struct {
-	// Log gets one line for each failed invocation and for each worker that is lost. Nil discards.
+	// Log gets a warning for each failed invocation whose caller does not get the cause (one that is asynchronous, or
+	// whose caller has gone) and for each worker that is lost; the other failures at level Debug. Nil discards.
 	Log *slog.Logger
 	// Output gets every line that functions write and the platform's START, END and REPORT lines. It is called from
 	// many goroutines and must not block for long: the function waits. Nil discards.
@@ -53,7 +55,8 @@ type Options struct {
 	// InitTimeout is how long a worker may take to start before the time counts as the invocation's own; zero means
 	// ten seconds, as on AWS (spec lambda §3).
 	InitTimeout time.Duration
-	// TempDir is the folder in which the pool makes its own, removed again by Run; empty means the system's.
+	// TempDir is the folder in which the pool makes its own, removed again by Run or, where that was not to be,
+	// by a later New; empty means the system's.
 	TempDir string
 	// NodePath and PythonPath are the interpreters; empty means the PATH of Env, for Python after the project's own
 	// virtual environment.
@@ -90,11 +93,13 @@ func (o Options) withDefaults() Options {
 type Pool struct {
 	o        Options
 	log      *slog.Logger
-	dir      string // everything the pool writes
+	dir      string   // everything the pool writes
+	lock     *os.File // in dir; see leftover.go
 	base     environment
 	capture  *capturer
 	listener net.Listener
 	stop     chan struct{} // closed when the pool ends
+	queue    int           // maxWaitingBytes, but in tests
 	wg       sync.WaitGroup
 
 	mu        sync.Mutex // taken before a function's
@@ -107,10 +112,12 @@ type Pool struct {
 var _ awsapi.Invoker = (*Pool)(nil)
 
 // New returns a pool without functions. It writes the runtimes' own files to a fresh folder and opens a loopback port
-// for the Runtime API; Run releases both, so that a Pool that is not run must not be made.
+// for the Runtime API; Run releases both, so that a Pool that is not run must not be made. It also removes such folders that
+// processes of this user left in Options.TempDir that were killed.
 func New(o Options) (*Pool, error) {
 	o = o.withDefaults()
-	dir, err := os.MkdirTemp(o.TempDir, "cleat-lambda-")
+	sweep(o.TempDir, o.Log)
+	dir, lock, err := makeDir(o.TempDir)
 	if err != nil {
 		return nil, fmt.Errorf("make the folder of local functions: %w", err)
 	}
@@ -118,12 +125,14 @@ func New(o Options) (*Pool, error) {
 		o:         o,
 		log:       o.Log,
 		dir:       dir,
+		lock:      lock,
 		stop:      make(chan struct{}),
+		queue:     maxWaitingBytes,
 		functions: map[string]*function{},
 		workers:   map[string]*worker{},
 	}
 	if err := p.prepare(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, removeDir(dir, lock))
 	}
 	return p, nil
 }
@@ -195,7 +204,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
 		p.log.Debug("runtime API ended", "err", err)
 	}
-	if err := os.RemoveAll(p.dir); err != nil {
+	if err := removeDir(p.dir, p.lock); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("remove the files of local functions: %w", err))
 	}
 	return failed
@@ -225,7 +234,7 @@ func (p *Pool) Swap(functions []apigw.Function) {
 		}
 		f.redefine(def)
 		next[def.Name] = f
-		p.warnReserved(def)
+		p.noteReserved(def)
 	}
 	for name, f := range p.functions {
 		if next[name] == nil {
@@ -235,10 +244,11 @@ func (p *Pool) Swap(functions []apigw.Function) {
 	p.functions = next
 }
 
-func (p *Pool) warnReserved(def apigw.Function) {
+// noteReserved is for whoever wonders; the project's reader warns.
+func (p *Pool) noteReserved(def apigw.Function) {
 	for _, name := range slices.Sorted(maps.Keys(def.Environment)) {
-		if slices.Contains(reservedNames, name) {
-			p.log.Warn("environment variable is reserved by Lambda and not set", "function", def.Name, "name", name, "place", def.Place)
+		if apigw.ReservedVariable(name) {
+			p.log.Debug("environment variable is reserved by Lambda and not set", "function", def.Name, "name", name, "place", def.Place)
 		}
 	}
 }

@@ -584,3 +584,85 @@ func TestTwoPools(t *testing.T) {
 		t.Error("two pools share a worker")
 	}
 }
+
+// Every call is worth waiting for a worker: of a burst none is refused.
+func TestBurstWaits(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{MaxWorkers: 1}, node(write(t, map[string]string{"app.js": echo}), "app.h"))
+	pid := p.succeed(t, `{}`)
+	busy := make(chan string, 1)
+	go func() { busy <- p.succeed(t, `{"ms":500}`) }()
+	eventually(t, "first call runs", func() bool { return p.starts() == 2 })
+	var wg sync.WaitGroup
+	errs := make(chan error, 2000)
+	for range cap(errs) {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 29*time.Second)
+			defer cancel()
+			r, err := p.Invoke(ctx, awsapi.Invocation{Function: "f"})
+			if err == nil && string(r.Payload) != pid {
+				err = fmt.Errorf("got %s, want %s", r.Payload, pid)
+			}
+			errs <- err
+		})
+	}
+	wg.Wait()
+	<-busy
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			t.Fatalf("a call of the burst: %v", err)
+		}
+	}
+}
+
+// What waits is bounded in bytes.
+func TestWaitingIsBounded(t *testing.T) {
+	t.Parallel()
+	p := newTestPool(t, lambda.Options{MaxWorkers: 1}, node(write(t, map[string]string{"app.js": echo}), "app.h"))
+	payload := []byte(`{"ms":15000}`)
+	p.BoundQueue(3*len(payload) + 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	errs := make(chan error, 10)
+	for range cap(errs) {
+		go func() {
+			_, err := p.Invoke(ctx, awsapi.Invocation{Function: "f", Payload: payload})
+			errs <- err
+		}()
+	}
+	for range cap(errs) - 1 - 3 { // one runs, three wait
+		if err := <-errs; apigw.KindOf(err) != apigw.KindFunctionConcurrency {
+			t.Errorf("error = %v, want KindFunctionConcurrency", err)
+		}
+	}
+	cancel()
+	for range 1 + 3 {
+		if err := <-errs; !errors.Is(err, context.Canceled) {
+			t.Errorf("error = %v, want the context's", err)
+		}
+	}
+}
+
+// Whoever gets the cause of a failure tells of it; the log warns only of failures that nobody waits for.
+func TestFailureIsToldOnce(t *testing.T) {
+	t.Parallel()
+	code := map[string]string{"app.js": `exports.h = async (e) => { if (e.ms) await new Promise((r) => setTimeout(r, e.ms)); throw new Error('boom ' + e.n) }`}
+	p := newTestPool(t, lambda.Options{}, node(write(t, code), "app.h"))
+	p.fail(t, `{"n":"waited for"}`)
+	if _, err := p.Invoke(t.Context(), awsapi.Invocation{Function: "f", Type: awsapi.InvokeEvent, Payload: []byte(`{"n":"detached"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := p.Invoke(ctx, awsapi.Invocation{Function: "f", Payload: []byte(`{"n":"left alone","ms":300}`)}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("error = %v, want the context's", err)
+	}
+	for text, level := range map[string]string{"boom waited for": "DEBUG", "boom detached": "WARN", "boom left alone": "WARN"} {
+		eventually(t, text+" is in the log with "+level, func() bool {
+			return slices.ContainsFunc(strings.Split(p.log.String(), "\n"), func(line string) bool {
+				return strings.Contains(line, text) && strings.Contains(line, "level="+level)
+			})
+		})
+	}
+}

@@ -2,6 +2,7 @@ package listen
 
 import (
 	"bytes"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -48,31 +49,64 @@ func Fields(r *http.Request) apigw.Fields {
 	return out
 }
 
-// parseHead reads the header lines of a raw head that net/http has accepted, by the rules of net/textproto: lines end
-// in LF with or without CR, a line that begins with blank or tab continues the one before.
-func parseHead(head []byte) apigw.Fields {
-	_, head, _ = bytes.Cut(head, []byte{'\n'}) // the request line
-	out := make(apigw.Fields, 0, bytes.Count(head, []byte{'\n'}))
-	for len(head) > 0 {
-		var line []byte
-		line, head, _ = bytes.Cut(head, []byte{'\n'})
-		line = bytes.TrimSuffix(line, []byte{'\r'})
-		if len(line) == 0 {
-			break
-		}
-		if line[0] == ' ' || line[0] == '\t' {
-			if n := len(out); n > 0 {
-				out[n-1].Value = strings.TrimLeft(out[n-1].Value+" "+string(bytes.Trim(line, " \t")), " ")
+// headSize counts a request's head as the quota does (spec data-plane §1): the request line and the header values, Host's
+// included, without names, colons and line ends. For a request whose raw head is not kept it counts what net/http made
+// of it.
+func headSize(r *http.Request) int {
+	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+		if head := c.head(); head != nil {
+			line, _, _ := bytes.Cut(head, []byte{'\n'})
+			size := len(bytes.TrimSuffix(line, []byte{'\r'}))
+			for _, value := range headLines(head) {
+				size += len(value)
 			}
-			continue
+			return size
 		}
-		name, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok {
-			continue // net/http has refused such a request
+	}
+	size := len(r.Method) + len(" ") + len(r.RequestURI) + len(" ") + len(r.Proto) + len(r.Host)
+	for _, values := range r.Header {
+		for _, v := range values {
+			size += len(v)
 		}
-		out = append(out, apigw.Field{Name: string(name), Value: string(bytes.Trim(value, " \t"))})
+	}
+	return size
+}
+
+// parseHead returns the header lines of a raw head, continuations joined to what they continue.
+func parseHead(head []byte) apigw.Fields {
+	out := make(apigw.Fields, 0, bytes.Count(head, []byte{'\n'}))
+	for name, value := range headLines(head) {
+		if name != nil {
+			out = append(out, apigw.Field{Name: string(name), Value: string(value)})
+		} else if n := len(out); n > 0 {
+			out[n-1].Value = strings.TrimLeft(out[n-1].Value+" "+string(value), " ")
+		}
 	}
 	return out
+}
+
+// headLines returns the names and values of the header lines of a raw head that net/http has accepted, by the rules of
+// net/textproto: lines end in LF with or without CR, and a line that begins with blank or tab continues the one before.
+// The name of such a line is nil.
+func headLines(head []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		_, rest, _ := bytes.Cut(head, []byte{'\n'}) // the request line
+		for len(rest) > 0 {
+			var line []byte
+			line, rest, _ = bytes.Cut(rest, []byte{'\n'})
+			line = bytes.TrimSuffix(line, []byte{'\r'})
+			if len(line) == 0 {
+				return
+			}
+			name, value, ok := bytes.Cut(line, []byte{':'})
+			if line[0] == ' ' || line[0] == '\t' {
+				name, value, ok = nil, line, true
+			}
+			if ok && !yield(name, bytes.Trim(value, " \t")) { // net/http has refused lines without a colon
+				return
+			}
+		}
+	}
 }
 
 // endOfHead returns how many bytes of b belong to a request head, its empty line included; 0 when it goes on. from is

@@ -33,6 +33,7 @@ const maxProtocols = 64
 // CheckUpgrade checks a request against RFC 6455 §4.2.1. Its errors are *apigw.Error:
 //
 //   - KindRequestURITooLong: the URL has more than apigw.QuotaHandshakeURL characters;
+//   - KindHeaderTooLarge: the head has more than apigw.QuotaHandshakeHeader bytes, as headSize counts them;
 //   - KindUpgradeRequired: not an upgrade to WebSocket at all, or a version other than 13. The answer needs the headers
 //     that SetUpgradeHeaders sets;
 //   - KindBadRequest: an upgrade to WebSocket with something wrong about it.
@@ -41,6 +42,9 @@ const maxProtocols = 64
 func CheckUpgrade(r *http.Request) (Upgrade, error) {
 	if len("wss://")+len(r.Host)+len(r.RequestURI) > apigw.QuotaHandshakeURL {
 		return Upgrade{}, &apigw.Error{Kind: apigw.KindRequestURITooLong}
+	}
+	if headSize(r) > apigw.QuotaHandshakeHeader {
+		return Upgrade{}, &apigw.Error{Kind: apigw.KindHeaderTooLarge}
 	}
 	if !hasToken(r.Header, "Upgrade", "websocket") {
 		return Upgrade{}, upgradeRequired("no upgrade to websocket")

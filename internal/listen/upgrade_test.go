@@ -3,6 +3,8 @@ package listen_test
 import (
 	"bufio"
 	"bytes"
+	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,6 +61,8 @@ func TestCheckUpgrade(t *testing.T) {
 		"Connection in two lines":    {handshake("-Connection", "Connection: keep-alive", "Connection: upgrade"), good},
 		"longest URL":                {handshake("!GET /" + strings.Repeat("a", 4096-len("wss://localhost/")) + " HTTP/1.1"), good},
 		"URL too long":               {handshake("!GET /" + strings.Repeat("a", 4097-len("wss://localhost/")) + " HTTP/1.1"), apigw.KindRequestURITooLong},
+		"largest head":               {handshakeOf(10240), good},
+		"head too large":             {handshakeOf(10241), apigw.KindHeaderTooLarge},
 		"long URL, no upgrade":       {"GET /" + strings.Repeat("a", 5000) + " HTTP/1.1\r\nHost: a\r\n\r\n", apigw.KindRequestURITooLong},
 		"plain GET":                  {"GET /dev HTTP/1.1\r\nHost: localhost\r\n\r\n", apigw.KindUpgradeRequired},
 		"POST":                       {"POST /dev HTTP/1.1\r\nHost: localhost\r\n\r\n", apigw.KindUpgradeRequired},
@@ -97,6 +101,46 @@ func TestCheckUpgrade(t *testing.T) {
 			}
 			if err == nil || apigw.KindOf(err) != c.kind {
 				t.Fatalf("CheckUpgrade error %v of kind %d, want kind %d", err, apigw.KindOf(err), c.kind)
+			}
+		})
+	}
+}
+
+// handshakeOf is a good handshake whose request line and header values have size bytes.
+func handshakeOf(size int) string {
+	for _, s := range []string{"GET /dev HTTP/1.1", "localhost", "websocket", "Upgrade", testKey, "13"} {
+		size -= len(s)
+	}
+	return handshake("X-Big: " + strings.Repeat("a", size))
+}
+
+// The raw head of a first request is counted, not what net/http made of it; a later request has no raw head.
+func TestHeadSizeThroughServer(t *testing.T) {
+	t.Parallel()
+	s := start(t, listen.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := listen.CheckUpgrade(r)
+		_, _ = io.WriteString(w, fmt.Sprint(apigw.KindOf(err), err == nil))
+	})})
+	good, refused := fmt.Sprint(apigw.KindInternal, true), fmt.Sprint(apigw.KindHeaderTooLarge, false)
+	folded := strings.Replace(handshakeOf(10240), "aaaaaaaa", "aaa\r\n\t \r\n  aaaaa", 1)
+	for name, test := range map[string]struct{ raw, want string }{
+		"largest":           {handshakeOf(10240), good},
+		"one byte more":     {handshakeOf(10241), refused},
+		"folded":            {folded, good},
+		"folded, too large": {strings.Replace(folded, "aaa\r", "aaaa\r", 1), refused},
+		// net/http adds Cache-Control: no-cache to this one.
+		"Pragma": {strings.Replace(handshakeOf(10240), "X-Big: aaaaaaaa", "Pragma: no-cache\r\nX-Big: ", 1), good},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := s.dial(t)
+			write(t, c, test.raw)
+			if _, got := answerOn(t, c); got != test.want {
+				t.Errorf("first request: got %q, want %q", got, test.want)
+			}
+			write(t, c, handshakeOf(10241))
+			if _, got := answerOn(t, c); got != refused {
+				t.Errorf("second request: got %q, want %q", got, refused)
 			}
 		})
 	}

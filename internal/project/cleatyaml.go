@@ -124,9 +124,7 @@ func (s *short) resolve(raw *cfn.Value) {
 	if !stageName.MatchString(s.p.Stage) {
 		s.faultf(raw.Get("stage").At(), "%q is not a stage's name: 1 to 128 letters, digits, - and _", s.p.Stage)
 	}
-	if !regionName.MatchString(s.p.Region) {
-		s.faultf(raw.Get("region").At(), "%q is not a region, such as eu-west-1", s.p.Region)
-	}
+	s.checkRegion(s.p.Region, raw.Get("region").At())
 }
 
 // readNode reads what is not part of the API's definition.
@@ -151,6 +149,7 @@ func (s *short) readNode() {
 }
 
 func (l *loader) goodVariable(e cfn.Entry) bool {
+	l.warnReserved(e)
 	if variableName.MatchString(e.Key) {
 		return true
 	}
@@ -206,7 +205,7 @@ func (s *short) readRemote(e cfn.Entry) {
 	} else if !isHTTPURL(text) {
 		s.faultf(v.Place, "%s: endpoint %q is not an http:// or https:// URL, nor aws", what, text)
 	}
-	if !regionName.MatchString(remote.Region) {
+	if remote.Region != s.p.Region && !regionName.MatchString(remote.Region) {
 		s.faultf(e.Place, "%s: %q is not a region, such as eu-west-1", what, remote.Region)
 	}
 	s.remotes = append(s.remotes, remote)

@@ -1,6 +1,10 @@
 package project
 
-import "cleat/internal/cfn"
+import (
+	"time"
+
+	"cleat/internal/cfn"
+)
 
 // What tests of the inside need.
 var (
@@ -11,6 +15,13 @@ var (
 	RouteID       = routeID
 	FunctionID    = functionID
 )
+
+// LoadWithin is Load with another limit of the time that a JavaScript file may take.
+func LoadWithin(path string, o Options, limit time.Duration) (*Project, error) {
+	l := newLoader(o)
+	l.programTime = limit
+	return l.run(path)
+}
 
 // EnvVar is a variable of a .env file.
 type EnvVar struct{ Name, Value string }

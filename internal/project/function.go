@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cleat/internal/apigw"
 	"cleat/internal/cfn"
 )
 
@@ -187,6 +188,7 @@ func (s *service) functionEnvironment(f *function) *cfn.Value {
 				s.faultf(e.Place, "%q is not the name of an environment variable: letters, digits and _, not beginning with a digit", e.Key)
 				continue
 			}
+			s.warnReserved(e)
 			set(vars, e)
 		}
 	}
@@ -198,6 +200,13 @@ func (s *service) functionEnvironment(f *function) *cfn.Value {
 		return nil
 	}
 	return cfn.MapOf(f.place, "Variables", vars)
+}
+
+// warnReserved warns, once for each name, of a variable that Lambda keeps for itself.
+func (l *loader) warnReserved(e cfn.Entry) {
+	if apigw.ReservedVariable(e.Key) {
+		l.warnf(e.Place, "environment variable %s is reserved: Lambda sets it itself, and AWS refuses to deploy a function that sets it", e.Key)
+	}
 }
 
 func (s *service) environmentMap(v *cfn.Value, what string) *cfn.Value {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
@@ -19,7 +20,8 @@ import (
 type Options struct {
 	Stage  string // empty: the project's own, "dev" if it has none
 	Region string // empty: the project's own, awsapi.DefaultRegion if it has none
-	// Params are the values of --param k=v: ${param:k}. Nil is none.
+	// Params are the values of --param k=v: ${param:k}. A key that is a whole address gives the value of what only AWS or
+	// another tool could say: "ssm:/app/key", "cf:stack.Output". Nil is none.
 	Params map[string]string
 	// Opt are further values of ${opt:…}; stage and region need not be repeated. Nil is none.
 	Opt map[string]string
@@ -28,12 +30,14 @@ type Options struct {
 	// EnvFile is a further file of variables (--env-file), for ${env:…} and for the functions; it comes before Env. A
 	// relative path is relative to the project's folder. Empty: none.
 	EnvFile string
+	// NodePath is the Node that runs the JavaScript files of ${file(x.js)}. Empty: the one in Env's PATH.
+	NodePath string
 }
 
 // Project is a project as it was read. It is not changed after Load returned it.
 type Project struct {
 	Name   string // the service's name
-	Dir    string // absolute path of the project's folder
+	Dir    string // absolute path of the project's folder, links resolved; the paths below begin with it
 	Stage  string
 	Region string
 	File   string // the project file, relative to Dir
@@ -56,7 +60,7 @@ type Project struct {
 	// Remote are the functions that run elsewhere, in the order of cleat.yaml; the first pattern that fits counts.
 	Remote []RemoteFunction
 	// Files are the absolute paths of the files the project was read from, those that were looked for and are absent (.env)
-	// among them: a change of any of them calls for another Load.
+	// among them: a change of any of them calls for another Load. A file that is a link stands there with its target.
 	Files []string
 }
 
@@ -115,14 +119,21 @@ var (
 // In a folder cleat.yaml comes first. A cleat.yaml that has neither routes nor functions goes on top of the
 // serverless.yml beside it (or the file that its "project" names): limits, remote functions, stage variables.
 func Load(path string, o Options) (*Project, error) {
-	l := newLoader(o)
+	return newLoader(o).run(path)
+}
+
+func (l *loader) run(path string) (*Project, error) {
 	p := l.load(path)
 	if err := l.sorted().Err(); err != nil {
 		return &Project{Warnings: l.warnings}, err
 	}
 	p.Warnings, p.LeftAlone = l.warnings, l.leftAlone
 	for _, name := range l.files {
-		p.Files = append(p.Files, l.abs(name))
+		abs := l.abs(name)
+		p.Files = append(p.Files, abs)
+		if real := realPath(abs); real != abs {
+			p.Files = append(p.Files, real)
+		}
 	}
 	return p, nil
 }
@@ -141,6 +152,10 @@ type loader struct {
 	remotes   []RemoteFunction      // of cleat.yaml
 	unread    map[string]bool       // absolute paths of files that have faults
 	suspects  map[string]bool       // texts of faults and warnings already given
+	programs  map[string]*program   // that were run
+	badRegion string                // has its fault
+
+	programTime time.Duration // that each may take
 }
 
 func newLoader(o Options) *loader {
@@ -150,7 +165,7 @@ func newLoader(o Options) *loader {
 			env[k] = v
 		}
 	}
-	return &loader{opts: o, env: env, parsed: map[string]*cfn.Value{}, unread: map[string]bool{}, suspects: map[string]bool{}}
+	return &loader{opts: o, env: env, parsed: map[string]*cfn.Value{}, unread: map[string]bool{}, suspects: map[string]bool{}, programs: map[string]*program{}, programTime: maxProgramTime}
 }
 
 func (l *loader) load(path string) *Project {
@@ -165,18 +180,23 @@ func (l *loader) load(path string) *Project {
 		return nil
 	}
 	if info.IsDir() && !slices.Contains(builtNames, filepath.Base(abs)) {
-		l.dir = abs
+		l.dir = realPath(abs)
 		return l.loadDir(path)
 	}
-	l.dir = filepath.Dir(abs)
+	l.dir = realPath(filepath.Dir(abs))
 	return l.loadFile(filepath.Base(abs))
 }
 
 func (l *loader) loadDir(shown string) *Project {
 	for _, names := range [][]string{cleatNames, serverlessNames, programNames, templateNames, builtNames} {
 		for _, name := range names {
-			if l.exists(name) {
+			_, err := os.Stat(l.abs(name))
+			switch {
+			case err == nil:
 				return l.loadFile(name)
+			case !errors.Is(err, fs.ErrNotExist):
+				l.faultf(cfn.Place{File: filepath.Join(shown, name)}, "cannot be looked at: %v", plain(err))
+				return nil
 			}
 		}
 	}
@@ -258,6 +278,17 @@ func (l *loader) sorted() cfn.Faults {
 		return a.Place.Line - b.Place.Line
 	})
 	return l.faults
+}
+
+// realPath is an absolute path with links resolved. Of a file that is not there, its folder's are.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return filepath.Clean(path)
 }
 
 func (l *loader) abs(name string) string {

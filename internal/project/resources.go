@@ -10,7 +10,7 @@ import (
 // templateSections are the sections of a template that `resources` may have besides Resources and Outputs.
 var templateSections = []string{"Parameters", "Mappings", "Conditions", "Rules", "Transform", "Metadata", "Description", "AWSTemplateFormatVersion", "Hooks"}
 
-// ownField reports whether Cleat gives a resource of that type effect, or at least has no need to say that it does not.
+// ownField reports whether Cleat gives a resource of that type effect, so that what it refers to counts.
 func ownField(typ string) bool {
 	return strings.HasPrefix(typ, "AWS::ApiGatewayV2::") || strings.HasPrefix(typ, "AWS::Lambda::") ||
 		typ == "AWS::IAM::Role" || typ == "AWS::Logs::LogGroup"
@@ -97,7 +97,6 @@ func (s *service) mergeResources(v *cfn.Value) {
 		if ownField(typ) || before != nil {
 			res = s.r.deep(res)
 		} else {
-			s.leaveAlone("resource type " + typ)
 			s.r.leniently(func() { res = s.r.deep(res) })
 		}
 		e.Value = merged(before, res)

@@ -51,7 +51,7 @@ var (
 var (
 	stageName   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 	serviceName = regexp.MustCompile(`^[A-Za-z][0-9A-Za-z-]*$`)
-	regionName  = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+	regionName  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`) // as ARNs have it (awsapi)
 )
 
 // service is a serverless.yml being read.
@@ -160,19 +160,31 @@ func (s *service) readStage() {
 	s.r.stage = stage
 	s.r.given["provider.stage"] = stage
 	if s.opts.Region != "" {
+		s.checkRegion(s.opts.Region, cfn.Place{})
 		s.r.given["provider.region"] = s.opts.Region
 	} else if region, ok := s.text(s.r.get(s.root, "provider", "region"), "provider.region"); ok {
 		s.p.Region = region
 		s.r.given["provider.region"] = region
-		if !regionName.MatchString(region) {
-			s.faultf(s.root.Path("provider", "region").At(), "%q is not a region, such as eu-west-1", region)
-		}
+		s.checkRegion(region, s.root.Path("provider", "region").At())
 	}
 	s.p.setDefaults()
 	if _, ok := s.r.given["provider.region"]; !ok {
 		s.r.given["provider.region"] = s.p.Region
 	}
 	s.readPlugins()
+}
+
+// checkRegion faults a region that cannot be one: ARNs made of it would be none. The one of the command line has no other
+// place than that.
+func (l *loader) checkRegion(region string, at cfn.Place) {
+	if regionName.MatchString(region) || region == l.badRegion {
+		return
+	}
+	l.badRegion = region
+	if l.opts.Region != "" {
+		at = cfn.Place{File: "--region"}
+	}
+	l.faultf(at, "region: %q is not a region, such as eu-west-1", region)
 }
 
 // dotenvFiles are the .env files that count for every stage, or nil when .env files do not count. "{stage}" stands for

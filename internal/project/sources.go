@@ -3,6 +3,7 @@ package project
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -66,6 +67,9 @@ func (r *resolver) source(s *source, at cfn.Place) found {
 	case "sls":
 		return r.sls(address, at)
 	case "aws":
+		if f := r.byParam(s, nil, address, at); f.value != nil {
+			return f
+		}
 		return r.aws(address, at)
 	}
 	params := make([]string, len(s.params))
@@ -80,7 +84,28 @@ func (r *resolver) source(s *source, at cfn.Place) found {
 	case "strToBool":
 		return r.strToBool(params, at)
 	}
+	if f := r.byParam(s, params, address, at); f.value != nil {
+		return f
+	}
 	return r.outside(s.name, address)
+}
+
+// byParam answers for a source that only AWS or another tool could ask: --param gives the value under the whole address,
+// with or without the region that it names.
+func (r *resolver) byParam(s *source, params []string, address string, at cfn.Place) found {
+	names := []string{s.name + ":" + address}
+	if s.region != "" {
+		names = append(names, s.name+"."+s.region+":"+address)
+	}
+	if len(params) > 0 {
+		names = append(names, s.name+"("+strings.Join(params, ", ")+"):"+address)
+	}
+	for _, name := range names {
+		if val, ok := r.l.opts.Params[name]; ok {
+			return found{value: cfn.TextOf(at, val)}
+		}
+	}
+	return found{}
 }
 
 func literal(word string, at cfn.Place) *cfn.Value {
@@ -192,7 +217,7 @@ func (r *resolver) aws(name string, at cfn.Place) found {
 	case "partition":
 		return found{value: cfn.TextOf(at, "aws")}
 	}
-	return found{why: "aws knows accountId and region"}
+	return found{why: "aws knows accountId, region and partition; give --param \"aws:" + name + "=…\""}
 }
 
 // strToBool follows the framework: "true" and "1" are true, "false", "0" and "" are false.
@@ -224,9 +249,11 @@ func (r *resolver) file(params []string, address string, at cfn.Place) found {
 		return found{why: "the path has a zero byte in it"}
 	}
 	switch strings.ToLower(filepath.Ext(name)) {
-	case ".js", ".cjs", ".mjs", ".ts", ".cts", ".mts":
+	case ".js", ".cjs", ".mjs":
+		return r.program(name, address, at)
+	case ".ts", ".cts", ".mts":
 		return found{
-			why:     name + " is a program, which Cleat does not run: put the values into a .yml or .json file, or give a default",
+			why:     name + " is a TypeScript program, which Cleat does not run here: compile it to .js, put the values into a .yml or .json file, or give a default",
 			outside: true,
 		}
 	case ".yml", ".yaml", ".json", ".tfstate":
@@ -245,7 +272,7 @@ func (r *resolver) file(params []string, address string, at cfn.Place) found {
 }
 
 func (r *resolver) dataFile(name, address string) found {
-	if !r.l.exists(name) {
+	if _, err := os.Stat(r.l.abs(name)); errors.Is(err, fs.ErrNotExist) {
 		r.l.watchFile(name)
 		return found{why: "there is no file " + name + " (paths are relative to the project's folder)"}
 	}
@@ -274,10 +301,10 @@ func (r *resolver) outside(name, address string) found {
 		if k := nearest(name, knownSources); k != "" {
 			return found{why: "there is no source " + name + "; did you mean " + k + "?"}
 		}
-		return found{why: "Cleat knows no source " + name + ": give a default, as in ${" + name + ":" + address + ", 'x'}", outside: true}
+		return found{why: "Cleat knows no source " + name + ": give --param \"" + name + ":" + address + "=…\", or a default, as in ${" + name + ":" + address + ", 'x'}", outside: true}
 	}
 	return found{
-		why:     what + " is not looked up: give a default, as in ${" + name + ":" + address + ", 'x'}, or put ${param:…} or ${env:…} in its place",
+		why:     what + " is not looked up: give --param \"" + name + ":" + address + "=…\", or a default, as in ${" + name + ":" + address + ", 'x'}",
 		outside: true,
 	}
 }

@@ -19,10 +19,13 @@ func newTemplate() *template {
 	return &template{resources: &cfn.Value{Kind: cfn.Map}, outputs: &cfn.Value{Kind: cfn.Map}}
 }
 
-// add puts a resource in; properties that are nil are left out.
+// add puts a resource in that the project does not write itself; its Metadata says so. Properties that are nil are left
+// out.
 func (t *template) add(at cfn.Place, id, typ string, properties *cfn.Value, more ...any) {
 	v := cfn.MapOf(at, "Type", cfn.TextOf(at, typ), "Properties", properties)
 	v.Keys = append(v.Keys, cfn.MapOf(at, more...).Keys...)
+	generated := cfn.MapOf(at, "cleat", cfn.MapOf(at, "Generated", cfn.BoolOf(at, true)))
+	set(v, cfn.Entry{Key: "Metadata", Place: at, Value: merged(generated, v.Get("Metadata"))})
 	set(t.resources, cfn.Entry{Key: id, Place: at, Value: v})
 }
 

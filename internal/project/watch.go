@@ -43,7 +43,7 @@ var ignoredNames = []string{
 	"*~", "*.swp", "*.swx", "*.swo", "*.tmp", "*.pyc", ".#*", "#*#", "4913", "*.log", "*___jb_*___", ".goutputstream-*",
 }
 
-// Watch calls fn with what changed in the folder dir (absolute paths, sorted) until ctx is done; then it returns nil. Changes within a short time are one report, and fn is never called twice at a time: what
+// Watch calls fn with what changed in the folder dir (absolute paths below the folder's real one, links resolved; sorted) until ctx is done; then it returns nil. Changes within a short time are one report, and fn is never called twice at a time: what
 // changes meanwhile is reported after it. New folders are followed; a file that an editor replaces by renaming another over
 // it counts as changed. An error means that watching has ended, or could not begin.
 func Watch(ctx context.Context, dir string, o WatchOptions, fn func(changed []string)) error {
@@ -51,6 +51,7 @@ func Watch(ctx context.Context, dir string, o WatchOptions, fn func(changed []st
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
 	}
+	abs = realPath(abs) // WalkDir does not enter a root that is a link
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
@@ -124,7 +125,7 @@ func (w *watcher) addTree(root string, isNew bool) error {
 // addFiles watches the folders of files that lie outside the project: of the folder itself, for editors replace files.
 func (w *watcher) addFiles() {
 	for _, name := range w.o.Files {
-		path := filepath.Clean(name)
+		path := realPath(name)
 		if rel, err := filepath.Rel(w.dir, path); err == nil && filepath.IsLocal(rel) {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/txtar"
 	"go.uber.org/goleak"
 
 	"cleat/internal/project"
@@ -175,6 +176,66 @@ func TestWatchFilesElsewhere(t *testing.T) {
 	w.write(rel+"/neighbour.yml", "1")
 	w.write(rel+"/shared.yml", "1")
 	w.want(rel + "/shared.yml")
+}
+
+// A folder that is named by a link is watched like any other, and its files are told of by their real paths, which are
+// those of the project.
+func TestWatchLinkedFolder(t *testing.T) {
+	t.Parallel()
+	real := writeFiles(t, txtar.Parse([]byte(small)).Files)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Load(link, project.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := p.Template.Path("Resources", "FLambdaFunction", "Properties", "Code", "LocalPath").Str()
+	if p.Dir != real || code != real || !slices.Contains(p.Files, filepath.Join(real, "serverless.yml")) {
+		t.Errorf("got folder %s, code %s, files %q; want all in %s", p.Dir, code, p.Files, real)
+	}
+	ready, done, reports := make(chan struct{}), make(chan error, 1), make(chan []string, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	o := project.WatchOptions{Quiet: 20 * time.Millisecond, Ready: func() { close(ready) }}
+	go func() {
+		done <- project.Watch(ctx, link, o, func(changed []string) { reports <- changed })
+	}()
+	<-ready
+	file := filepath.Join(real, "f.js")
+	if err := os.WriteFile(file, []byte("2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case changed := <-reports:
+		if !slices.Equal(changed, []string{file}) {
+			t.Errorf("got a report of %q, want %s", changed, file)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("no report")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("watching ended with %v", err)
+	}
+}
+
+// A project file that is a link changes with its target.
+func TestFilesOfLinks(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, txtar.Parse([]byte(strings.Replace(small, "serverless.yml", "shared/real.yml", 1))).Files)
+	if err := os.Symlink(filepath.Join(dir, "shared", "real.yml"), filepath.Join(dir, "serverless.yml")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Load(dir, project.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"serverless.yml", "shared/real.yml"} {
+		if !slices.Contains(p.Files, filepath.Join(dir, filepath.FromSlash(name))) {
+			t.Errorf("%s is not among %q", name, p.Files)
+		}
+	}
 }
 
 func TestWatchFails(t *testing.T) {

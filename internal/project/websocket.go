@@ -27,7 +27,12 @@ type authorizer struct {
 var (
 	websocketKeys  = []string{"route", "authorizer", "routeResponseSelectionExpression", "routeKey"}
 	authorizerKeys = []string{"name", "arn", "identitySource"}
-	otherEvents    = []string{
+	// quietAuthorizerKeys have a meaning for other kinds of APIs, or none that makes a difference here.
+	quietAuthorizerKeys = []string{
+		"type", "resultTtlInSeconds", "identityValidationExpression", "managedExternally", "payloadVersion",
+		"enableSimpleResponses", "functionName", "functionArn", "authorizerId", "scopes", "claims",
+	}
+	otherEvents = []string{
 		"http", "httpApi", "schedule", "sqs", "sns", "stream", "s3", "cloudwatchEvent", "cloudwatchLog", "eventBridge",
 		"cognitoUserPool", "alb", "alexaSkill", "alexaSmartHome", "iot", "iotFleetProvisioning", "kafka", "msk", "activemq",
 		"rabbitmq", "cloudFront", "existingS3", "appSync",
@@ -121,7 +126,7 @@ func (s *service) readWebsocket(f *function, v *cfn.Value, at cfn.Place) *event 
 	}
 	route, ok := s.text(key, "a route")
 	if !ok {
-		if !s.r.isBroken(key) && !key.Is(cfn.Map) && !key.Is(cfn.List) {
+		if !s.r.isBroken(key) && !key.Is(cfn.Map) && !key.Is(cfn.List) && misspelt(v, "route") == "" {
 			s.faultf(at, "%s has no `route`, as in `route: $connect`", what)
 		}
 		return nil
@@ -162,7 +167,7 @@ func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
 		a.arn, a.name = v, f.key+"Authorizer"
 		return a
 	}
-	s.checkKeys(v, what, authorizerKeys)
+	s.checkAuthorizerKeys(v, what)
 	if id := v.Get("identitySource"); id.Is(cfn.List) {
 		a.identity = id
 	} else if text, ok := id.Scalar(); ok {
@@ -179,13 +184,23 @@ func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
 	case arn != nil:
 		a.arn, a.name = arn, name
 	case name == "":
-		s.faultf(v.Place, "%s needs `name` (of a function here) or `arn`", what)
+		s.faultf(v.Place, "%s needs `name` (of a function here) or `arn`%s", what, misspelt(v, "name"))
 		return nil
 	default:
 		a.name = name
 		return s.localAuthorizer(a, v.Get("name").Place)
 	}
 	return a
+}
+
+// checkAuthorizerKeys warns of settings that no authorizer of a WebSocket API has: projects carry them over from HTTP APIs,
+// and the framework passes over them.
+func (s *service) checkAuthorizerKeys(v *cfn.Value, what string) {
+	for _, e := range v.Keys {
+		if !slices.Contains(authorizerKeys, e.Key) && !slices.Contains(quietAuthorizerKeys, e.Key) {
+			s.warnf(e.Place, "%s has no setting %q, so it has no effect%s", what, e.Key, didYouMean(e.Key, authorizerKeys))
+		}
+	}
 }
 
 // checkIdentity faults identity sources that WebSocket APIs do not take (spec control-plane §8).
