@@ -20,7 +20,7 @@ var (
 	size = flag.Int("size", 128, "bytes of a message, at most 32768")
 )
 
-func main() { rig.Main(55*time.Second, about, run) }
+func main() { rig.Main(80*time.Second, about, run) }
 
 func about() string {
 	return fmt.Sprintf("Echo of %d-byte messages: each client sends its next one when the last has come back, for %v", *size, *each)
@@ -35,7 +35,7 @@ func run(ctx context.Context, external *rig.Target) error {
 		return measure(ctx, external)
 	}
 	for _, withTLS := range []bool{false, true} {
-		for _, kind := range []string{rig.Hub, rig.Gorilla, rig.Coder} {
+		for _, kind := range []string{rig.Gateway, rig.Hub, rig.Gorilla, rig.Coder} {
 			t, err := rig.Start(ctx, kind, withTLS)
 			if err != nil {
 				return err

@@ -40,16 +40,16 @@ func run(ctx context.Context, external *rig.Target) error {
 			share = 15
 		}
 		base := 0.0
-		for _, kind := range []string{rig.Hub, rig.Gorilla, rig.Coder} {
+		for _, kind := range []string{rig.Gateway, rig.Hub, rig.Gorilla, rig.Coder} {
 			n := *count
-			if kind != rig.Hub {
+			if kind == rig.Gorilla || kind == rig.Coder {
 				n /= share
 			}
 			per, err := own(ctx, kind, withTLS, n, base)
 			if err != nil {
 				return err
 			}
-			if kind == rig.Hub {
+			if kind == rig.Gateway {
 				base = per
 			}
 		}

@@ -31,10 +31,14 @@ import (
 
 // The servers under test. All of them echo.
 const (
+	Gateway = "gateway" // the whole data plane: gateway, route, integration, with a function that is a Go call
 	Hub     = "hub"     // net/http for the handshake, then conn.Hub
 	Gorilla = "gorilla" // gorilla/websocket with its defaults, a goroutine per connection
 	Coder   = "coder"   // coder/websocket with its defaults, a goroutine per connection
 )
+
+// ours tells what holds its connections in a conn.Hub.
+func ours(kind string) bool { return kind == Hub || kind == Gateway }
 
 // Serve runs a server until standard input ends. It writes its address as one line, and answers every line it reads,
 // after it has collected garbage, with one of its own: the number of goroutines.
@@ -42,7 +46,7 @@ func Serve(kind string, withTLS bool) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var listen net.ListenConfig
-	if kind == Hub {
+	if ours(kind) {
 		listen.KeepAlive = -1 // as Cleat itself does: the hub sets it for the connections that stay
 	}
 	l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -51,7 +55,7 @@ func Serve(kind string, withTLS bool) error {
 	}
 	addr := l.Addr()
 	if withTLS {
-		if l, err = newTLSListener(l, kind == Hub); err != nil {
+		if l, err = newTLSListener(l, ours(kind)); err != nil {
 			return err
 		}
 	}
@@ -104,7 +108,7 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 	return l.server(c), nil
 }
 
-func newTLSListener(l net.Listener, ours bool) (net.Listener, error) {
+func newTLSListener(l net.Listener, held bool) (net.Listener, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -116,7 +120,7 @@ func newTLSListener(l net.Listener, ours bool) (net.Listener, error) {
 	}
 	cfg := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
 	server := func(c net.Conn) *tls.Conn { return tls.Server(c, cfg) }
-	if ours {
+	if held {
 		server = func(c net.Conn) *tls.Conn { return conn.ServerTLS(c, cfg) }
 	}
 	return &tlsListener{l, server}, nil
@@ -126,6 +130,8 @@ func newTLSListener(l net.Listener, ours bool) (net.Listener, error) {
 func handlerOf(ctx context.Context, kind string) (h http.Handler, wait func() error, err error) {
 	none := func() error { return nil }
 	switch kind {
+	case Gateway:
+		return gatewayHandler(ctx)
 	case Hub:
 		return hubHandler(ctx)
 	case Gorilla:

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ type functions struct {
 	calls   []call
 	answers map[string]func(event map[string]any) (awsapi.InvocationResult, error)
 	called  chan struct{} // one value per call, never closed
+
+	fast atomic.Pointer[instant] // when set, answers everything, and nothing is kept
 }
 
 type call struct {
@@ -60,7 +63,10 @@ func (f *functions) returns(name, payload string) {
 	})
 }
 
-func (f *functions) Invoke(_ context.Context, i awsapi.Invocation) (awsapi.InvocationResult, error) {
+func (f *functions) Invoke(ctx context.Context, i awsapi.Invocation) (awsapi.InvocationResult, error) {
+	if fast := f.fast.Load(); fast != nil {
+		return fast.Invoke(ctx, i)
+	}
 	name, err := awsapi.ParseFunctionName(i.Function)
 	if err != nil {
 		return awsapi.InvocationResult{}, err
@@ -81,7 +87,7 @@ func (f *functions) Invoke(_ context.Context, i awsapi.Invocation) (awsapi.Invoc
 }
 
 // await returns the first call of a function, made or still to come.
-func (f *functions) await(t *testing.T, name string) map[string]any {
+func (f *functions) await(t testing.TB, name string) map[string]any {
 	t.Helper()
 	deadline := time.After(5 * time.Second)
 	for {
@@ -161,7 +167,7 @@ type node struct {
 	records   chan gateway.Record
 }
 
-func newTestNode(t *testing.T, a api, limits apigw.Limits) *node {
+func newTestNode(t testing.TB, a api, limits apigw.Limits) *node {
 	t.Helper()
 	n := &node{functions: newFunctions(), records: make(chan gateway.Record, 1000)}
 	g, err := gateway.New(gateway.Options{
@@ -200,7 +206,7 @@ func newTestNode(t *testing.T, a api, limits apigw.Limits) *node {
 	return n
 }
 
-func (n *node) dial(t *testing.T, path string, h http.Header) (*websocket.Conn, *http.Response, error) {
+func (n *node) dial(t testing.TB, path string, h http.Header) (*websocket.Conn, *http.Response, error) {
 	t.Helper()
 	d := websocket.Dialer{HandshakeTimeout: 5 * time.Second}
 	ws, res, err := d.DialContext(t.Context(), "ws://"+n.addr+path, h)
@@ -275,7 +281,7 @@ func TestReplyNotText(t *testing.T) {
 	}
 }
 
-func (n *node) open(t *testing.T) *websocket.Conn {
+func (n *node) open(t testing.TB) *websocket.Conn {
 	t.Helper()
 	ws, _, err := n.dial(t, "/prod", nil)
 	if err != nil {
@@ -306,7 +312,7 @@ func hear(t *testing.T, ws *websocket.Conn) string {
 	return string(b)
 }
 
-func requestContext(t *testing.T, event map[string]any) map[string]any {
+func requestContext(t testing.TB, event map[string]any) map[string]any {
 	t.Helper()
 	rc, ok := event["requestContext"].(map[string]any)
 	if !ok {

@@ -114,7 +114,8 @@ var (
 )
 
 // Load reads the project in path, a folder or the project file itself. The error is a cfn.Faults that holds every fault
-// found, each with its place; the project returned with it has nothing but the warnings.
+// found, each with its place; the project returned with it is what could be made of
+// the rest: for further checks, not to be run.
 //
 // In a folder cleat.yaml comes first. A cleat.yaml that has neither routes nor functions goes on top of the
 // serverless.yml beside it (or the file that its "project" names): limits, remote functions, stage variables.
@@ -124,8 +125,9 @@ func Load(path string, o Options) (*Project, error) {
 
 func (l *loader) run(path string) (*Project, error) {
 	p := l.load(path)
-	if err := l.sorted().Err(); err != nil {
-		return &Project{Warnings: l.warnings}, err
+	err := l.sorted().Err()
+	if p == nil {
+		p = &Project{}
 	}
 	p.Warnings, p.LeftAlone = l.warnings, l.leftAlone
 	for _, name := range l.files {
@@ -135,7 +137,7 @@ func (l *loader) run(path string) (*Project, error) {
 			p.Files = append(p.Files, real)
 		}
 	}
-	return p, nil
+	return p, err
 }
 
 // loader is one reading of a project: where to, and what was found on the way.

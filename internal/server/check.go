@@ -1,7 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -26,23 +28,53 @@ type Report struct {
 // Check reads a project as RunDev does and applies it to a store that nobody serves. It starts no function and no
 // listener. A project with faults is cfn.Faults; the report then has the warnings alone.
 func Check(ctx context.Context, dir string, o project.Options) (Report, error) {
-	p, err := project.Load(dir, o)
+	p, err := load(ctx, dir, o)
 	if err != nil {
 		return Report{Warnings: p.Warnings}, err
 	}
+	outcome, err := rehearse(ctx, p)
+	if err != nil {
+		return Report{Warnings: p.Warnings}, err
+	}
+	return Report{p, outcome, slices.Concat(p.Warnings, outcome.Warnings)}, nil
+}
+
+// load reads a project. When that finds faults, what could be read is applied to a store that nobody serves, so that
+// all faults are told at once, whoever finds them. The project is never nil.
+func load(ctx context.Context, dir string, o project.Options) (*project.Project, error) {
+	p, err := project.Load(dir, o)
+	faults, ok := errors.AsType[cfn.Faults](err)
+	if !ok || p.Template == nil {
+		return p, err
+	}
+	_, err = rehearse(ctx, p)
+	further, _ := errors.AsType[cfn.Faults](err)
+	for _, f := range further {
+		known := slices.ContainsFunc(faults, func(k cfn.Fault) bool {
+			return k.Place.File == f.Place.File && k.Place.Line == f.Place.Line
+		})
+		if !known {
+			faults = append(faults, f)
+		}
+	}
+	slices.SortStableFunc(faults, func(a, b cfn.Fault) int {
+		return cmp.Or(cmp.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Place.Line, b.Place.Line))
+	})
+	return p, faults
+}
+
+// rehearse applies a project to a store that nobody serves.
+func rehearse(ctx context.Context, p *project.Project) (control.Outcome, error) {
 	s := store.New(memory.New())
 	outcome, err := control.New(s).Apply(ctx, stackOf(p))
 	if err != nil {
-		return Report{Warnings: p.Warnings}, err
+		return outcome, err
 	}
 	published, err := s.Published(ctx)
 	if err != nil {
-		return Report{}, fmt.Errorf("read the definitions: %w", err)
+		return outcome, fmt.Errorf("read the definitions: %w", err)
 	}
-	if err := gateway.Compile(published); err != nil {
-		return Report{}, err
-	}
-	return Report{p, outcome, slices.Concat(p.Warnings, outcome.Warnings)}, nil
+	return outcome, gateway.Compile(published)
 }
 
 func stackOf(p *project.Project) control.Stack {

@@ -120,7 +120,7 @@ func RunDev(ctx context.Context, o DevOptions) error {
 	if d.o.Host == "" {
 		d.o.Host = "127.0.0.1"
 	}
-	p, err := project.Load(o.Dir, o.Project)
+	p, err := load(ctx, o.Dir, o.Project)
 	if err != nil {
 		d.warn(p.Warnings)
 		return err
@@ -300,7 +300,7 @@ func (d *dev) changed(files []string) {
 	start := time.Now()
 	r := Reloaded{Files: relative(d.project.Dir, files)}
 	if touches(files, d.project.Files) {
-		p, err := project.Load(d.o.Dir, d.o.Project)
+		p, err := load(context.Background(), d.o.Dir, d.o.Project)
 		if err == nil {
 			r.Outcome, err = d.apply(context.Background(), p)
 		}

@@ -395,7 +395,7 @@ func caFile(t *testing.T, state string) string {
 // A project with faults does not start, and all its faults are told at once.
 func TestRunDevFaults(t *testing.T) {
 	dir := t.TempDir()
-	text := "service: demo\nprovider: {name: aws, runtime: nodejs20.x}\nfunctions:\n  a: {events: [{websocket: $connect}]}\n  b: {handler: h.b, events: [{websocket: {rout: say}}]}\n"
+	text := "service: demo\nprovider: {name: aws, runtime: nodejs20.x}\nfunctions:\n  a: {events: [{websocket: $connect}]}\n  b: {handler: h.b, events: [{websocket: {rout: say}}]}\n  c: {handler: serverless.c, events: [{websocket: {route: $connect, authorizer: b}}]}\n"
 	if err := os.WriteFile(filepath.Join(dir, "serverless.yml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

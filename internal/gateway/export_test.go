@@ -1,0 +1,12 @@
+package gateway
+
+import "cleat/internal/apigw"
+
+// Attachment is what the hub keeps of a connection for the gateway, so that a benchmark can call Message as the hub does.
+func (g *Gateway) Attachment(id apigw.ConnectionID) any {
+	info, err := g.hub.Info(id)
+	if err != nil {
+		return nil
+	}
+	return info.Attachment
+}
