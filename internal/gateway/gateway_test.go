@@ -87,8 +87,8 @@ func (f *functions) Invoke(ctx context.Context, i awsapi.Invocation) (awsapi.Inv
 }
 
 // await returns the first call of a function, made or still to come.
-func (f *functions) await(t testing.TB, name string) map[string]any {
-	t.Helper()
+func (f *functions) await(tb testing.TB, name string) map[string]any {
+	tb.Helper()
 	deadline := time.After(5 * time.Second)
 	for {
 		f.mu.Lock()
@@ -104,7 +104,7 @@ func (f *functions) await(t testing.TB, name string) map[string]any {
 		select {
 		case <-f.called:
 		case <-deadline:
-			t.Fatalf("%s was not called", name)
+			tb.Fatalf("%s was not called", name)
 		}
 	}
 }
@@ -167,8 +167,8 @@ type node struct {
 	records   chan gateway.Record
 }
 
-func newTestNode(t testing.TB, a api, limits apigw.Limits) *node {
-	t.Helper()
+func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
+	tb.Helper()
 	n := &node{functions: newFunctions(), records: make(chan gateway.Record, 1000)}
 	g, err := gateway.New(gateway.Options{
 		Log: slog.New(slog.DiscardHandler), Observe: func(r gateway.Record) { n.records <- r },
@@ -176,15 +176,15 @@ func newTestNode(t testing.TB, a api, limits apigw.Limits) *node {
 		Conn:        conn.Options{Limits: limits},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n.Gateway = g
 	if err := g.Swap(a.published(1)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n.addr = ln.Addr().String()
 	srv := listen.New(ln, listen.Options{Log: slog.New(slog.DiscardHandler), Handler: g})
@@ -193,11 +193,11 @@ func newTestNode(t testing.TB, a api, limits apigw.Limits) *node {
 	running.Go(func() { _ = srv.Run(ctx) })
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	running.Go(func() { _ = g.Run(hubCtx) })
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		end, stop := context.WithTimeout(context.Background(), 5*time.Second)
 		defer stop()
 		if err := g.Shutdown(end); err != nil {
-			t.Errorf("shutdown: %v", err)
+			tb.Errorf("shutdown: %v", err)
 		}
 		cancel()
 		stopHub()
@@ -206,12 +206,12 @@ func newTestNode(t testing.TB, a api, limits apigw.Limits) *node {
 	return n
 }
 
-func (n *node) dial(t testing.TB, path string, h http.Header) (*websocket.Conn, *http.Response, error) {
-	t.Helper()
+func (n *node) dial(tb testing.TB, path string, h http.Header) (*websocket.Conn, *http.Response, error) {
+	tb.Helper()
 	d := websocket.Dialer{HandshakeTimeout: 5 * time.Second}
-	ws, res, err := d.DialContext(t.Context(), "ws://"+n.addr+path, h)
+	ws, res, err := d.DialContext(tb.Context(), "ws://"+n.addr+path, h)
 	if ws != nil {
-		t.Cleanup(func() { _ = ws.Close() })
+		tb.Cleanup(func() { _ = ws.Close() })
 	}
 	return ws, res, err
 }
@@ -281,14 +281,14 @@ func TestReplyNotText(t *testing.T) {
 	}
 }
 
-func (n *node) open(t testing.TB) *websocket.Conn {
-	t.Helper()
-	ws, _, err := n.dial(t, "/prod", nil)
+func (n *node) open(tb testing.TB) *websocket.Conn {
+	tb.Helper()
+	ws, _, err := n.dial(tb, "/prod", nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := ws.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ws
 }
@@ -312,11 +312,11 @@ func hear(t *testing.T, ws *websocket.Conn) string {
 	return string(b)
 }
 
-func requestContext(t testing.TB, event map[string]any) map[string]any {
-	t.Helper()
+func requestContext(tb testing.TB, event map[string]any) map[string]any {
+	tb.Helper()
 	rc, ok := event["requestContext"].(map[string]any)
 	if !ok {
-		t.Fatalf("the event has no requestContext: %v", event)
+		tb.Fatalf("the event has no requestContext: %v", event)
 	}
 	return rc
 }

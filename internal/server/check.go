@@ -42,7 +42,7 @@ func Check(ctx context.Context, dir string, o project.Options) (Report, error) {
 // load reads a project. When that finds faults, what could be read is applied to a store that nobody serves, so that
 // all faults are told at once, whoever finds them. The project is never nil.
 func load(ctx context.Context, dir string, o project.Options) (*project.Project, error) {
-	p, err := project.Load(dir, o)
+	p, err := project.Load(dir, o) //nolint:contextcheck // what it runs has a time limit of its own
 	faults, ok := errors.AsType[cfn.Faults](err)
 	if !ok || p.Template == nil {
 		return p, err
