@@ -1,9 +1,8 @@
 package control
 
 import (
-	"strings"
-
 	"cleat/internal/apigw"
+	"cleat/internal/vtl"
 )
 
 // This file is all that AWS takes and this version refuses. Each refusal is a problem of kind bad request whose text
@@ -56,36 +55,10 @@ func unsupportedIntegrationResponse(r *apigw.IntegrationResponse) problems {
 // literalTemplates refuses templates that are more than literal text.
 func (p *problems) literalTemplates(field string, templates map[string]string) {
 	for _, key := range sortedKeys(templates) {
-		if at := firstDirective(templates[key]); at >= 0 {
-			text, _, _ := strings.Cut(templates[key][at:], "\n")
-			if len(text) > 24 {
-				text = strings.ToValidUTF8(text[:24], "") + "…"
-			}
-			p.notYet(field, "mapping templates that are more than literal text (%q, line %d: %s)", key, 1+strings.Count(templates[key][:at], "\n"), text)
+		if d, found := vtl.FirstDirective(templates[key]); found {
+			p.notYet(field, "mapping templates that are more than literal text (%q, line %d: %s)", key, d.Line, d.Text)
 		}
 	}
-}
-
-// firstDirective returns where a template has its first directive, comment, reference or escape, -1 when it is literal
-// (spec mapping-templates §3).
-func firstDirective(s string) int {
-	for i := range len(s) {
-		if s[i] != '$' && s[i] != '#' {
-			continue
-		}
-		if i+1 == len(s) {
-			if s[i] == '$' {
-				return i // a parse error in Velocity
-			}
-			continue
-		}
-		next := s[i+1]
-		letter := 'a' <= next && next <= 'z' || 'A' <= next && next <= 'Z'
-		if letter || strings.IndexByte("!{_", next) >= 0 || s[i] == '#' && strings.IndexByte("#*[@", next) >= 0 {
-			return i
-		}
-	}
-	return -1
 }
 
 // withoutEffectAPI are the settings of an API that are kept and do nothing yet.

@@ -10,6 +10,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/expr"
+	"cleat/internal/vtl"
 )
 
 // What passthroughBehavior and contentHandlingStrategy may say (spec events-and-integrations §8.1).
@@ -36,41 +37,19 @@ func (l literal) render(*apigw.Event, []byte) ([]byte, error) { return []byte(l)
 
 // parseTemplate compiles a template's text.
 func parseTemplate(text string) (template, error) {
-	if at := firstDirective(text); at >= 0 {
-		line := 1 + strings.Count(text[:at], "\n")
-		return nil, fmt.Errorf("line %d, %q: the mapping template needs the template engine, which this version does not have yet; only literal texts are possible", line, excerpt(text[at:]))
+	if d, found := vtl.FirstDirective(text); found {
+		return nil, fmt.Errorf("line %d, %q: the mapping template needs the template engine, which this version does not have yet; only literal texts are possible", d.Line, d.Text)
 	}
 	return literal(text), nil
 }
 
+// excerpt is the beginning of a text's first line, for a message.
 func excerpt(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
 	if len(s) > 24 {
 		s = strings.ToValidUTF8(s[:24], "") + "…"
 	}
 	return s
-}
-
-// firstDirective returns where a template has its first directive, comment, reference or escape, -1 when it is
-// literal (spec mapping-templates §3).
-func firstDirective(s string) int {
-	for i := range len(s) {
-		if s[i] != '$' && s[i] != '#' {
-			continue
-		}
-		if i+1 == len(s) {
-			if s[i] == '$' {
-				return i // a parse error in Velocity
-			}
-			continue
-		}
-		next := s[i+1]
-		letter := 'a' <= next && next <= 'z' || 'A' <= next && next <= 'Z'
-		if letter || strings.IndexByte("!{_", next) >= 0 || s[i] == '#' && strings.IndexByte("#*[@", next) >= 0 {
-			return i
-		}
-	}
-	return -1
 }
 
 // templates are the request or response templates of one owner, and the rule that picks one of them.
