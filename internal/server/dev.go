@@ -69,14 +69,12 @@ type Reporter interface {
 
 // Started is what a user needs to know to begin.
 type Started struct {
-	Project   *project.Project
-	Outcome   control.Outcome
-	Addr      string // "localhost:3001"
-	Open      bool   // other machines can reach it
-	StateDir  string
-	Took      time.Duration
-	Functions []apigw.Function
-	Tables    []TableStatus
+	Project *project.Project
+	Outcome control.Outcome
+	Addr    string // "localhost:3001"
+	Open    bool   // other machines can reach it
+	Took    time.Duration
+	Tables  []TableStatus
 }
 
 // Reloaded says what a change on disk came to.
@@ -159,7 +157,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	d.apis = outcome.APIs
-	started := Started{Project: d.project, Outcome: outcome, Addr: d.addr, Open: !isLoopback(ln.Addr()), StateDir: d.o.StateDir, Functions: outcome.Functions}
+	started := Started{Project: d.project, Outcome: outcome, Addr: d.addr, Open: !isLoopback(ln.Addr())}
 	started.Tables = d.makeTables(ctx, outcome.Tables)
 	d.listener = listen.New(ln, listen.Options{
 		//nolint:contextcheck // an injected connection has the listener's context
