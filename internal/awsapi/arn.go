@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"cleat/internal/apigw"
 )
 
 // DefaultAccount is the account of everything that Cleat names where the user names none.
@@ -22,11 +20,6 @@ func FunctionARN(region, account, name string) string {
 // LambdaURI is the integration URI of a function's ARN (spec events-and-integrations §1.4).
 func LambdaURI(region, functionARN string) string {
 	return "arn:aws:apigateway:" + region + ":lambda:path/2015-03-31/functions/" + functionARN + "/invocations"
-}
-
-// ExecuteAPIARN is the ARN of one route of a stage, as policies name it (spec control-plane §1.4).
-func ExecuteAPIARN(region, account string, api apigw.APIID, stage, routeKey string) string {
-	return "arn:aws:execute-api:" + region + ":" + account + ":" + string(api) + "/" + stage + "/" + routeKey
 }
 
 // FunctionName is a function named as the Invoke API allows: by name, partial ARN or ARN, with or without a qualifier

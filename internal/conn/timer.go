@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"cleat/internal/frame"
 )
 
 // wheelTick is how precise timers are: none fires early, and none later than this, as long as the node keeps up. AWS
@@ -147,7 +149,8 @@ func (h *Hub) wake(e entry, now int64) {
 		h.cut(e, reasonSilent)
 	case past(max(s.heard, s.pinged), lim.PingInterval):
 		s.pinged = now
-		h.output(e, pingFrame, now)
+		var b [2]byte
+		h.output(e, frame.AppendPing(b[:0]), now)
 	}
 	if s.state != stateFree {
 		h.schedule(e, now)
@@ -157,9 +160,6 @@ func (h *Hub) wake(e entry, now int64) {
 // silentPings is after how many ping intervals without a byte from the client its connection is given up: the first one
 // goes by before a ping, and two leave pings unanswered.
 const silentPings = 3
-
-// pingFrame is a ping without data.
-var pingFrame = []byte{0x89, 0}
 
 // schedule has a connection woken at the earliest time at which wake may have something to do.
 func (h *Hub) schedule(e entry, now int64) {

@@ -18,25 +18,6 @@ func AppendMessage(dst []byte, op Opcode, payload []byte, most int) []byte {
 	return append(dst, payload...)
 }
 
-// MessageSize returns how many bytes AppendMessage will append for a payload of n bytes.
-func MessageSize(n, most int) int {
-	if most <= 0 || n <= most {
-		return n + headerSize(n)
-	}
-	full := (n - 1) / most // frames before the last
-	return n + full*headerSize(most) + headerSize(n-full*most)
-}
-
-func headerSize(n int) int {
-	switch {
-	case n < len16:
-		return 2
-	case n <= 0xffff:
-		return 4
-	}
-	return 10
-}
-
 // AppendPing appends a ping without data.
 func AppendPing(dst []byte) []byte { return AppendHeader(dst, OpPing, true, 0) }
 

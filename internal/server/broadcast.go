@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cleat/internal/gateway"
+	"cleat/internal/listen"
 )
 
 // broadcast hands every event record to whoever listens at GET /_cleat/events, as one JSON object a line. A listener
@@ -15,11 +16,10 @@ import (
 type broadcast struct {
 	mu        sync.Mutex
 	listeners map[*listener]bool // guarded by mu
-	closed    chan struct{}      // closed by close
 }
 
 func newBroadcast() *broadcast {
-	return &broadcast{listeners: map[*listener]bool{}, closed: make(chan struct{})}
+	return &broadcast{listeners: map[*listener]bool{}}
 }
 
 // listener is one open stream.
@@ -46,9 +46,6 @@ func (b *broadcast) send(r gateway.Record) {
 	}
 }
 
-// close ends every stream.
-func (b *broadcast) close() { close(b.closed) }
-
 func (b *broadcast) join() *listener {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,7 +63,7 @@ func (b *broadcast) leave(l *listener) {
 	delete(b.listeners, l)
 }
 
-// serve streams records to one listener until it leaves or close is called.
+// serve streams records to one listener until it leaves or the server begins to end.
 func (b *broadcast) serve(w http.ResponseWriter, r *http.Request) {
 	l := b.join()
 	if l == nil {
@@ -88,7 +85,7 @@ func (b *broadcast) serve(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
-		case <-b.closed:
+		case <-listen.Draining(r):
 			return
 		case rec := <-l.records:
 			if n := l.missed.Swap(0); n > 0 && !write(map[string]int64{"missed": n}) {

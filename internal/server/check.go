@@ -28,26 +28,26 @@ type Report struct {
 // Check reads a project as RunDev does and applies it to a store that nobody serves. It starts no function and no
 // listener. A project with faults is cfn.Faults; the report then has the warnings alone.
 func Check(ctx context.Context, dir string, o project.Options) (Report, error) {
-	p, err := load(ctx, dir, o)
-	if err != nil {
-		return Report{Warnings: p.Warnings}, err
-	}
-	outcome, err := rehearse(ctx, p)
+	p, outcome, err := load(ctx, dir, o)
 	if err != nil {
 		return Report{Warnings: p.Warnings}, err
 	}
 	return Report{p, outcome, slices.Concat(p.Warnings, outcome.Warnings)}, nil
 }
 
-// load reads a project. When that finds faults, what could be read is applied to a store that nobody serves, so that
-// all faults are told at once, whoever finds them. The project is never nil.
-func load(ctx context.Context, dir string, o project.Options) (*project.Project, error) {
+// load reads a project and rehearses it: what passes can be applied, and what does not changes nothing. What could be
+// read of a project with faults is rehearsed too, so that all faults are told at once, whoever finds them. The project
+// is never nil.
+func load(ctx context.Context, dir string, o project.Options) (*project.Project, control.Outcome, error) {
 	p, err := project.Load(dir, o) //nolint:contextcheck // what it runs has a time limit of its own
 	faults, ok := errors.AsType[cfn.Faults](err)
-	if !ok || p.Template == nil {
-		return p, err
+	if err != nil && (!ok || p.Template == nil) {
+		return p, control.Outcome{}, err
 	}
-	_, err = rehearse(ctx, p)
+	outcome, err := rehearse(ctx, p)
+	if len(faults) == 0 {
+		return p, outcome, err
+	}
 	further, _ := errors.AsType[cfn.Faults](err)
 	for _, f := range further {
 		known := slices.ContainsFunc(faults, func(k cfn.Fault) bool {
@@ -60,7 +60,7 @@ func load(ctx context.Context, dir string, o project.Options) (*project.Project,
 	slices.SortStableFunc(faults, func(a, b cfn.Fault) int {
 		return cmp.Or(cmp.Compare(a.Place.File, b.Place.File), cmp.Compare(a.Place.Line, b.Place.Line))
 	})
-	return p, faults
+	return p, outcome, faults
 }
 
 // rehearse applies a project to a store that nobody serves.

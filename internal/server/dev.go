@@ -118,7 +118,7 @@ func RunDev(ctx context.Context, o DevOptions) error {
 	if d.o.Host == "" {
 		d.o.Host = "127.0.0.1"
 	}
-	p, err := load(ctx, o.Dir, o.Project)
+	p, _, err := load(ctx, o.Dir, o.Project)
 	if err != nil {
 		d.warn(p.Warnings)
 		return err
@@ -238,7 +238,6 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 	if err = errors.Join(err, d.node.gateway.Shutdown(drain)); err != nil {
 		d.o.Log.Warn("not every connection ended in order before the deadline", "err", err)
 	}
-	d.events.close()
 	stopServing()
 	select {
 	case err := <-serving:
@@ -263,11 +262,7 @@ func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, e
 			return outcome, fmt.Errorf("take away the definitions of %s: %w", former.Name, err)
 		}
 	}
-	for i := range outcome.Functions {
-		f := &outcome.Functions[i]
-		f.Environment = withDefaults(f.Environment, p.Environment)
-	}
-	if err := d.node.load(ctx, p.Remote, outcome.Functions); err != nil {
+	if err := d.node.load(ctx, p); err != nil {
 		return outcome, err
 	}
 	d.warn(p.Warnings)
@@ -298,7 +293,7 @@ func (d *dev) changed(files []string) {
 	start := time.Now()
 	r := Reloaded{Files: relative(d.project.Dir, files)}
 	if touches(files, d.project.Files) {
-		p, err := load(context.Background(), d.o.Dir, d.o.Project)
+		p, _, err := load(context.Background(), d.o.Dir, d.o.Project)
 		if err == nil {
 			r.Outcome, err = d.apply(context.Background(), p)
 		}

@@ -81,23 +81,31 @@ func (n *node) start() (stop func() error) {
 	}
 }
 
-// load makes the node serve what the store holds now. Functions come before routes, so that no route leads nowhere, and
+// load makes the node serve what the store holds now, with the settings of p that are no definitions: where functions
+// run that do not run here, and what their environment is laid over. Functions come before routes, so that no route leads nowhere, and
 // leave a while after them. It must not be called concurrently.
-func (n *node) load(ctx context.Context, remote []project.RemoteFunction, functions []apigw.Function) error {
-	rules := make([]backend.Rule, 0, len(remote))
-	for _, r := range remote {
+func (n *node) load(ctx context.Context, p *project.Project) error {
+	rules := make([]backend.Rule, 0, len(p.Remote))
+	for _, r := range p.Remote {
 		invoker, err := backend.NewRemoteLambda(ctx, remoteOptions(r))
 		if err != nil {
 			return fmt.Errorf("%s: remote functions %q: %w", r.Place, r.Pattern, err)
 		}
 		rules = append(rules, backend.Rule{Pattern: r.Pattern, Invoker: invoker})
 	}
-	n.functions.Swap(n.withRetired(functions, time.Now()))
-	n.invoker.Swap(rules)
+	functions, err := n.store.Functions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the functions: %w", err)
+	}
+	for i := range functions {
+		functions[i].Environment = withDefaults(functions[i].Environment, p.Environment)
+	}
 	published, err := n.store.Published(ctx)
 	if err != nil {
 		return fmt.Errorf("read the definitions: %w", err)
 	}
+	n.functions.Swap(n.withRetired(functions, time.Now()))
+	n.invoker.Swap(rules)
 	return n.gateway.Swap(published)
 }
 
