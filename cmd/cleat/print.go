@@ -15,7 +15,6 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
 	"cleat/internal/control"
-	"cleat/internal/gateway"
 	"cleat/internal/lambda"
 	"cleat/internal/server"
 )
@@ -182,7 +181,7 @@ func (t *textReporter) Stopping(connections int) {
 func (t *textReporter) now() string { return t.style.dim(time.Now().Format(clock)) }
 
 // Event implements server.Reporter: time, what, connection, route, target, status, milliseconds, bytes, reason.
-func (t *textReporter) Event(r gateway.Record) {
+func (t *textReporter) Event(r *apigw.Record) {
 	var b strings.Builder
 	end := r.Time.Add(r.Duration) // lines stand in the order of their times
 	fmt.Fprintf(&b, "%s  %-11s  %-16s  %s", t.style.dim(end.Format(clock)), r.Operation, shown(r.ConnectionID), t.style.bold(routeText(r)))
@@ -220,7 +219,7 @@ func shown(id apigw.ConnectionID) string {
 	return s
 }
 
-func routeText(r gateway.Record) string {
+func routeText(r *apigw.Record) string {
 	switch {
 	case r.Operation == "disconnect":
 		return strings.TrimSpace(fmt.Sprintf("$disconnect %d %s", r.CloseCode, printable(r.CloseReason)))
@@ -309,7 +308,7 @@ func (j *jsonReporter) Line(l lambda.Line) {
 func (j *jsonReporter) Stopping(connections int) { j.log.Info("stopping", "connections", connections) }
 
 // Event implements server.Reporter.
-func (j *jsonReporter) Event(r gateway.Record) {
+func (j *jsonReporter) Event(r *apigw.Record) {
 	level := slog.LevelInfo
 	if r.Err != nil {
 		level = slog.LevelWarn

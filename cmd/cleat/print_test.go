@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
-	"cleat/internal/gateway"
 	"cleat/internal/lambda"
 )
 
@@ -16,27 +15,27 @@ import (
 func TestTextEvents(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for name, test := range map[string]struct {
-		record gateway.Record
+		record *apigw.Record
 		want   string
 	}{
 		"connect": {
-			gateway.Record{Time: at, Operation: "connect", ConnectionID: "Qyi07eCbtjMCJKw=", RouteKey: "$connect", Target: "hello", Status: 101, Duration: 1500 * time.Microsecond},
+			&apigw.Record{Time: at, Operation: "connect", ConnectionID: "Qyi07eCbtjMCJKw=", RouteKey: "$connect", Target: "hello", Status: 101, Duration: 1500 * time.Microsecond},
 			"03:04:05.001  connect      Qyi07eCbtjMCJKw=  $connect → hello  101  1.5 ms",
 		},
 		"message without a route": {
-			gateway.Record{Time: at, Operation: "message", ConnectionID: "Qyi07eCbtjMCJKw=", Selected: "nope", Status: 403, BytesIn: 17, BytesOut: 90, Err: &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New("no such route")}},
+			&apigw.Record{Time: at, Operation: "message", ConnectionID: "Qyi07eCbtjMCJKw=", Selected: "nope", Status: 403, BytesIn: 17, BytesOut: 90, Err: &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New("no such route")}},
 			`03:04:05.000  message      Qyi07eCbtjMCJKw=  (no route "nope")  403  0.0 ms  17 B in  90 B out  Forbidden: no such route`,
 		},
 		"disconnect": {
-			gateway.Record{Time: at, Operation: "disconnect", ConnectionID: "Qyi07eCbtjMCJKw=", RouteKey: "$disconnect", CloseCode: 4001, CloseReason: "bye\x1b[2J", Status: 200},
+			&apigw.Record{Time: at, Operation: "disconnect", ConnectionID: "Qyi07eCbtjMCJKw=", RouteKey: "$disconnect", CloseCode: 4001, CloseReason: "bye\x1b[2J", Status: 200},
 			"03:04:05.000  disconnect   Qyi07eCbtjMCJKw=  $disconnect 4001 bye\uFFFD[2J  200  0.0 ms",
 		},
 		"gone": {
-			gateway.Record{Time: at, Operation: "post", ConnectionID: "Qyi07eCbtjMCJKw=", Path: "/dev/@connections/Qyi07eCbtjMCJKw%3D", Status: 410, Err: &apigw.Error{Kind: apigw.KindGone, Err: errors.New("the connection is gone")}},
+			&apigw.Record{Time: at, Operation: "post", ConnectionID: "Qyi07eCbtjMCJKw=", Path: "/dev/@connections/Qyi07eCbtjMCJKw%3D", Status: 410, Err: &apigw.Error{Kind: apigw.KindGone, Err: errors.New("the connection is gone")}},
 			"03:04:05.000  post         Qyi07eCbtjMCJKw=  /dev/@connections/Qyi07eCbtjMCJKw%3D  410  0.0 ms  the connection is gone",
 		},
 		"forged ID": {
-			gateway.Record{Time: at, Operation: "post", ConnectionID: apigw.ConnectionID("\x1b[31mX\n03:04:05" + strings.Repeat("y", 100)), Status: 400, Err: &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid"}},
+			&apigw.Record{Time: at, Operation: "post", ConnectionID: apigw.ConnectionID("\x1b[31mX\n03:04:05" + strings.Repeat("y", 100)), Status: 400, Err: &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid"}},
 			"03:04:05.000  post         \uFFFD[31mX\uFFFD03:04:05yyyyyyyyyyyyyyyyyyyyy…    400  0.0 ms  Invalid",
 		},
 	} {

@@ -31,6 +31,12 @@ const (
 	KindFunctionConcurrency // Lambda: TooManyRequestsException
 	KindInvalidContent      // Lambda: InvalidRequestContentException
 	KindHeaderTooLarge      // a handshake head over QuotaHandshakeHeader
+	KindAuthorizerConfig    // a Lambda authorizer answered what no authorizer may: 500 at $connect
+	KindAuthorizerFailure   // a Lambda authorizer failed or could not be called: 500 at $connect
+	KindInvalidSignature    // SigV4: the signature does not match, or its time is off
+	KindIncompleteSignature // SigV4: the authorization is malformed
+	KindUnrecognizedClient  // SigV4: nobody has this access key or session token
+	KindExpiredToken        // SigV4: the session token has expired
 )
 
 // Error is a failure of a known kind. Message is fit for the client's eyes; Err, which is for the log, is not.

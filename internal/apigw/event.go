@@ -50,6 +50,15 @@ type Identity struct {
 	UserAgent string // empty when the client sent none
 	APIKey    string
 	APIKeyID  string
+
+	// What a verified signature tells of the caller (spec events-and-integrations §4); empty without one.
+
+	AccountID      string
+	AccessKey      string
+	Caller         string
+	User           string
+	UserARN        string
+	PrincipalOrgID string
 }
 
 // RequestContext is the request context of one event. It is filled once by gateway and then only read.
@@ -121,6 +130,18 @@ func (c *RequestContext) Lookup(name string) (string, bool) {
 		return present(c.Identity.APIKey)
 	case "identity.apiKeyId":
 		return present(c.Identity.APIKeyID)
+	case "identity.accountId":
+		return present(c.Identity.AccountID)
+	case "identity.accessKey":
+		return present(c.Identity.AccessKey)
+	case "identity.caller":
+		return present(c.Identity.Caller)
+	case "identity.user":
+		return present(c.Identity.User)
+	case "identity.userArn":
+		return present(c.Identity.UserARN)
+	case "identity.principalOrgId":
+		return present(c.Identity.PrincipalOrgID)
 	}
 	if key, ok := strings.CutPrefix(name, "authorizer."); ok {
 		return c.Authorizer.Last(key)

@@ -43,6 +43,12 @@ var answers = map[apigw.Kind]answer{
 	apigw.KindFunctionConcurrency:        {429, "TooManyRequestsException", "Rate Exceeded.", false},
 	apigw.KindInvalidContent:             {400, "InvalidRequestContentException", "Could not parse request body into json", false},
 	apigw.KindHeaderTooLarge:             {431, "BadRequestException", "Request Header Fields Too Large", false},
+	apigw.KindAuthorizerConfig:           {500, "AuthorizerConfigurationException", "", false},
+	apigw.KindAuthorizerFailure:          {500, "AuthorizerConfigurationException", "Internal server error", false},
+	apigw.KindInvalidSignature:           {403, "InvalidSignatureException", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.", false},
+	apigw.KindIncompleteSignature:        {403, "IncompleteSignatureException", "The request signature does not conform to AWS standards.", false},
+	apigw.KindUnrecognizedClient:         {403, "UnrecognizedClientException", "The security token included in the request is invalid.", false},
+	apigw.KindExpiredToken:               {403, "ExpiredTokenException", "The security token included in the request is expired", false},
 }
 
 func answerOf(err error) (answer, string) {

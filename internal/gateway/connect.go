@@ -36,7 +36,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 	rec := record("connect", ev)
 	rec.SourceIP, rec.RouteKey = s.sourceIP.String(), apigw.RouteConnect
 
-	res, err := g.runConnect(r, snap, ev, fields, &rec)
+	res, err := g.runConnect(r, s, snap, ev, fields, rec)
 	if err == nil {
 		err = g.open(w, r, id, upgrade.Key, res.Subprotocol)
 	}
@@ -70,8 +70,9 @@ type refused struct {
 
 func (r *refused) Error() string { return r.reason }
 
-// runConnect calls the $connect integration. Without a $connect route everybody may connect (spec data-plane §2.5).
-func (g *Gateway) runConnect(r *http.Request, snap *snapshot, ev *apigw.Event, fields apigw.Fields, rec *Record) (integration.Result, error) {
+// runConnect decides whether the client may connect and calls the $connect integration. Without a $connect route
+// everybody may connect (spec data-plane §2.5).
+func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, ev *apigw.Event, fields apigw.Fields, rec *apigw.Record) (integration.Result, error) {
 	p, ok := snap.table.Lookup(apigw.RouteConnect)
 	if !ok {
 		return integration.Result{}, nil
@@ -81,12 +82,11 @@ func (g *Gateway) runConnect(r *http.Request, snap *snapshot, ev *apigw.Event, f
 	ev.Headers = connectHeaders(r, fields, ev)
 	ev.Query = queryFields(r.URL.RawQuery)
 	rec.Target = p.target()
-	if missing := missingParameters(&p.route, ev); len(missing) > 0 {
-		return integration.Result{}, &apigw.Error{Kind: apigw.KindBadRequest, Message: "Missing required request parameters: [" + strings.Join(missing, ", ") + "]"}
+	if err := g.admit(r, s, p, ev, rec); err != nil {
+		return integration.Result{}, err
 	}
 	// The integration runs to its end even when the client hangs up meanwhile (spec data-plane §2.3).
-	res, err := p.call(g.stopped, ev)
-	rec.BackendStatus = res.BackendStatus
+	res, err := p.call(g.stopped, ev, rec)
 	if err == nil && (res.Status < 200 || res.Status > 299) {
 		err = refusal(res.Status)
 	}
@@ -215,27 +215,4 @@ func unescape(s string) string {
 		return u
 	}
 	return s
-}
-
-// missingParameters names the required request parameters of $connect that the client left out (spec data-plane §2.9).
-func missingParameters(r *apigw.Route, ev *apigw.Event) []string {
-	var missing []string
-	for key, c := range r.RequestParameters {
-		if !c.Required {
-			continue
-		}
-		found, name := true, ""
-		if n, ok := strings.CutPrefix(key, "route.request.header."); ok {
-			name = n
-			_, found = ev.Headers.LastFold(n)
-		} else if n, ok := strings.CutPrefix(key, "route.request.querystring."); ok {
-			name = n
-			_, found = ev.Query.Last(n)
-		}
-		if !found {
-			missing = append(missing, name)
-		}
-	}
-	slices.Sort(missing)
-	return missing
 }

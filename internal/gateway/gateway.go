@@ -29,7 +29,7 @@ import (
 type Options struct {
 	Log *slog.Logger // required
 	// Observe is told of every event once it is over; it must not block. Nil: nobody is told.
-	Observe func(Record)
+	Observe func(*apigw.Record)
 	// Integration is what integrations need to reach their backends.
 	Integration integration.Dependencies
 	// Conn sets up the hub. Its Log is taken from here when it has none.
@@ -42,7 +42,7 @@ type Options struct {
 // own hub. All methods are safe for concurrent use. Run must be running for connections to be served.
 type Gateway struct {
 	log     *slog.Logger
-	observe func(Record)
+	observe func(*apigw.Record)
 	deps    integration.Dependencies
 	limits  atomic.Pointer[apigw.Limits]
 	hub     *conn.Hub
@@ -62,7 +62,7 @@ func New(o Options) (*Gateway, error) {
 		o.Conn.Log = o.Log
 	}
 	if o.Observe == nil {
-		o.Observe = func(Record) {}
+		o.Observe = func(*apigw.Record) {}
 	}
 	if o.Conn.Limits == (apigw.Limits{}) {
 		o.Conn.Limits = apigw.LimitsAWS()
@@ -151,13 +151,13 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		listen.SetUpgradeHeaders(w.Header())
 	}
 	awsapi.WriteError(w, err, apigw.NewRequestID())
-	g.observe(Record{Time: time.Now(), Operation: "refused", Path: r.URL.EscapedPath(), Status: awsapi.Status(err), Err: err})
+	g.observe(&apigw.Record{Time: time.Now(), Operation: "refused", Path: r.URL.EscapedPath(), Status: awsapi.Status(err), Err: err})
 }
 
 func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target) {
 	start := time.Now()
 	o := g.push.Serve(w, r, target.API, target.Stage, target.Rest)
-	g.observe(Record{
+	g.observe(&apigw.Record{
 		Time: start, Operation: o.Operation, APIID: target.API, Stage: target.Stage, ConnectionID: o.ConnectionID,
 		Path: r.URL.EscapedPath(), Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes, Err: o.Err,
 	})

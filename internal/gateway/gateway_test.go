@@ -164,14 +164,14 @@ type node struct {
 	*gateway.Gateway
 	addr      string
 	functions *functions
-	records   chan gateway.Record
+	records   chan *apigw.Record
 }
 
 func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 	tb.Helper()
-	n := &node{functions: newFunctions(), records: make(chan gateway.Record, 1000)}
+	n := &node{functions: newFunctions(), records: make(chan *apigw.Record, 1000)}
 	g, err := gateway.New(gateway.Options{
-		Log: slog.New(slog.DiscardHandler), Observe: func(r gateway.Record) { n.records <- r },
+		Log: slog.New(slog.DiscardHandler), Observe: func(r *apigw.Record) { n.records <- r },
 		Integration: integration.Dependencies{Functions: n.functions},
 		Conn:        conn.Options{Limits: limits},
 	})

@@ -25,17 +25,17 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	ev := s.event(apigw.EventMessage, id, now, snap.variables)
 	ev.Body, ev.Binary = m.Data, m.Binary
 	ev.Context.MessageID = messageID(id)
+	rec := record("message", ev)
+	rec.BytesIn = len(m.Data)
 	p, selected, err := snap.selectRoute(ev)
 	var res integration.Result
 	if err == nil {
-		ev.Context.RouteKey = p.route.RouteKey
-		res, err = p.call(g.stopped, ev)
+		ev.Context.RouteKey, rec.RouteKey = p.route.RouteKey, p.route.RouteKey
+		res, err = p.call(g.stopped, ev, rec)
 	}
-	rec := record("message", ev)
-	rec.Selected, rec.Target, rec.BytesIn = selected, p.target(), len(m.Data)
-	rec.Status, rec.BackendStatus = res.Status, res.BackendStatus
+	rec.Selected, rec.Target, rec.Status = selected, p.target(), res.Status
 	if err == nil && p.twoWay && res.HasBody {
-		rec.BytesOut = len(res.Body)
+		rec.BytesOut, rec.Reply = len(res.Body), res.Body
 		err = g.reply(id, res.Body)
 	}
 	if err != nil {
@@ -44,7 +44,7 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 		if sendErr := g.hub.Send(id, frame); sendErr != nil {
 			rec.Err = errors.Join(err, fmt.Errorf("send the error frame: %w", sendErr))
 		} else {
-			rec.BytesOut = len(frame)
+			rec.BytesOut, rec.Reply = len(frame), frame
 		}
 	}
 	rec.Duration = time.Since(now)
@@ -65,12 +65,19 @@ func (s *snapshot) selectRoute(ev *apigw.Event) (*plan, string, error) {
 	return nil, value, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("the route selection expression gave %q, which is no route, and there is no $default route", value)}
 }
 
-// call runs the route's integration.
-func (p *plan) call(ctx context.Context, ev *apigw.Event) (integration.Result, error) {
+// call runs the route's integration and notes in rec how that went.
+func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record) (integration.Result, error) {
 	if p.integration == nil {
 		return integration.Result{}, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("route %s has no target integration", p.route.RouteKey)}
 	}
-	return p.integration.Do(ctx, ev)
+	start := time.Now()
+	res, err := p.integration.Do(ctx, ev)
+	rec.BackendStatus = res.BackendStatus
+	rec.Integration = apigw.Step{Taken: true, Status: res.BackendStatus, Latency: time.Since(start), RequestID: res.FunctionRequestID, Error: res.Cause}
+	if err != nil && rec.Integration.Error == "" {
+		rec.Integration.Error = err.Error()
+	}
+	return res, err
 }
 
 // reply sends the answer of a two-way route.
@@ -105,13 +112,13 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 	ev.Context.DisconnectStatusCode, ev.Context.DisconnectReason = reason.Code, reason.Text
 	var res integration.Result
 	var err error
+	rec := record("disconnect", ev)
 	p, ok := snap.table.Lookup(apigw.RouteDisconnect)
 	if ok {
-		ev.Context.RouteKey = apigw.RouteDisconnect
-		res, err = p.call(g.stopped, ev)
+		ev.Context.RouteKey, rec.RouteKey = apigw.RouteDisconnect, apigw.RouteDisconnect
+		res, err = p.call(g.stopped, ev, rec)
 	}
-	rec := record("disconnect", ev)
-	rec.Target, rec.Status, rec.BackendStatus, rec.Err = p.target(), res.Status, res.BackendStatus, err
+	rec.Target, rec.Status, rec.Err = p.target(), res.Status, err
 	if err != nil {
 		rec.Status = awsapi.Status(err)
 	}

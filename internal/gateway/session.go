@@ -18,7 +18,17 @@ type session struct {
 	domainName  unique.Handle[string]
 	userAgent   unique.Handle[string]
 	sourceIP    netip.Addr
-	connectedAt int64 // ms since 1970
+	connectedAt int64  // ms since 1970
+	grant       *grant // nil: the client was let in without more being found out about it
+}
+
+// grant is what admission found out about a client. It stays with the connection and is never looked into again: later
+// changes of authorizers, policies and keys have no effect on an open connection (spec data-plane §3).
+type grant struct {
+	// authorizer is the principal and the context that a Lambda authorizer gave; nil when none ran.
+	authorizer apigw.Fields
+	// identity is what a signature or an API key adds to the caller's identity.
+	identity apigw.Identity
 }
 
 var _ push.Connection = (*session)(nil)
@@ -34,7 +44,7 @@ func (s *session) ConnectedAt() time.Time { return time.UnixMilli(s.connectedAt)
 
 // event begins an event of the connection, with what all events have in common (spec events-and-integrations §1).
 func (s *session) event(t apigw.EventType, id apigw.ConnectionID, now time.Time, variables map[string]string) *apigw.Event {
-	return &apigw.Event{
+	ev := &apigw.Event{
 		Context: apigw.RequestContext{
 			EventType:    t,
 			RequestID:    apigw.NewRequestID(),
@@ -48,13 +58,26 @@ func (s *session) event(t apigw.EventType, id apigw.ConnectionID, now time.Time,
 		},
 		StageVariables: variables,
 	}
+	if s.grant != nil {
+		s.grant.show(ev)
+	}
+	return ev
+}
+
+// show puts what is known of the client into an event's context.
+func (g *grant) show(ev *apigw.Event) {
+	c := &ev.Context
+	ip, agent := c.Identity.SourceIP, c.Identity.UserAgent
+	c.Identity = g.identity
+	c.Identity.SourceIP, c.Identity.UserAgent = ip, agent
+	c.Authorizer = g.authorizer
 }
 
 // record begins the record of an event.
-func record(operation string, ev *apigw.Event) Record {
+func record(operation string, ev *apigw.Event) *apigw.Record {
 	c := &ev.Context
-	return Record{
-		Time: c.RequestTime, Operation: operation, APIID: c.APIID, Stage: c.Stage,
+	return &apigw.Record{
+		Event: ev, Time: c.RequestTime, Operation: operation, APIID: c.APIID, Stage: c.Stage,
 		ConnectionID: c.ConnectionID, RequestID: c.RequestID, RouteKey: c.RouteKey,
 	}
 }

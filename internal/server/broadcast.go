@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"cleat/internal/gateway"
+	"cleat/internal/apigw"
 	"cleat/internal/listen"
 )
 
@@ -24,8 +24,8 @@ func newBroadcast() *broadcast {
 
 // listener is one open stream.
 type listener struct {
-	records chan gateway.Record // never closed
-	missed  atomic.Int64        // records that did not fit
+	records chan Event   // never closed
+	missed  atomic.Int64 // records that did not fit
 }
 
 const (
@@ -34,12 +34,16 @@ const (
 	streamWrite  = 10 * time.Second // for a listener to take one record
 )
 
-func (b *broadcast) send(r gateway.Record) {
+func (b *broadcast) send(r *apigw.Record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(b.listeners) == 0 {
+		return
+	}
+	e := EventOf(r)
 	for l := range b.listeners {
 		select {
-		case l.records <- r:
+		case l.records <- e:
 		default:
 			l.missed.Add(1)
 		}
@@ -52,7 +56,7 @@ func (b *broadcast) join() *listener {
 	if len(b.listeners) >= maxListeners {
 		return nil
 	}
-	l := &listener{records: make(chan gateway.Record, eventQueue)}
+	l := &listener{records: make(chan Event, eventQueue)}
 	b.listeners[l] = true
 	return l
 }
@@ -91,7 +95,7 @@ func (b *broadcast) serve(w http.ResponseWriter, r *http.Request) {
 			if n := l.missed.Swap(0); n > 0 && !write(map[string]int64{"missed": n}) {
 				return
 			}
-			if !write(EventOf(rec)) {
+			if !write(rec) {
 				return
 			}
 		}

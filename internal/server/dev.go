@@ -60,7 +60,7 @@ type Reporter interface {
 	// Warn is called for what is not wrong but worth a line.
 	Warn(cfn.Fault)
 	// Event is called once for every event, when it is over.
-	Event(gateway.Record)
+	Event(*apigw.Record)
 	// Line is called for every line that a function writes.
 	Line(lambda.Line)
 	// Stopping is called when the end has begun, with the number of connections that are being closed.
@@ -315,7 +315,7 @@ func (d *dev) changed(files []string) {
 	d.o.Report.Reloaded(r)
 }
 
-func (d *dev) observe(r gateway.Record) {
+func (d *dev) observe(r *apigw.Record) {
 	d.events.send(r)
 	d.o.Report.Event(r)
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 
+	"cleat/internal/apigw"
 	"cleat/internal/cfn"
-	"cleat/internal/gateway"
 	"cleat/internal/lambda"
 	"cleat/internal/project"
 	"cleat/internal/server"
@@ -40,7 +40,7 @@ type reporter struct {
 	stopping chan int
 
 	mu     sync.Mutex
-	events []gateway.Record
+	events []*apigw.Record
 	lines  []lambda.Line
 }
 
@@ -57,7 +57,7 @@ func (r *reporter) Faults(err error)           { r.faults <- err }
 func (r *reporter) Warn(cfn.Fault)             {}
 func (r *reporter) Stopping(n int)             { r.stopping <- n }
 
-func (r *reporter) Event(e gateway.Record) {
+func (r *reporter) Event(e *apigw.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)
@@ -69,7 +69,7 @@ func (r *reporter) Line(l lambda.Line) {
 	r.lines = append(r.lines, l)
 }
 
-func (r *reporter) has(match func(gateway.Record) bool) bool {
+func (r *reporter) has(match func(*apigw.Record) bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.events, match)
@@ -215,7 +215,7 @@ func TestRunDev(t *testing.T) {
 	if !websocket.IsCloseError(<-read, websocket.CloseGoingAway) {
 		t.Error("the client was not told with 1001")
 	}
-	if !r.has(func(e gateway.Record) bool { return e.Operation == "disconnect" && e.CloseCode == 1001 && e.Err == nil }) {
+	if !r.has(func(e *apigw.Record) bool { return e.Operation == "disconnect" && e.CloseCode == 1001 && e.Err == nil }) {
 		t.Errorf("$disconnect did not end in order: %+v", r.events)
 	}
 	if n := <-r.stopping; n != 1 {
@@ -241,7 +241,7 @@ func TestReloadMoves(t *testing.T) {
 				t.Errorf("the client saw %v, want a close with 1001", err)
 			}
 			deadline := time.Now().Add(20 * time.Second)
-			for !r.has(func(e gateway.Record) bool { return e.Operation == "disconnect" && e.CloseCode == 1001 && e.Err == nil }) {
+			for !r.has(func(e *apigw.Record) bool { return e.Operation == "disconnect" && e.CloseCode == 1001 && e.Err == nil }) {
 				if time.Now().After(deadline) {
 					t.Fatalf("$disconnect was not delivered: %+v", r.events)
 				}

@@ -3,10 +3,10 @@ package server
 import (
 	"time"
 
-	"cleat/internal/gateway"
+	"cleat/internal/apigw"
 )
 
-// Event is a gateway.Record in the form that leaves the process: a line of "cleat dev --log-format json" and of
+// Event is an apigw.Record in the form that leaves the process: a line of "cleat dev --log-format json" and of
 // GET /_cleat/events. Members without a value are left out.
 type Event struct {
 	Time          string  `json:"time"`
@@ -31,7 +31,7 @@ type Event struct {
 }
 
 // EventOf is the outward form of a record.
-func EventOf(r gateway.Record) Event {
+func EventOf(r *apigw.Record) Event {
 	e := Event{
 		Time: r.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Operation: r.Operation, APIID: string(r.APIID), Stage: r.Stage,
 		ConnectionID: string(r.ConnectionID), RequestID: string(r.RequestID), RouteKey: r.RouteKey, Selected: r.Selected,

@@ -1,0 +1,58 @@
+package apigw
+
+import "time"
+
+// Record says how one event went: a connect, a message, a disconnect, a management request or a refusal. It is what the
+// event log, the access and execution logs, the metrics and the meter are made of. Package gateway fills it once the
+// event is over; from then on it is only read.
+type Record struct {
+	Time time.Time
+	// Operation is "connect", "message", "disconnect", a push.Outcome's operation ("post", "get", "delete", "list"), or
+	// "refused" for a request that addressed nothing.
+	Operation    string
+	APIID        APIID
+	Stage        string
+	ConnectionID ConnectionID
+	RequestID    RequestID
+	RouteKey     string // the route that matched; empty when none did
+	Selected     string // what the route selection expression gave, for a message that no route took
+	Target       string // where the route leads, in few words
+	Path         string // of a management request or a refusal
+	SourceIP     string // connects
+	// Status is the HTTP status of a connect or a management request; for messages and disconnects the backend's, or
+	// the status of the error.
+	Status        int
+	BackendStatus int
+	Duration      time.Duration
+	BytesIn       int // of the client's message
+	BytesOut      int // of what was sent to the client: the reply, the error frame, or the push
+	CloseCode     int // disconnects
+	CloseReason   string
+	// Err is why it failed, nil when it did not. Its text is for the log and may name files and causes.
+	Err error
+
+	// Event is what happened, nil for a management request and a refusal. It is shared: never change it, and do not keep
+	// it for longer than the record, for it holds the message.
+	Event *Event
+	// The steps that were taken, in their order; a step that was not taken is zero (spec data-plane §9.1).
+
+	Authenticate Step // the caller's signature was verified
+	Authorizer   Step // the Lambda authorizer was called
+	Authorize    Step // a policy was evaluated
+	Integration  Step // the backend was called
+	// ValidationError says what a model objects to, "[object has missing required properties ([\"price\"])]".
+	ValidationError string
+	// Request is what went to the backend after the mapping and Response what it answered before, where the integration
+	// has such; Reply is what the client was sent. They are for the data trace of the execution log.
+	Request, Response, Reply []byte
+}
+
+// Step is one part of an event's handling.
+type Step struct {
+	Taken   bool
+	Status  int           // as HTTP would say it; for a backend, the status of the call itself
+	Latency time.Duration // zero where nothing was waited for
+	// RequestID is that of the call of a function or a service; empty where there is none.
+	RequestID string
+	Error     string // in words, for the log; empty when the step succeeded
+}

@@ -1,0 +1,47 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+)
+
+// admit decides whether a client may connect, in the order of spec data-plane §2 steps 6 to 9: each check may refuse
+// with its own error. What they find out about the client is kept in the session's grant, and shown in ev, from then on.
+func (g *Gateway) admit(r *http.Request, s *session, p *plan, ev *apigw.Event, rec *apigw.Record) error {
+	return requireParameters(&p.route, ev)
+}
+
+// requireParameters refuses a client that left out a required request parameter of $connect (spec data-plane §2.9,
+// open-questions 42).
+func requireParameters(r *apigw.Route, ev *apigw.Event) error {
+	if missing := missingParameters(r, ev); len(missing) > 0 {
+		return &apigw.Error{Kind: apigw.KindBadRequest, Message: "Missing required request parameters: [" + strings.Join(missing, ", ") + "]"}
+	}
+	return nil
+}
+
+// missingParameters names the required request parameters of $connect that the client left out.
+func missingParameters(r *apigw.Route, ev *apigw.Event) []string {
+	var missing []string
+	for key, c := range r.RequestParameters {
+		if !c.Required {
+			continue
+		}
+		found, name := true, ""
+		if n, ok := strings.CutPrefix(key, "route.request.header."); ok {
+			name = n
+			_, found = ev.Headers.LastFold(n)
+		} else if n, ok := strings.CutPrefix(key, "route.request.querystring."); ok {
+			name = n
+			_, found = ev.Query.Last(n)
+		}
+		if !found {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
