@@ -17,7 +17,7 @@ var floors = [][]string{
 	0: {"internal/apigw", "internal/jsonpath"},
 	1: {"internal/awsapi", "internal/cfn", "internal/frame", "internal/iampolicy", "internal/expr", "internal/vtl", "internal/model", "internal/throttle", "internal/logformat", "internal/config", "internal/testkit"},
 	2: {"internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/localca", "internal/project", "internal/store", "internal/credentials", "internal/usageplan", "internal/cluster", "internal/journal"},
-	3: {"internal/authorizer", "internal/integration", "internal/push", "internal/control", "internal/meter", "internal/accesslog"},
+	3: {"internal/authorizer", "internal/integration", "internal/push", "internal/control", "internal/meter", "internal/eventlog", "internal/metrics"},
 	4: {"internal/gateway", "internal/controlapi", "internal/console"},
 	5: {"internal/server"},
 	6: {"cmd/cleat"},
@@ -25,7 +25,7 @@ var floors = [][]string{
 
 // The planes meet only in store, so neither may import the other's packages.
 var (
-	dataPlane    = []string{"internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/cluster", "internal/journal", "internal/credentials", "internal/usageplan", "internal/authorizer", "internal/integration", "internal/push", "internal/meter", "internal/accesslog", "internal/gateway"}
+	dataPlane    = []string{"internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/cluster", "internal/journal", "internal/credentials", "internal/usageplan", "internal/authorizer", "internal/integration", "internal/push", "internal/meter", "internal/eventlog", "internal/metrics", "internal/gateway"}
 	controlPlane = []string{"internal/control", "internal/controlapi", "internal/console"}
 )
 

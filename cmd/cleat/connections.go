@@ -64,7 +64,11 @@ func (c *connectionsCommand) do(ctx context.Context, method, path string, body i
 // refusal puts an error answer into words.
 func refusal(res *http.Response, body []byte) error {
 	if res.StatusCode == http.StatusGone {
-		return errors.New("410 GoneException: the connection is closed, still connecting, or never was")
+		gone := res.Header.Get("X-Cleat-Gone")
+		if gone == "" {
+			gone = "the connection is closed, still connecting, or never was"
+		}
+		return errors.New("410 GoneException: " + printable(gone))
 	}
 	var said struct{ Message string }
 	text := strings.TrimSpace(string(body))

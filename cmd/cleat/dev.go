@@ -47,6 +47,8 @@ type devCommand struct {
 	LogLevel    string   `enum:"debug,info,warn,error" default:"info" help:"Least level of Cleat's own log: ${enum}."`
 	AllowHost   []string `help:"Further host name to be addressed by, such as host.docker.internal. May be repeated." placeholder:"NAME"`
 	AllowOrigin []string `help:"Origin of a web page that may use the management API, such as http://localhost:5173. May be repeated." placeholder:"URL"`
+	AccessLog   string   `help:"Where access-log lines go: stdout, stderr, a file, a collector's http(s):// or otlp+http(s):// URL." placeholder:"TO"`
+	ExecLog     string   `name:"execution-log" help:"Where the execution log goes; without a level in the project, at INFO." placeholder:"TO"`
 	StateDir    string   `help:"Folder that keeps the local certificate authority. Default: cleat in the user's state folder." placeholder:"DIR"`
 }
 
@@ -96,6 +98,7 @@ func (c *devCommand) Run(p *process) error {
 		Dir: c.Dir, Host: c.Host, Port: c.Port, Project: options, Profile: profile, DynamoDB: c.DynamoDB,
 		StateDir: state, Env: p.env, Log: slog.New(handler), Report: reporter,
 		AllowHosts: c.AllowHost, AllowOrigins: c.AllowOrigin,
+		Logs:     server.LogTargets{Access: c.AccessLog, Execution: c.ExecLog, Stdout: out, Stderr: p.stderr},
 		Upstream: func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) },
 	})
 	return showFaults(p.stderr, err)

@@ -31,6 +31,10 @@ type Record struct {
 	// Err is why it failed, nil when it did not. Its text is for the log and may name files and causes.
 	Err error
 
+	// ErrorMessage is what the client was told of Err, and ResponseType AWS's name for such an answer, as in
+	// "INTEGRATION_FAILURE"; both are empty when the gateway made no error of its own, and when AWS has no name.
+	ErrorMessage, ResponseType string
+
 	// Event is what happened, nil for a management request and a refusal. It is shared: never change it, and do not keep
 	// it for longer than the record, for it holds the message.
 	Event *Event

@@ -38,6 +38,7 @@ func (h *Hub) leave(e entry, r CloseReason) {
 	e.s.state = stateClosing
 	h.stats.open.Add(-1)
 	h.stats.closing.Add(1)
+	h.departed.add(e.n, e.s.key, r.Code, h.now())
 	id, attachment := e.r.id, e.r.attachment
 	e.r.attachment = nil
 	if x := e.r.x; x != nil {

@@ -96,6 +96,7 @@ type Hub struct {
 	flight     flight
 	work       tracker // live slots, and goroutines that work for them
 	jobs       jobPool
+	departed   departed
 	portable   *portable
 	engine     engine // nil: portable only
 	transports []transport
@@ -291,6 +292,7 @@ func (h *Hub) Abandon(id apigw.ConnectionID) {
 		e.s.mu.Unlock()
 	case errors.Is(err, ErrPending):
 		h.stats.pending.Add(-1)
+		h.departed.add(e.n, e.s.key, 0, h.now())
 		h.release(e)
 		e.s.mu.Unlock()
 	}

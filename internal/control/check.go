@@ -9,6 +9,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/expr"
+	"cleat/internal/logformat"
 )
 
 // Bounds of spec control-plane §3 to §11 that are no quotas.
@@ -269,8 +270,10 @@ func (d *draft) putStage(s apigw.Stage, now time.Time) problems {
 	for _, rs := range s.RouteSettings {
 		p.routeSettings("routeSettings", rs)
 	}
-	if s.AccessLogSettings != nil {
-		p.length("accessLogSettings", s.AccessLogSettings.Format, 3<<10)
+	if a := s.AccessLogSettings; a != nil && a.Format != "" {
+		if _, err := logformat.Parse(a.Format); err != nil {
+			p.bad("accessLogSettings", "%v", err)
+		}
 	}
 	s.CreatedDate, s.LastUpdatedDate = now, now
 	if d.before != nil {

@@ -54,7 +54,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 			hangUp(w)
 		}
 	default:
-		rec.Status = awsapi.Status(err)
+		failed(rec, err)
 		g.hub.Abandon(id)
 		awsapi.WriteHandshakeError(w, err, id, ev.Context.RequestID)
 	}

@@ -115,6 +115,9 @@ func (g *Gateway) Directory() listen.Directory { return g.directory.Load() }
 // Connections is the number of open connections.
 func (g *Gateway) Connections() int { return g.hub.Len() }
 
+// Stats are the hub's figures.
+func (g *Gateway) Stats() conn.Stats { return g.hub.Stats() }
+
 // ServeHTTP answers a handshake or a management request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	dir := g.directory.Load()
@@ -151,14 +154,20 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		listen.SetUpgradeHeaders(w.Header())
 	}
 	awsapi.WriteError(w, err, apigw.NewRequestID())
-	g.observe(&apigw.Record{Time: time.Now(), Operation: "refused", Path: r.URL.EscapedPath(), Status: awsapi.Status(err), Err: err})
+	rec := &apigw.Record{Time: time.Now(), Operation: "refused", Path: r.URL.EscapedPath()}
+	failed(rec, err)
+	g.observe(rec)
 }
 
 func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target) {
 	start := time.Now()
 	o := g.push.Serve(w, r, target.API, target.Stage, target.Rest)
-	g.observe(&apigw.Record{
+	rec := &apigw.Record{
 		Time: start, Operation: o.Operation, APIID: target.API, Stage: target.Stage, ConnectionID: o.ConnectionID,
-		Path: r.URL.EscapedPath(), Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes, Err: o.Err,
-	})
+		Path: r.URL.EscapedPath(), Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes,
+	}
+	if o.Err != nil {
+		failed(rec, o.Err)
+	}
+	g.observe(rec)
 }

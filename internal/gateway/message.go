@@ -39,7 +39,10 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 		err = g.reply(id, res.Body)
 	}
 	if err != nil {
-		rec.Status, rec.Err = awsapi.Status(err), err
+		failed(rec, err)
+		if selected == "" && !ev.Binary { // which route was looked for is half of why
+			rec.Selected = snap.table.Explain(ev.Body)
+		}
 		frame := awsapi.ErrorFrame(err, id, ev.Context.RequestID)
 		if sendErr := g.hub.Send(id, frame); sendErr != nil {
 			rec.Err = errors.Join(err, fmt.Errorf("send the error frame: %w", sendErr))
@@ -118,9 +121,9 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 		ev.Context.RouteKey, rec.RouteKey = apigw.RouteDisconnect, apigw.RouteDisconnect
 		res, err = p.call(g.stopped, ev, rec)
 	}
-	rec.Target, rec.Status, rec.Err = p.target(), res.Status, err
+	rec.Target, rec.Status = p.target(), res.Status
 	if err != nil {
-		rec.Status = awsapi.Status(err)
+		failed(rec, err)
 	}
 	rec.CloseCode, rec.CloseReason, rec.Duration = reason.Code, reason.Text, time.Since(now)
 	g.observe(rec)

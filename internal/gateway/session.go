@@ -6,6 +6,7 @@ import (
 	"unique"
 
 	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
 	"cleat/internal/conn"
 	"cleat/internal/push"
 )
@@ -83,3 +84,9 @@ func record(operation string, ev *apigw.Event) *apigw.Record {
 }
 
 var _ conn.Handler = (*Gateway)(nil)
+
+// failed notes in a record an error that the client is told of.
+func failed(rec *apigw.Record, err error) {
+	rec.Err, rec.Status = err, awsapi.Status(err)
+	rec.ErrorMessage, rec.ResponseType = awsapi.Message(err), awsapi.ResponseType(err)
+}

@@ -17,7 +17,7 @@ var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
 		"apiKeySelectionExpression", "routes", "authorizers", "functions", "remoteFunctions", "stageVariables", "throttle",
-		"limits", "connectionHeaders",
+		"limits", "connectionHeaders", "logs",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
@@ -34,6 +34,9 @@ var cleatSettings = map[string][]string{
 	"remoteFunction": {"endpoint", "region", "accessKeyId", "secretAccessKey", "sessionToken"},
 	"throttle":       {"rate", "burst"},
 	"limits":         limitKeys(),
+	"logs":           {"access", "execution"},
+	"accessLog":      {"to", "format", "maxSize", "keep"},
+	"executionLog":   {"to", "level", "dataTrace", "maxSize", "keep"},
 }
 
 // short is a cleat.yaml being read.
@@ -146,6 +149,7 @@ func (s *short) readNode() {
 		s.readRemote(e)
 	}
 	s.p.Remote = s.remotes
+	s.readLogs()
 }
 
 func (l *loader) goodVariable(e cfn.Entry) bool {
@@ -262,6 +266,7 @@ func (s *short) overlay(base string) *Project {
 		return nil
 	}
 	p.Limits, p.ConnectionHeaders, p.Remote = s.p.Limits, s.p.ConnectionHeaders, s.p.Remote
+	p.Logs = s.p.Logs
 	fill(p.Environment, s.p.Environment)
 	resources := p.Template.Get("Resources")
 	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {

@@ -54,6 +54,8 @@ type Project struct {
 	LeftAlone []string
 	// Limits are the limits that cleat.yaml sets.
 	Limits Limits
+	// Logs say where access and execution logs go, as cleat.yaml has it.
+	Logs Logs
 	// ConnectionHeaders says whether HTTP backends get Cleat's own headers (connection ID and the like) on top of AWS's.
 	// True unless cleat.yaml turns it off.
 	ConnectionHeaders bool

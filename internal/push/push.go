@@ -28,6 +28,7 @@ type Hub interface {
 	Disconnect(id apigw.ConnectionID, r conn.CloseReason) error
 	Info(id apigw.ConnectionID) (conn.Info, error)
 	List(after apigw.ConnectionID, most int, keep func(attachment any) bool) ([]conn.Info, bool)
+	Absence(id apigw.ConnectionID) conn.Absence
 }
 
 // Connection is what push must know of a connection's attachment. Package gateway attaches one to each.
@@ -101,6 +102,11 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, api apigw.APIID,
 	o.Status, o.Err = successStatus(o.Operation), err
 	if err != nil {
 		o.Status = awsapi.Status(err)
+		if o.Status == http.StatusGone {
+			gone := h.absence(id, err)
+			w.Header().Set(headerGone, gone)
+			o.Err = fmt.Errorf("%w (%s)", err, gone)
+		}
 		awsapi.WriteError(w, err, apigw.NewRequestID())
 	}
 	return o
@@ -124,7 +130,7 @@ func (h *Handler) find(api apigw.APIID, stage string, id apigw.ConnectionID) (co
 		return conn.Info{}, worded(err)
 	}
 	if c, ok := info.Attachment.(Connection); !ok || !of(c, api, stage) {
-		return conn.Info{}, &apigw.Error{Kind: apigw.KindGone, Err: errors.New("the connection belongs to another API or stage")}
+		return conn.Info{}, &apigw.Error{Kind: apigw.KindGone, Err: errForeign}
 	}
 	return info, nil
 }

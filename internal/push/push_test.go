@@ -34,7 +34,10 @@ type hub struct {
 	sent   map[apigw.ConnectionID]string
 	closed map[apigw.ConnectionID]conn.CloseReason
 	err    error // of Send
+	absent conn.Absence
 }
+
+func (h *hub) Absence(apigw.ConnectionID) conn.Absence { return h.absent }
 
 func (h *hub) Send(id apigw.ConnectionID, payload []byte) error {
 	if h.err == nil {
@@ -292,3 +295,35 @@ type nobody struct{}
 
 func (nobody) Message(apigw.ConnectionID, any, conn.Message)    {}
 func (nobody) Closed(apigw.ConnectionID, any, conn.CloseReason) {}
+
+// A 410 says in a header of ours what became of the connection; its body stays empty as on AWS.
+func TestGoneHeader(t *testing.T) {
+	at := time.Date(2024, 3, 12, 20, 57, 22, 0, time.UTC)
+	for name, test := range map[string]struct {
+		absent conn.Absence
+		other  bool // the ID is another stage's
+		want   string
+	}{
+		"never existed":    {conn.Absence{Presence: conn.PresenceNever}, false, "never-existed"},
+		"not open yet":     {conn.Absence{Presence: conn.PresencePending}, false, "not-open-yet"},
+		"refused":          {conn.Absence{Presence: conn.PresenceRefused, At: at}, false, "refused; at=2024-03-12T20:57:22Z"},
+		"closed":           {conn.Absence{Presence: conn.PresenceClosed, At: at, Code: 1001}, false, "closed; at=2024-03-12T20:57:22Z; code=1001"},
+		"forgotten":        {conn.Absence{Presence: conn.PresenceForgotten}, false, "unknown"},
+		"of another node":  {conn.Absence{Presence: conn.PresenceElsewhere}, false, "other-node"},
+		"on its way out":   {conn.Absence{Presence: conn.PresenceOpen}, false, "closing"},
+		"of another stage": {conn.Absence{Presence: conn.PresenceOpen}, true, "never-existed"},
+	} {
+		h := newTestHub(t, 1)
+		h.absent = test.absent
+		id := h.ids[0]
+		if test.other {
+			id = h.ids[len(h.ids)-1]
+		} else {
+			delete(h.of, id)
+		}
+		w, o := serve(h, http.MethodPost, "/@connections/"+string(id), strings.NewReader("x"))
+		if got := w.Header().Get("X-Cleat-Gone"); w.Code != 410 || got != test.want || w.Body.Len() != 0 || !strings.Contains(o.Err.Error(), test.want) {
+			t.Errorf("%s: got %d, %q, body %q, %v, want %q", name, w.Code, got, w.Body, o.Err, test.want)
+		}
+	}
+}

@@ -46,6 +46,7 @@ type DevOptions struct {
 	AllowHosts, AllowOrigins []string
 	Log                      *slog.Logger
 	Report                   Reporter
+	Logs                     LogTargets
 }
 
 // Reporter is told what goes on, to show it to whoever started Cleat. Its methods are called from many goroutines at
@@ -146,7 +147,11 @@ func (d *dev) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, ignoreClosed(ln.Close())) }()
 	d.addr = userAddr(ln.Addr())
 	limits := d.project.Limits.Apply(d.o.Profile)
-	if d.node, err = newNode(d.nodeOptions(loopbackAddr(ln.Addr()), authority.CertFile(), limits)); err != nil { //nolint:contextcheck // the node outlives ctx: it ends in order, by stop
+	o := d.nodeOptions(loopbackAddr(ln.Addr()), authority.CertFile(), limits)
+	if o.logs, err = d.openLogs(); err != nil {
+		return err
+	}
+	if d.node, err = newNode(o); err != nil { //nolint:contextcheck // the node outlives ctx: it ends in order, by stop
 		return err
 	}
 	stop := d.node.start() //nolint:contextcheck // ends by stop, after ctx
@@ -157,6 +162,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	d.apis = outcome.APIs
+	d.hintLogs(d.node.published)
 	started := Started{Project: d.project, Outcome: outcome, Addr: d.addr, Open: !isLoopback(ln.Addr())}
 	started.Tables = d.makeTables(ctx, outcome.Tables)
 	d.listener = listen.New(ln, listen.Options{
@@ -262,7 +268,7 @@ func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, e
 			return outcome, fmt.Errorf("take away the definitions of %s: %w", former.Name, err)
 		}
 	}
-	if err := d.node.load(ctx, p); err != nil {
+	if err := d.node.load(ctx, p, d.logs(p)); err != nil {
 		return outcome, err
 	}
 	d.warn(p.Warnings)
@@ -305,6 +311,9 @@ func (d *dev) changed(files []string) {
 			d.o.Report.Faults(err)
 			return
 		}
+		if was, is := d.logs(d.project), d.logs(p); was.Access != is.Access || was.Execution != is.Execution {
+			d.warn([]cfn.Fault{{Message: "logs: where they go changes with the next start"}})
+		}
 		d.project, r.Definitions = p, true
 		r.Moved, r.Addr, r.Region = !reflect.DeepEqual(d.apis, r.Outcome.APIs), d.addr, p.Region
 		d.apis = r.Outcome.APIs
@@ -336,7 +345,7 @@ func (d *dev) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /_cleat/events", d.events.serve)
-	mux.Handle("/", d.node.gateway)
+	mux.Handle("/", d.node.withMetrics(d.node.gateway))
 	guard := listen.Guard{Hosts: d.o.AllowHosts, Origins: d.o.AllowOrigins, Directory: d.node.gateway.Directory}
 	proxy := listen.NewProxy(listen.ProxyOptions{
 		Log: d.o.Log, Upstream: d.o.Upstream, Inject: func(c net.Conn) { d.listener.Inject(c) },

@@ -290,6 +290,57 @@ func TestRemoteFunctions(t *testing.T) {
 	}
 }
 
+// Access and execution logs go where the project says, and /metrics has AWS's figures.
+func TestLogsAndMetrics(t *testing.T) {
+	r := start(t, map[string]string{"cleat.yaml": `name: demo
+routes:
+  $default: {mock: {statusCode: 200}}
+logs:
+  access: {to: access.log, format: '$context.eventType $context.routeKey $context.status $context.requestId'}
+  execution: {to: execution.log, level: INFO, dataTrace: on}
+`})
+	ws := r.dial(t)
+	if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for !r.has(func(e *apigw.Record) bool { return e.Operation == "message" }) {
+		if time.Now().After(deadline) {
+			t.Fatal("the message was not handled")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	res, err := http.Get("http://" + r.info.Addr + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"aws_apigateway_message_count_total{", `route="",stage="dev"} 1`, "\ncleat_connections 1\n", "go_goroutines "} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("/metrics lacks %q", want)
+		}
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	access, err := os.ReadFile(filepath.Join(r.dir, "access.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(access)), "\n")
+	if len(lines) != 3 || !strings.HasPrefix(lines[0], "CONNECT - 101 ") || !strings.HasPrefix(lines[1], "MESSAGE $default 200 ") || !strings.HasPrefix(lines[2], "DISCONNECT - 200 ") {
+		t.Errorf("access log:\n%s", access)
+	}
+	execution, err := os.ReadFile(filepath.Join(r.dir, "execution.log"))
+	if err != nil || !strings.Contains(string(execution), "Message: hello") || !strings.Contains(string(execution), "Route: $default") {
+		t.Errorf("execution log: %v\n%s", err, execution)
+	}
+}
+
 // One port: plain and TLS, the management API with its guard, health, the event stream.
 func TestDevPort(t *testing.T) {
 	r := start(t, map[string]string{"cleat.yaml": "name: demo\nroutes:\n  $default: {mock: {statusCode: 200}}\n"})

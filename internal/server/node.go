@@ -10,11 +10,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
 	"cleat/internal/apigw"
 	"cleat/internal/backend"
 	"cleat/internal/control"
+	"cleat/internal/eventlog"
 	"cleat/internal/gateway"
 	"cleat/internal/lambda"
+	"cleat/internal/metrics"
 	"cleat/internal/project"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
@@ -28,9 +33,13 @@ type node struct {
 	functions *lambda.Pool
 	invoker   *backend.Functions
 	gateway   *gateway.Gateway
+	logs      *eventlog.Log
+	metrics   *metrics.Metrics
+	registry  *prometheus.Registry
 
-	current []apigw.Function // what the last load gave; used by load only
-	retired []retired        // what earlier loads took away; used by load only
+	published []store.Published // what the last load gave
+	current   []apigw.Function  // what the last load gave; used by load only
+	retired   []retired         // what earlier loads took away; used by load only
 }
 
 // retired is a function that left the definitions. It can still be called for a while: connections that leave with it
@@ -46,45 +55,68 @@ type nodeOptions struct {
 	log     *slog.Logger
 	lambda  lambda.Options
 	gateway gateway.Options
+	logs    eventlog.Options
 }
 
 func newNode(o nodeOptions) (*node, error) {
-	n := &node{log: o.log, store: store.New(memory.New())}
+	n := &node{log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs)}
 	n.control = control.New(n.store)
+	ended, end := context.WithCancel(context.Background())
+	end() // what runs with it only lets go of what it holds
 	var err error
 	if n.functions, err = lambda.New(o.lambda); err != nil {
-		return nil, fmt.Errorf("set up local functions: %w", err)
+		return nil, errors.Join(fmt.Errorf("set up local functions: %w", err), n.logs.Run(ended))
 	}
 	n.invoker = backend.NewFunctions(n.functions)
 	o.gateway.Integration.Functions = n.invoker
 	o.gateway.Integration.HTTP = backend.NewHTTP(backend.HTTPOptions{MaxBody: o.gateway.Conn.Limits.MessageSize + 1<<10})
-	if n.gateway, err = gateway.New(o.gateway); err != nil {
-		ended, end := context.WithCancel(context.Background())
-		end()
-		return nil, errors.Join(fmt.Errorf("set up the gateway: %w", err), n.functions.Run(ended)) // lets go of what it holds
+	observe := o.gateway.Observe
+	o.gateway.Observe = func(rec *apigw.Record) {
+		n.logs.Observe(rec)
+		n.metrics.Observe(rec)
+		observe(rec)
+	}
+	if err = n.newGateway(o.gateway); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up the gateway: %w", err), n.functions.Run(ended), n.logs.Run(ended))
 	}
 	return n, nil
+}
+
+// newGateway makes the data plane, and the metrics that show it.
+func (n *node) newGateway(o gateway.Options) error {
+	var err error
+	if n.gateway, err = gateway.New(o); err != nil {
+		return err
+	}
+	n.registry = prometheus.NewRegistry()
+	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	n.metrics, err = metrics.New(n.registry, metrics.Options{Connections: n.gateway.Stats, Dropped: n.logs.Dropped})
+	return err
 }
 
 // start runs the node's parts; the function that it returns ends them, gateway first, and waits for them.
 func (n *node) start() (stop func() error) {
 	gatewayCtx, stopGateway := context.WithCancel(context.Background())
 	functionsCtx, stopFunctions := context.WithCancel(context.Background())
-	gatewayDone, functionsDone := make(chan error, 1), make(chan error, 1)
+	logsCtx, stopLogs := context.WithCancel(context.Background())
+	gatewayDone, functionsDone, logsDone := make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	go func() { gatewayDone <- n.gateway.Run(gatewayCtx) }()
 	go func() { functionsDone <- n.functions.Run(functionsCtx) }()
+	go func() { logsDone <- n.logs.Run(logsCtx) }()
 	return func() error {
 		stopGateway()
 		err := <-gatewayDone
 		stopFunctions()
-		return errors.Join(err, <-functionsDone)
+		err = errors.Join(err, <-functionsDone)
+		stopLogs() // last, for the others have something to tell until they end
+		return errors.Join(err, <-logsDone)
 	}
 }
 
 // load makes the node serve what the store holds now, with the settings of p that are no definitions: where functions
 // run that do not run here, and what their environment is laid over. Functions come before routes, so that no route leads nowhere, and
 // leave a while after them. It must not be called concurrently.
-func (n *node) load(ctx context.Context, p *project.Project) error {
+func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) error {
 	rules := make([]backend.Rule, 0, len(p.Remote))
 	for _, r := range p.Remote {
 		invoker, err := backend.NewRemoteLambda(ctx, remoteOptions(r))
@@ -104,9 +136,33 @@ func (n *node) load(ctx context.Context, p *project.Project) error {
 	if err != nil {
 		return fmt.Errorf("read the definitions: %w", err)
 	}
+	if err := n.observeStages(published, logs); err != nil {
+		return err
+	}
 	n.functions.Swap(n.withRetired(functions, time.Now()))
 	n.invoker.Swap(rules)
 	return n.gateway.Swap(published)
+}
+
+// observeStages tells the logs and the metrics of the stages that are served from now on.
+func (n *node) observeStages(published []store.Published, logs project.Logs) error {
+	logged := make([]eventlog.Stage, len(published))
+	measured := make([]metrics.Stage, len(published))
+	for i := range published {
+		p := &published[i]
+		logged[i] = eventlog.Stage{APIID: p.API.APIID, Stage: p.Stage}
+		measured[i] = metrics.Stage{APIID: p.API.APIID, Stage: p.Stage}
+		for j := range p.Deployment.Definition.Routes {
+			measured[i].RouteKeys = append(measured[i].RouteKeys, p.Deployment.Definition.Routes[j].RouteKey)
+		}
+	}
+	err := n.logs.Swap(logged, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DataTrace: logs.DataTrace})
+	if err != nil {
+		return err
+	}
+	n.metrics.Swap(measured)
+	n.published = published
+	return nil
 }
 
 // withRetired adds to the functions of now those that left not long ago.

@@ -1,0 +1,4 @@
+package conn
+
+// MaxDeparted is how many ended connections a Hub remembers.
+const MaxDeparted = maxDeparted

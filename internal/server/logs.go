@@ -1,0 +1,87 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"cleat/internal/cfn"
+	"cleat/internal/eventlog"
+	"cleat/internal/project"
+	"cleat/internal/store"
+)
+
+// LogTargets are where logs go by the command line, in place of what the project says; empty: as the project says.
+type LogTargets struct {
+	Access, Execution string
+	// Stdout and Stderr are what those targets mean.
+	Stdout, Stderr io.Writer
+}
+
+// openLogs opens the outputs of the logs that are wanted.
+func (d *dev) openLogs() (eventlog.Options, error) {
+	o := eventlog.Options{Log: d.o.Log}
+	logs := d.logs(d.project)
+	std := map[string]io.Writer{"stdout": d.o.Logs.Stdout, "stderr": d.o.Logs.Stderr}
+	open := func(t project.LogTarget) (eventlog.Output, error) {
+		if t.To == "" {
+			return nil, nil //nolint:nilnil // no log is wanted
+		}
+		return eventlog.Open(t.To, d.project.Name, std, eventlog.FileOptions{MaxSize: t.MaxSize, Keep: t.Keep})
+	}
+	var err error
+	if o.Access, err = open(logs.Access); err != nil {
+		return o, fmt.Errorf("access log: %w", err)
+	}
+	if o.Execution, err = open(logs.Execution); err != nil {
+		if o.Access != nil {
+			err = errors.Join(err, o.Access.Close())
+		}
+		return o, fmt.Errorf("execution log: %w", err)
+	}
+	return o, nil
+}
+
+// logs are a project's log settings with the command line's on top.
+func (d *dev) logs(p *project.Project) project.Logs {
+	logs := p.Logs
+	if d.o.Logs.Access != "" {
+		logs.Access = project.LogTarget{To: d.o.Logs.Access}
+	}
+	if d.o.Logs.Execution != "" {
+		logs.Execution = project.LogTarget{To: d.o.Logs.Execution}
+		if logs.ExecutionLevel == "" {
+			logs.ExecutionLevel = eventlog.LevelInfo // who asks for it on the command line wants to see it
+		}
+	}
+	return logs
+}
+
+// hintLogs tells of logs that AWS would write and that go nowhere here.
+func (d *dev) hintLogs(published []store.Published) {
+	logs := d.logs(d.project)
+	for i := range published {
+		s := &published[i].Stage
+		if s.AccessLogSettings != nil && s.AccessLogSettings.Format != "" && logs.Access.To == "" {
+			d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("stage %s writes an access log on AWS; here it goes where --access-log says, such as --access-log stdout", s.StageName)})
+		}
+		if r := s.DefaultRouteSettings; r != nil && (r.LoggingLevel == eventlog.LevelInfo || r.LoggingLevel == eventlog.LevelError) && logs.Execution.To == "" {
+			d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("stage %s writes an execution log on AWS; here it goes where --execution-log says, such as --execution-log stderr", s.StageName)})
+		}
+	}
+}
+
+// withMetrics answers GET /metrics ahead of next. A stage may have that name: its handshakes go on to it.
+func (n *node) withMetrics(next http.Handler) http.Handler {
+	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" && r.Method == http.MethodGet && r.Header.Get("Upgrade") == "" {
+			metrics.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
