@@ -166,7 +166,6 @@ func TestResourceFaults(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	tests := map[string]struct{ resource, want string }{
 		"authorizer": {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: $connect, AuthorizationType: CUSTOM, AuthorizerId: !Ref Au}}` + "\n  Au: " + `{Type: "AWS::ApiGatewayV2::Authorizer", Properties: {ApiId: !Ref Api, Name: a, AuthorizerType: REQUEST, AuthorizerUri: "arn:aws:apigateway:r:lambda:path/2015-03-31/functions/f/invocations"}}`, "not supported yet: Lambda authorizers (route $connect)"},
-		"IAM":        {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: $connect, AuthorizationType: AWS_IAM}}`, "not supported yet: AWS_IAM"},
 		"API keys":   {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: $connect, ApiKeyRequired: "true"}}`, "not supported yet: API keys"},
 		"models":     {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: k, RequestModels: {$default: M}}}`, "not supported yet: validation by models"},
 		"services":   {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem"}}`, "not supported yet: integrations with AWS services"},

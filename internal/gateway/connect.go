@@ -145,17 +145,22 @@ func hangUp(w http.ResponseWriter) {
 
 func newSession(r *http.Request, st *stage, fields apigw.Fields, now time.Time) *session {
 	agent, _ := fields.LastFold("User-Agent")
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		peer = netip.AddrPortFrom(netip.IPv4Unspecified(), 0) // a listener without addresses, such as a Unix socket
-	}
 	return &session{
 		stage:       st,
 		domainName:  unique.Make(strings.ToLower(r.Host)),
 		userAgent:   unique.Make(agent),
-		sourceIP:    peer.Addr().Unmap(),
+		sourceIP:    remoteIP(r),
 		connectedAt: now.UnixMilli(),
 	}
+}
+
+// remoteIP is the address that a request came from.
+func remoteIP(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.IPv4Unspecified() // a listener without addresses, such as a Unix socket
+	}
+	return peer.Addr().Unmap()
 }
 
 // connectHeaders are the client's headers as the CONNECT event shows them: without Connection and Upgrade, with those

@@ -65,6 +65,22 @@ func (d *directory) hasStage(name string) bool {
 	return false
 }
 
+// narrow fills in the API and the stage that an address of the management API left open, where there is only one: who may
+// call is decided by their names.
+func (d *directory) narrow(t listen.Target) listen.Target {
+	if t.API == "" && len(d.apis) == 1 {
+		for id := range d.apis {
+			t.API = id
+		}
+	}
+	if stages := d.apis[t.API]; t.Stage == "" && len(stages) == 1 {
+		for name := range stages {
+			t.Stage = name
+		}
+	}
+	return t
+}
+
 // stage returns a stage, nil when there is none or it has no deployment.
 func (d *directory) stage(api apigw.APIID, name string) *stage { return d.apis[api][name] }
 

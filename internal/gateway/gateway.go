@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/authorizer"
 	"cleat/internal/awsapi"
 	"cleat/internal/conn"
 	"cleat/internal/integration"
@@ -47,6 +48,7 @@ type Gateway struct {
 	limits  atomic.Pointer[apigw.Limits]
 	hub     *conn.Hub
 	push    *push.Handler
+	iam     atomic.Pointer[authorizer.IAM]
 
 	directory directoryPointer
 	swapping  sync.Mutex // held by Swap
@@ -76,7 +78,8 @@ func New(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	g.hub = hub
-	g.push = push.New(hub, func() apigw.Limits { return *g.limits.Load() })
+	g.SetIAM(authorizer.NewIAM(authorizer.IAMOptions{Region: o.Integration.Region, Account: o.Integration.Account}))
+	g.push = push.New(hub, func() apigw.Limits { return *g.limits.Load() }, g.authorizePush)
 	return g, nil
 }
 
@@ -132,7 +135,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			g.refuse(w, r, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("no API has a stage %q", target.Stage)})
 			return
 		}
-		g.servePush(w, r, target)
+		g.servePush(w, r, dir.narrow(target))
 		return
 	}
 	stage := dir.stage(target.API, target.Stage)

@@ -196,11 +196,16 @@ func appendContext(dst []byte, c *apigw.RequestContext) []byte {
 		dst = appendMember(dst, `,"apiKeyId":`, c.Identity.APIKeyID)
 		dst = append(dst, ',')
 	}
-	if c.Identity.UserAgent != "" {
-		dst = appendMember(dst, `"userAgent":`, c.Identity.UserAgent)
-		dst = append(dst, ',')
-	}
+	dst = appendKnown(dst, `"principalOrgId":`, c.Identity.PrincipalOrgID)
+	dst = appendKnown(dst, `"userArn":`, c.Identity.UserARN)
+	dst = appendKnown(dst, `"userAgent":`, c.Identity.UserAgent)
+	dst = appendKnown(dst, `"accountId":`, c.Identity.AccountID)
+	dst = appendKnown(dst, `"caller":`, c.Identity.Caller)
 	dst = appendMember(dst, `"sourceIp":`, c.Identity.SourceIP)
+	if c.Identity.AccessKey != "" {
+		dst = appendMember(dst, `,"accessKey":`, c.Identity.AccessKey)
+		dst = appendMember(dst, `,"user":`, c.Identity.User)
+	}
 	dst = appendMember(dst, `},"requestId":`, c.RequestID)
 	dst = appendMember(dst, `,"domainName":`, c.DomainName)
 	dst = appendMember(dst, `,"connectionId":`, c.ConnectionID)
@@ -234,6 +239,14 @@ func appendAuthorizer(dst []byte, c *apigw.RequestContext) []byte {
 
 func appendMember[T ~string](dst []byte, before string, value T) []byte {
 	return appendJSONString(append(dst, before...), string(value))
+}
+
+// appendKnown appends a member and a comma where there is a value.
+func appendKnown(dst []byte, before, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	return append(appendMember(dst, before, value), ',')
 }
 
 func appendMillis(dst []byte, t time.Time) []byte { return strconv.AppendInt(dst, t.UnixMilli(), 10) }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -38,15 +39,36 @@ type Connection interface {
 	ConnectedAt() time.Time
 }
 
+// Call is what a request asks for, for who decides whether it may.
+type Call struct {
+	// API and Stage are those of the connection. They are empty where the address left them open and there is no such
+	// connection, and for the list of all stages.
+	API          apigw.APIID
+	Stage        string
+	ConnectionID apigw.ConnectionID // empty for the list
+	// Body reads the request's body, up to the size of a message; a larger one is an error that is an answer.
+	Body func() ([]byte, error)
+}
+
+// Authorize decides whether a request may go on. Its error is the answer.
+type Authorize func(*http.Request, Call) error
+
 // Handler answers management requests. It is safe for concurrent use.
 type Handler struct {
-	hub    Hub
-	limits func() apigw.Limits
+	hub       Hub
+	limits    func() apigw.Limits
+	authorize Authorize
 }
 
 // New returns a Handler over a hub. limits gives the limits of the moment: MessageSize bounds a POST, and Binary lets a
-// body that is not UTF-8 through as a binary message, which AWS has none of.
-func New(hub Hub, limits func() apigw.Limits) *Handler { return &Handler{hub, limits} }
+// body that is not UTF-8 through as a binary message, which AWS has none of. authorize is asked before anything is done;
+// nil lets everybody do everything.
+func New(hub Hub, limits func() apigw.Limits, authorize Authorize) *Handler {
+	if authorize == nil {
+		authorize = func(*http.Request, Call) error { return nil }
+	}
+	return &Handler{hub, limits, authorize}
+}
 
 // Outcome says what a request came to, for the log.
 type Outcome struct {
@@ -84,20 +106,11 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, api apigw.APIID,
 	switch {
 	case !ok:
 		err = &apigw.Error{Kind: apigw.KindForbidden}
-	case id == "" && r.Method == http.MethodGet:
-		o.Operation = "list"
-		err = h.list(w, r, api, stage)
-	case id == "":
-		err = &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
-	case r.Method == http.MethodPost:
-		o.Bytes, err = h.post(w, r, api, stage, id)
-	case r.Method == http.MethodGet:
-		err = h.get(w, api, stage, id)
-	case r.Method == http.MethodDelete:
-		err = h.remove(w, api, stage, id)
-	default:
+	case !offered(r.Method, id):
 		// AWS answers other methods as it answers unsigned ones (spec management-api §3).
 		err = &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
+	default:
+		err = h.do(w, r, api, stage, &o)
 	}
 	o.Status, o.Err = successStatus(o.Operation), err
 	if err != nil {
@@ -110,6 +123,47 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, api apigw.APIID,
 		awsapi.WriteError(w, err, apigw.NewRequestID())
 	}
 	return o
+}
+
+// offered tells whether the management API has a method: on a connection, or on the list.
+func offered(method string, id apigw.ConnectionID) bool {
+	switch method {
+	case http.MethodGet:
+		return true
+	case http.MethodPost, http.MethodDelete:
+		return id != ""
+	}
+	return false
+}
+
+// do does what the request asks for, if its sender may.
+func (h *Handler) do(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage string, o *Outcome) error {
+	id := o.ConnectionID
+	if id == "" {
+		o.Operation = "list"
+	}
+	body := sync.OnceValues(func() ([]byte, error) { return h.body(r) })
+	call := Call{API: api, Stage: stage, ConnectionID: id, Body: body}
+	if id != "" && (api == "" || stage == "") {
+		if info, err := h.find(api, stage, id); err == nil {
+			c, _ := info.Attachment.(Connection) // find has checked it
+			call.API, call.Stage = c.Stage()
+		}
+	}
+	if err := h.authorize(r, call); err != nil {
+		return err
+	}
+	switch {
+	case id == "":
+		return h.list(w, r, api, stage)
+	case r.Method == http.MethodPost:
+		var err error
+		o.Bytes, err = h.post(w, api, stage, id, body)
+		return err
+	case r.Method == http.MethodDelete:
+		return h.remove(w, api, stage, id)
+	}
+	return h.get(w, api, stage, id)
 }
 
 func successStatus(operation string) int {
@@ -149,28 +203,37 @@ func worded(err error) error {
 }
 
 // post delivers the body as one text message (spec management-api §3.1).
-func (h *Handler) post(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage string, id apigw.ConnectionID) (int, error) {
+func (h *Handler) post(w http.ResponseWriter, api apigw.APIID, stage string, id apigw.ConnectionID, read func() ([]byte, error)) (int, error) {
 	if _, err := h.find(api, stage, id); err != nil {
 		return 0, err
 	}
-	limits := h.limits()
-	if r.ContentLength > int64(limits.MessageSize) {
-		return 0, tooLarge(limits)
+	body, err := read()
+	if err != nil {
+		return 0, err
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limits.MessageSize)+1))
-	switch {
-	case err != nil:
-		return 0, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request body could not be read", Err: err}
-	case len(body) > limits.MessageSize:
-		return 0, tooLarge(limits)
-	}
-	if err := h.send(id, body, limits.Binary); err != nil {
+	if err := h.send(id, body, h.limits().Binary); err != nil {
 		return len(body), err
 	}
 	awsapi.SetRequestIDs(w.Header(), apigw.NewRequestID())
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
 	return len(body), nil
+}
+
+// body reads a request's body, which has at most the size of a message.
+func (h *Handler) body(r *http.Request) ([]byte, error) {
+	limits := h.limits()
+	if r.ContentLength > int64(limits.MessageSize) {
+		return nil, tooLarge(limits)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limits.MessageSize)+1))
+	switch {
+	case err != nil:
+		return nil, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request body could not be read", Err: err}
+	case len(body) > limits.MessageSize:
+		return nil, tooLarge(limits)
+	}
+	return body, nil
 }
 
 func (h *Handler) send(id apigw.ConnectionID, body []byte, binary bool) error {

@@ -104,7 +104,7 @@ func serve(h *hub, method, rest string, body io.Reader) (*httptest.ResponseRecor
 	w := httptest.NewRecorder()
 	path, query, _ := strings.Cut(rest, "?")
 	r := httptest.NewRequest(method, "/prod"+path+"?"+query, body)
-	return w, push.New(h, apigw.LimitsAWS).Serve(w, r, "a1", "prod", path)
+	return w, push.New(h, apigw.LimitsAWS, nil).Serve(w, r, "a1", "prod", path)
 }
 
 func TestPost(t *testing.T) {
@@ -171,7 +171,7 @@ func TestPostBinary(t *testing.T) {
 	for body, want := range map[string]string{"\xff\xfe": "binary:\xff\xfe", "text": "text"} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-		o := push.New(h, apigw.LimitsOpen).Serve(w, r, "a1", "prod", "/@connections/"+string(h.ids[0]))
+		o := push.New(h, apigw.LimitsOpen, nil).Serve(w, r, "a1", "prod", "/@connections/"+string(h.ids[0]))
 		if got := h.sent[h.ids[0]]; o.Status != 200 || got != want {
 			t.Errorf("got %d, sent %q, want %q", o.Status, got, want)
 		}

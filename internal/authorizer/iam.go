@@ -1,0 +1,197 @@
+package authorizer
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
+	"cleat/internal/credentials"
+	"cleat/internal/iampolicy"
+)
+
+// The service in the scope of signatures for APIs (spec events-and-integrations §4), and the action on @connections.
+const (
+	serviceExecuteAPI       = "execute-api"
+	manageConnectionsAction = "execute-api:ManageConnections"
+)
+
+// IAMOptions say whose signatures count.
+type IAMOptions struct {
+	Region  string // that signatures must be scoped to; empty means awsapi.DefaultRegion
+	Account string // that the APIs belong to; empty means awsapi.DefaultAccount
+	// Users are those who may sign. Nil: anybody may; a signature must be there, well-formed and of the hour, but nobody's key
+	// and nobody's policy is looked at, and any region will do.
+	Users *credentials.Set
+	// Management tells that @connections asks for a signature, as on AWS. Otherwise whoever reaches it may use it.
+	Management bool
+}
+
+// IAM verifies signatures and evaluates the policies of those who made them. It is safe for concurrent use; for other
+// options make another.
+type IAM struct {
+	o     IAMOptions
+	sigv4 awsapi.SigV4
+}
+
+// NewIAM returns an IAM.
+func NewIAM(o IAMOptions) *IAM {
+	if o.Region == "" {
+		o.Region = awsapi.DefaultRegion
+	}
+	if o.Account == "" {
+		o.Account = awsapi.DefaultAccount
+	}
+	return &IAM{o: o}
+}
+
+// anybody stands for every signer where no users are known.
+func (i *IAM) anybody() *credentials.User {
+	return &credentials.User{Name: "anybody", Account: i.o.Account, ID: "AIDAANYBODYANYBODYANY", ARN: "arn:" + awsapi.Partition(i.o.Region) + ":iam::" + i.o.Account + ":user/anybody"}
+}
+
+// authenticate finds out who signed a request. Its errors are those of awsapi's verification and of credentials.Set.Lookup.
+func (i *IAM) authenticate(r *awsapi.SignedRequest, now time.Time) (*credentials.User, *awsapi.Signature, error) {
+	claim, err := awsapi.ReadSignature(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	region := i.o.Region
+	if i.o.Users == nil {
+		region = ""
+	}
+	if err := claim.Check(region, serviceExecuteAPI, now); err != nil {
+		return nil, nil, err
+	}
+	if i.o.Users == nil {
+		return i.anybody(), claim, nil
+	}
+	user, key, err := i.o.Users.Lookup(claim.AccessKeyID, claim.SessionToken, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := i.sigv4.Verify(r, claim, key.SecretAccessKey); err != nil {
+		return nil, nil, err
+	}
+	return user, claim, nil
+}
+
+// allowed evaluates the policies of a user; the error, of kind KindAccessDenied, says to the log what decided.
+func (i *IAM) allowed(user *credentials.User, o iampolicy.Origin, action string, resources ...string) error {
+	if i.o.Users == nil {
+		return nil
+	}
+	c := iampolicy.NewContext(o)
+	c.SetPrincipal(iampolicy.Principal{Name: user.Name, ID: user.ID, ARN: user.ARN, Account: user.Account, Type: "User"})
+	result := iampolicy.Evaluate(user.Policies, &iampolicy.Request{Action: action, Resources: resources, Context: c})
+	if result.Decision == iampolicy.Allow {
+		return nil
+	}
+	return &apigw.Error{Kind: apigw.KindAccessDenied, Err: fmt.Errorf("%s may not %s on %s: %v", user.ARN, action, resources[0], result)}
+}
+
+// Connect decides whether a client may connect to a stage whose $connect route has AWS_IAM authorization, and returns what
+// events show of it from then on. What was done is noted in rec. The error is an *apigw.Error of the kinds of signatures, or
+// KindAccessDenied.
+func (i *IAM) Connect(r *awsapi.SignedRequest, o iampolicy.Origin, api apigw.APIID, stage string, rec *apigw.Record) (apigw.Identity, error) {
+	o.Region = i.o.Region
+	user, claim, err := i.authenticate(r, o.Time)
+	rec.Authenticate = stepOf(err)
+	if err != nil {
+		return apigw.Identity{}, err
+	}
+	if user.Account == i.o.Account {
+		err = i.allowed(user, o, awsapi.InvokeAction, awsapi.ExecuteAPIARN(i.o.Region, i.o.Account, api, stage, apigw.RouteConnect))
+	} else {
+		// WebSocket APIs have no resource policy that could let other accounts in (spec events-and-integrations §4).
+		err = &apigw.Error{Kind: apigw.KindAccessDenied, Err: foreign(user, i.o.Account)}
+	}
+	rec.Authorize = stepOf(err)
+	if err != nil {
+		return apigw.Identity{}, err
+	}
+	return apigw.Identity{
+		AccountID: user.Account, AccessKey: claim.AccessKeyID, Caller: user.ID, User: user.ID, UserARN: user.ARN,
+	}, nil
+}
+
+func foreign(user *credentials.User, account string) error {
+	return fmt.Errorf("%s is of another account than the API's, %s", user.ARN, account)
+}
+
+func stepOf(err error) apigw.Step {
+	if err != nil {
+		return apigw.Step{Taken: true, Status: awsapi.Status(err), Error: err.Error()}
+	}
+	return apigw.Step{Taken: true, Status: http.StatusOK}
+}
+
+// Management is a call of @connections.
+type Management struct {
+	// API and Stage are those of the connection, or those addressed. Empty: the address left them open, and the connection is
+	// not there, or all stages are meant.
+	API          apigw.APIID
+	Stage        string
+	Method       string
+	ConnectionID apigw.ConnectionID // empty for the list
+}
+
+// everyStage stands in a resource for an API or stage that was left open. It is no wildcard there: only a pattern that
+// fits any API, or any stage, fits it.
+const everyStage = "*"
+
+// GuardsManagement tells whether @connections asks for signatures at all: where not, there is no need to call Manage.
+func (i *IAM) GuardsManagement() bool { return i.o.Management }
+
+// Manage decides whether a call of @connections may go on (spec management-api §2). Where management is open it always may.
+// The error is an *apigw.Error of the kinds of signatures, KindForbidden for users of another account, or KindAccessDenied
+// with AWS's text.
+func (i *IAM) Manage(r *awsapi.SignedRequest, o iampolicy.Origin, m Management) error {
+	if !i.o.Management {
+		return nil
+	}
+	o.Region = i.o.Region
+	user, _, err := i.authenticate(r, o.Time)
+	switch {
+	case err != nil:
+		return err
+	case user.Account != i.o.Account:
+		return &apigw.Error{Kind: apigw.KindForbidden, Err: foreign(user, i.o.Account)}
+	case m.ConnectionID != "" && (m.API == "" || m.Stage == ""):
+		return nil // there is no such connection: the answer is 410, and no policy could name it
+	}
+	if m.API == "" {
+		m.API = everyStage
+	}
+	if m.Stage == "" {
+		m.Stage = everyStage
+	}
+	names := m.names()
+	resources := make([]string, len(names))
+	for n, name := range names {
+		resources[n] = awsapi.ExecuteAPIARN(i.o.Region, i.o.Account, m.API, m.Stage, name)
+	}
+	err = i.allowed(user, o, manageConnectionsAction, resources...)
+	if e, ok := errors.AsType[*apigw.Error](err); ok {
+		e.Message = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", user.ARN, manageConnectionsAction,
+			awsapi.ExecuteAPIARN(i.o.Region, masked(i.o.Account), m.API, m.Stage, names[len(names)-1]))
+	}
+	return err
+}
+
+// names are the resource's names below its stage: with the connection's ID, and with the literal {connectionId} that AWS's
+// denials show (spec open-questions 41). The list, which AWS has not, has one of its own.
+func (m *Management) names() []string {
+	base := m.Method + "/@connections"
+	if m.ConnectionID == "" {
+		return []string{base}
+	}
+	return []string{base + "/" + string(m.ConnectionID), base + "/{connectionId}"}
+}
+
+// masked is an account as AWS's denials show it (spec management-api §4).
+func masked(account string) string {
+	return "********" + account[max(0, len(account)-4):]
+}

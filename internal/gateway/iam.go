@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+
+	"cleat/internal/apigw"
+	"cleat/internal/authorizer"
+	"cleat/internal/awsapi"
+	"cleat/internal/iampolicy"
+	"cleat/internal/listen"
+	"cleat/internal/push"
+)
+
+// SetIAM changes whose signatures let clients through AWS_IAM routes and let callers use the management API, from the next
+// request on. Open connections stay (spec data-plane §3).
+func (g *Gateway) SetIAM(i *authorizer.IAM) { g.iam.Store(i) }
+
+// checkSignature is AWS_IAM authorization of $connect (spec data-plane §2.6, events-and-integrations §4).
+func (g *Gateway) checkSignature(r *http.Request, s *session, p *plan, ev *apigw.Event, rec *apigw.Record) error {
+	if p.route.AuthorizationType != apigw.AuthorizationIAM {
+		return nil
+	}
+	identity, err := g.iam.Load().Connect(signedRequest(r), origin(r, ev.Context.RequestTime, ev.Context.Identity.SourceIP), s.stage.api, s.stage.name, rec)
+	if err != nil {
+		return err
+	}
+	if s.grant == nil {
+		s.grant = &grant{}
+	}
+	s.grant.identity = identity
+	s.grant.show(ev)
+	return nil
+}
+
+// authorizePush is push's look at who calls (spec management-api §2).
+func (g *Gateway) authorizePush(r *http.Request, c push.Call) error {
+	i := g.iam.Load()
+	if !i.GuardsManagement() {
+		return nil
+	}
+	signed := signedRequest(r)
+	signed.Body = c.Body
+	return i.Manage(signed, origin(r, time.Now(), remoteIP(r).String()), authorizer.Management{
+		API: c.API, Stage: c.Stage, Method: r.Method, ConnectionID: c.ConnectionID,
+	})
+}
+
+// signedRequest is a request as its sender signed it, without its body.
+func signedRequest(r *http.Request) *awsapi.SignedRequest {
+	return &awsapi.SignedRequest{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Headers: listen.Fields(r)}
+}
+
+func origin(r *http.Request, now time.Time, sourceIP string) iampolicy.Origin {
+	return iampolicy.Origin{Time: now, SourceIP: sourceIP, UserAgent: r.UserAgent(), Referer: r.Referer(), TLS: r.TLS != nil}
+}
