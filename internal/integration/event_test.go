@@ -68,6 +68,17 @@ func TestAppendProxyEvent(t *testing.T) {
 				`"multiValueHeaders":{"Host":["a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"],"x-api-key":[""],"X-Forwarded-For":[""],"x-restapi":[""]},` +
 				`"requestContext":{"routeKey":"$disconnect","disconnectStatusCode":1005,"authorizer":{"principalId":"user1"},"eventType":"DISCONNECT",` + headOfContext + `"disconnectReason":"Client-side close frame status not set",` + times + `,"isBase64Encoded":false}`,
 		},
+		"signature": {
+			apigw.EventMessage, func(ev *apigw.Event) {
+				ev.Body = nil
+				ev.Context.Identity = apigw.Identity{
+					SourceIP: "192.0.2.7", UserAgent: "demo/1.0", AccountID: "123456789012", AccessKey: "AKIA", Caller: "AIDA", User: "AIDA",
+					UserARN: "arn:aws:iam::123456789012:user/ann", PrincipalOrgID: "o-1",
+				}
+			},
+			`{"requestContext":{"routeKey":"say","messageId":"W9I-IeqhoAMCFvw=","eventType":"MESSAGE",` + headOfContext +
+				strings.Replace(times, `{"userAgent":"demo/1.0","sourceIp":"192.0.2.7"}`, `{"principalOrgId":"o-1","userArn":"arn:aws:iam::123456789012:user/ann","userAgent":"demo/1.0","accountId":"123456789012","caller":"AIDA","sourceIp":"192.0.2.7","accessKey":"AKIA","user":"AIDA"}`, 1) + `,"body":"","isBase64Encoded":false}`,
+		},
 		"API key": {
 			apigw.EventDisconnect, func(ev *apigw.Event) {
 				ev.Context.Identity = apigw.Identity{SourceIP: "::1", APIKey: "k", APIKeyID: "i"}

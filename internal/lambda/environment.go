@@ -115,6 +115,7 @@ func (p *Pool) workerEnvironment(def apigw.Function, pl *plan, api string) []str
 		"LAMBDA_TASK_ROOT":                def.CodeDir,
 		"PWD":                             def.CodeDir,
 	})
+	p.applyCredentials(e, own)
 	delete(e, "_X_AMZN_TRACE_ID") // set by the runtime for each invocation
 	delete(e, "AWS_EXECUTION_ENV")
 	if pl.language != languageOther {

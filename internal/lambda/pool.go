@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cleat/internal/apigw"
@@ -101,6 +102,8 @@ type Pool struct {
 	stop     chan struct{} // closed when the pool ends
 	queue    int           // maxWaitingBytes, but in tests
 	wg       sync.WaitGroup
+
+	credentials atomic.Pointer[awsapi.Credentials] // nil or zero: the functions find their own
 
 	mu        sync.Mutex // taken before a function's
 	closing   bool

@@ -17,7 +17,7 @@ var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
 		"apiKeySelectionExpression", "routes", "authorizers", "functions", "remoteFunctions", "stageVariables", "throttle",
-		"limits", "connectionHeaders", "logs",
+		"limits", "connectionHeaders", "logs", "users", "managementAuth",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
@@ -32,6 +32,8 @@ var cleatSettings = map[string][]string{
 		"handler", "runtime", "code", "name", "description", "environment", "timeout", "memory", "concurrency",
 	},
 	"remoteFunction": {"endpoint", "region", "accessKeyId", "secretAccessKey", "sessionToken"},
+	"user":           {"account", "accessKeys", "policies"},
+	"accessKey":      {"id", "secret", "sessionToken", "enabled", "expires"},
 	"throttle":       {"rate", "burst"},
 	"limits":         limitKeys(),
 	"logs":           {"access", "execution"},
@@ -149,6 +151,7 @@ func (s *short) readNode() {
 		s.readRemote(e)
 	}
 	s.p.Remote = s.remotes
+	s.readUsers()
 	s.readLogs()
 }
 
@@ -267,6 +270,7 @@ func (s *short) overlay(base string) *Project {
 	}
 	p.Limits, p.ConnectionHeaders, p.Remote = s.p.Limits, s.p.ConnectionHeaders, s.p.Remote
 	p.Logs = s.p.Logs
+	p.Users = s.p.Users
 	fill(p.Environment, s.p.Environment)
 	resources := p.Template.Get("Resources")
 	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {

@@ -146,6 +146,12 @@ func show(p *project.Project, err error) string {
 	for _, r := range p.Remote {
 		fmt.Fprintf(&b, "remote: %s -> %s %s %s\n", r.Pattern, r.Endpoint, r.Region, r.AccessKeyID)
 	}
+	for _, u := range p.Users.List {
+		fmt.Fprintf(&b, "user: %s %s %d policies, keys %+v\n", u.Name, u.Account, len(u.Policies), u.Keys)
+	}
+	if p.Users.Management {
+		b.WriteString("management API: signed\n")
+	}
 	if p.Limits.Profile != "" || len(p.Limits.Overrides) > 0 || !p.ConnectionHeaders {
 		fmt.Fprintf(&b, "limits: %s %+v\nconnection headers: %v\n", p.Limits.Profile, p.Limits.Apply(""), p.ConnectionHeaders)
 	}

@@ -14,8 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
 	"cleat/internal/backend"
 	"cleat/internal/control"
+	"cleat/internal/credentials"
 	"cleat/internal/eventlog"
 	"cleat/internal/gateway"
 	"cleat/internal/lambda"
@@ -36,6 +38,9 @@ type node struct {
 	logs      *eventlog.Log
 	metrics   *metrics.Metrics
 	registry  *prometheus.Registry
+
+	functionEnv  []string           // that functions inherit
+	functionKeys awsapi.Credentials // of this run, for functions that must sign
 
 	published []store.Published // what the last load gave
 	current   []apigw.Function  // what the last load gave; used by load only
@@ -60,6 +65,7 @@ type nodeOptions struct {
 
 func newNode(o nodeOptions) (*node, error) {
 	n := &node{log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs)}
+	n.functionEnv, n.functionKeys = o.lambda.Env, credentials.NewTemporary()
 	n.control = control.New(n.store)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
@@ -139,6 +145,12 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 	if err := n.observeStages(published, logs); err != nil {
 		return err
 	}
+	who, err := identitiesOf(p, n.functionKeys, n.functionEnv)
+	if err != nil {
+		return err
+	}
+	n.gateway.SetIAM(who.iam) // before the routes that ask for it
+	n.functions.SetCredentials(who.functions)
 	n.functions.Swap(n.withRetired(functions, time.Now()))
 	n.invoker.Swap(rules)
 	return n.gateway.Swap(published)
