@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,14 +10,18 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"cleat/internal/awsapi"
 )
 
 // connectionsCommand is the management API from a shell.
 type connectionsCommand struct {
 	Endpoint string `default:"http://localhost:3001" help:"Management endpoint: where Cleat listens, with or without the stage's path." placeholder:"URL"`
+	Region   string `help:"Region to sign for, where signatures are asked for (AWS_REGION, else us-east-1)." placeholder:"REGION"`
 
 	Ls   connectionsLs   `cmd:"" help:"List the live connections."`
 	Get  connectionsGet  `cmd:"" help:"Show one connection."`
@@ -25,22 +30,29 @@ type connectionsCommand struct {
 	Tail connectionsTail `cmd:"" help:"Follow events as they happen, of all connections or one."`
 }
 
-// requestTime bounds one management request.
-const requestTime = 30 * time.Second
+// Bounds of one management request: of its time, and of a message on standard input, of which the endpoint takes less.
+const (
+	requestTime = 30 * time.Second
+	mostInput   = 64 << 20
+)
 
-// request makes one management request below the endpoint and returns the answer's body, which the endpoint bounds.
-func (c *connectionsCommand) request(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTime)
+// request makes one management request below the endpoint and returns the answer's body, which the endpoint bounds. It
+// signs where the endpoint asks for it and the environment has credentials: nobody else gets to see a session token.
+func (c *connectionsCommand) request(p *process, method, path string, body []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, requestTime)
 	defer cancel()
-	res, err := c.do(ctx, method, path, body)
+	res, answer, err := c.exchange(ctx, method, path, body, nil)
+	creds, found := p.credentials()
+	if err == nil && found && res.Header.Get("X-Amzn-Errortype") == "MissingAuthenticationTokenException" {
+		res, answer, err = c.exchange(ctx, method, path, body, func(r *http.Request) {
+			var signer awsapi.SigV4
+			for _, f := range signer.Sign(method, r.URL, nil, body, "execute-api", c.region(p), creds, time.Now()) {
+				r.Header.Set(f.Name, f.Value)
+			}
+		})
+	}
 	if err != nil {
 		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	const most = 16 << 20
-	answer, err := io.ReadAll(io.LimitReader(res.Body, most))
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", c.Endpoint, err)
 	}
 	if res.StatusCode >= http.StatusBadRequest {
 		return nil, refusal(res, answer)
@@ -48,10 +60,50 @@ func (c *connectionsCommand) request(ctx context.Context, method, path string, b
 	return answer, nil
 }
 
-func (c *connectionsCommand) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+// credentials are those of the environment, as AWS's own tools find them there.
+func (p *process) credentials() (creds awsapi.Credentials, found bool) {
+	creds = awsapi.Credentials{
+		AccessKeyID: p.getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: p.getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: p.getenv("AWS_SESSION_TOKEN"),
+	}
+	return creds, creds.AccessKeyID != "" && creds.SecretAccessKey != ""
+}
+
+// getenv is the last value of a variable, "" when it is not set.
+func (p *process) getenv(name string) string {
+	for _, kv := range slices.Backward(p.env) {
+		if value, ok := strings.CutPrefix(kv, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+func (c *connectionsCommand) region(p *process) string {
+	return cmp.Or(c.Region, p.getenv("AWS_REGION"), p.getenv("AWS_DEFAULT_REGION"), awsapi.DefaultRegion)
+}
+
+// exchange makes one request, changed by change where that is not nil, and reads its answer.
+func (c *connectionsCommand) exchange(ctx context.Context, method, path string, body []byte, change func(*http.Request)) (*http.Response, []byte, error) {
+	res, err := c.do(ctx, method, path, bytes.NewReader(body), change)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	const most = 16 << 20
+	answer, err := io.ReadAll(io.LimitReader(res.Body, most))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the answer of %s: %w", c.Endpoint, err)
+	}
+	return res, answer, nil
+}
+
+func (c *connectionsCommand) do(ctx context.Context, method, path string, body io.Reader, change func(*http.Request)) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.Endpoint, "/")+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("--endpoint: %w", err)
+	}
+	if change != nil {
+		change(r)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Do(r)
@@ -107,7 +159,7 @@ func (l *connectionsLs) Run(p *process, c *connectionsCommand) error {
 		if next != "" {
 			query.Set("nextToken", next)
 		}
-		body, err := c.request(p.ctx, http.MethodGet, "/@connections?"+query.Encode(), nil)
+		body, err := c.request(p, http.MethodGet, "/@connections?"+query.Encode(), nil)
 		if err != nil {
 			return err
 		}
@@ -140,7 +192,7 @@ type connectionsGet struct {
 
 // Run shows one connection as the management API does.
 func (g *connectionsGet) Run(p *process, c *connectionsCommand) error {
-	body, err := c.request(p.ctx, http.MethodGet, connectionPath(g.ID), nil)
+	body, err := c.request(p, http.MethodGet, connectionPath(g.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -159,11 +211,14 @@ type connectionsPost struct {
 
 // Run pushes one message.
 func (m *connectionsPost) Run(p *process, c *connectionsCommand) error {
-	var body io.Reader = strings.NewReader(m.Message)
+	body := []byte(m.Message)
 	if m.Message == "-" {
-		body = p.stdin
+		var err error
+		if body, err = io.ReadAll(io.LimitReader(p.stdin, mostInput)); err != nil {
+			return fmt.Errorf("read standard input: %w", err)
+		}
 	}
-	_, err := c.request(p.ctx, http.MethodPost, connectionPath(m.ID), body)
+	_, err := c.request(p, http.MethodPost, connectionPath(m.ID), body)
 	return err
 }
 
@@ -175,7 +230,7 @@ type connectionsRm struct {
 func (r *connectionsRm) Run(p *process, c *connectionsCommand) error {
 	var failed []error
 	for _, id := range r.IDs {
-		if _, err := c.request(p.ctx, http.MethodDelete, connectionPath(id), nil); err != nil {
+		if _, err := c.request(p, http.MethodDelete, connectionPath(id), nil); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", id, err))
 		}
 	}
@@ -193,7 +248,7 @@ func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
 		return fmt.Errorf("--endpoint: %w", err)
 	}
 	root := &connectionsCommand{Endpoint: base.Scheme + "://" + base.Host}
-	res, err := root.do(p.ctx, http.MethodGet, "/_cleat/events", nil)
+	res, err := root.do(p.ctx, http.MethodGet, "/_cleat/events", nil, nil)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,11 @@ func (t *textReporter) Started(s server.Started) {
 	fmt.Fprintf(&b, "\n%s  %s  %s\n", t.style.bold("Cleat"), s.Project.Name, t.style.dim(fmt.Sprintf("stage %s, region %s, ready in %d ms", s.Project.Stage, s.Project.Region, s.Took.Milliseconds())))
 	t.addresses(&b, s.Outcome, s.Addr, s.Project.Region)
 	if s.Open {
-		fmt.Fprintf(&b, "\n  %s\n", t.style.warn("Other machines can reach this address, and need no credentials to connect, push and list."))
+		need := "Other machines can reach this address, and need no credentials to connect, push and list."
+		if s.Project.Users.Management {
+			need = "Other machines can reach this address, and need no credentials to connect but where a route asks for them."
+		}
+		fmt.Fprintf(&b, "\n  %s\n", t.style.warn(need))
 	}
 	if len(s.Outcome.APIs) > 1 {
 		b.WriteString(t.style.dim("\n  Several APIs: address each as ws://" + s.Addr + "/{apiId}/{stage}.\n"))
