@@ -41,10 +41,10 @@ const (
 func (c *connectionsCommand) request(p *process, method, path string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, requestTime)
 	defer cancel()
-	res, answer, err := c.exchange(ctx, method, path, body, nil)
+	got, err := c.exchange(ctx, method, path, body, nil)
 	creds, found := p.credentials()
-	if err == nil && found && res.Header.Get("X-Amzn-Errortype") == "MissingAuthenticationTokenException" {
-		res, answer, err = c.exchange(ctx, method, path, body, func(r *http.Request) {
+	if err == nil && found && got.header.Get("X-Amzn-Errortype") == "MissingAuthenticationTokenException" {
+		got, err = c.exchange(ctx, method, path, body, func(r *http.Request) {
 			var signer awsapi.SigV4
 			for _, f := range signer.Sign(method, r.URL, nil, body, "execute-api", c.region(p), creds, time.Now()) {
 				r.Header.Set(f.Name, f.Value)
@@ -54,10 +54,10 @@ func (c *connectionsCommand) request(p *process, method, path string, body []byt
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode >= http.StatusBadRequest {
-		return nil, refusal(res, answer)
+	if got.status >= http.StatusBadRequest {
+		return nil, got.refusal()
 	}
-	return answer, nil
+	return got.body, nil
 }
 
 // credentials are those of the environment, as AWS's own tools find them there.
@@ -82,19 +82,26 @@ func (c *connectionsCommand) region(p *process) string {
 	return cmp.Or(c.Region, p.getenv("AWS_REGION"), p.getenv("AWS_DEFAULT_REGION"), awsapi.DefaultRegion)
 }
 
+// answer is what an endpoint answered.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
 // exchange makes one request, changed by change where that is not nil, and reads its answer.
-func (c *connectionsCommand) exchange(ctx context.Context, method, path string, body []byte, change func(*http.Request)) (*http.Response, []byte, error) {
+func (c *connectionsCommand) exchange(ctx context.Context, method, path string, body []byte, change func(*http.Request)) (answer, error) {
 	res, err := c.do(ctx, method, path, bytes.NewReader(body), change)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	const most = 16 << 20
-	answer, err := io.ReadAll(io.LimitReader(res.Body, most))
+	got, err := io.ReadAll(io.LimitReader(res.Body, most))
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the answer of %s: %w", c.Endpoint, err)
+		return answer{}, fmt.Errorf("read the answer of %s: %w", c.Endpoint, err)
 	}
-	return res, answer, nil
+	return answer{res.StatusCode, res.Header, got}, nil
 }
 
 func (c *connectionsCommand) do(ctx context.Context, method, path string, body io.Reader, change func(*http.Request)) (*http.Response, error) {
@@ -114,20 +121,20 @@ func (c *connectionsCommand) do(ctx context.Context, method, path string, body i
 }
 
 // refusal puts an error answer into words.
-func refusal(res *http.Response, body []byte) error {
-	if res.StatusCode == http.StatusGone {
-		gone := res.Header.Get("X-Cleat-Gone")
+func (a answer) refusal() error {
+	if a.status == http.StatusGone {
+		gone := a.header.Get("X-Cleat-Gone")
 		if gone == "" {
 			gone = "the connection is closed, still connecting, or never was"
 		}
 		return errors.New("410 GoneException: " + printable(gone))
 	}
 	var said struct{ Message string }
-	text := strings.TrimSpace(string(body))
-	if json.Unmarshal(body, &said) == nil && said.Message != "" { // field names match without regard to case
+	text := strings.TrimSpace(string(a.body))
+	if json.Unmarshal(a.body, &said) == nil && said.Message != "" { // field names match without regard to case
 		text = said.Message
 	}
-	return fmt.Errorf("%d %s: %s", res.StatusCode, res.Header.Get("X-Amzn-Errortype"), printable(text))
+	return fmt.Errorf("%d %s: %s", a.status, a.header.Get("X-Amzn-Errortype"), printable(text))
 }
 
 func connectionPath(id string) string { return "/@connections/" + url.PathEscape(id) }
@@ -255,7 +262,7 @@ func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10)) // what came of it is shown as it is
-		return refusal(res, body)
+		return answer{res.StatusCode, res.Header, body}.refusal()
 	}
 	dec := json.NewDecoder(res.Body)
 	for {

@@ -167,8 +167,8 @@ func appendCanonicalPath(dst []byte, path string) []byte {
 // pair is where a parameter lies in a buffer: name in [start, middle), value in [middle, end).
 type pair struct{ start, middle, end int }
 
-// appendCanonicalQuery sorts a raw query string's parameters and encodes them anew, leaving out those named skip. A
-// parameter without "=" has an empty value. plus is what a raw "+" means: a blank in forms, itself in URIs.
+// appendCanonicalQuery sorts a raw query string's parameters and encodes them anew, leaving out those whose raw name is skip:
+// another spelling of it would be a parameter that nobody signed. A parameter without "=" has an empty value. plus is what a raw "+" means: a blank in forms, itself in URIs.
 func appendCanonicalQuery(dst []byte, raw, skip string, plus byte) []byte {
 	if raw == "" {
 		return dst
@@ -177,18 +177,16 @@ func appendCanonicalQuery(dst []byte, raw, skip string, plus byte) []byte {
 	pairs := room[:0]
 	text := make([]byte, 0, len(raw)+len(raw)/2)
 	for part := range strings.SplitSeq(raw, "&") {
-		if part == "" {
+		name, value, _ := strings.Cut(part, "=")
+		if part == "" || skip != "" && name == skip {
 			continue
 		}
-		name, value, _ := strings.Cut(part, "=")
 		p := pair{start: len(text)}
 		text = appendReencoded(text, name, plus)
 		p.middle = len(text)
 		text = appendReencoded(text, value, plus)
 		p.end = len(text)
-		if skip == "" || string(text[p.start:p.middle]) != skip {
-			pairs = append(pairs, p)
-		}
+		pairs = append(pairs, p)
 	}
 	slices.SortFunc(pairs, func(a, b pair) int {
 		return cmp.Or(

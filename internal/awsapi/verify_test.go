@@ -332,6 +332,7 @@ func TestVerifyQueryRefusals(t *testing.T) {
 		"expires, huge":        {added("X-Amz-Expires=99999999999999999999"), apigw.KindIncompleteSignature, "X-Amz-Expires should be a number"},
 		"expires, added":       {added("X-Amz-Expires=600"), apigw.KindInvalidSignature, "The request signature we calculated"},
 		"parameter added":      {added("admin=1"), apigw.KindInvalidSignature, "The request signature we calculated"},
+		"signature, respelt":   {added("X-Amz-Signatur%65=0"), apigw.KindInvalidSignature, "The request signature we calculated"},
 		"parameter changed":    {func(r *awsapi.SignedRequest) { r.Query = strings.Replace(r.Query, "room=1", "room=2", 1) }, apigw.KindInvalidSignature, "The request signature we calculated"},
 	} {
 		t.Run(name, func(t *testing.T) {

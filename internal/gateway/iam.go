@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"cleat/internal/apigw"
@@ -46,9 +48,15 @@ func (g *Gateway) authorizePush(r *http.Request, c push.Call) error {
 	})
 }
 
-// signedRequest is a request as its sender signed it, without its body.
+// signedRequest is a request as its sender signed it, without its body. The host is the one that the address was read
+// from: a request line with a whole URL in it comes before the Host header, and what was signed for one API must not
+// reach another.
 func signedRequest(r *http.Request) *awsapi.SignedRequest {
-	return &awsapi.SignedRequest{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Headers: listen.Fields(r)}
+	fields := slices.DeleteFunc(listen.Fields(r), func(f apigw.Field) bool { return strings.EqualFold(f.Name, "Host") })
+	return &awsapi.SignedRequest{
+		Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery,
+		Headers: append(fields, apigw.Field{Name: "Host", Value: r.Host}),
+	}
 }
 
 func origin(r *http.Request, now time.Time, sourceIP string) iampolicy.Origin {

@@ -3,7 +3,9 @@ package gateway_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -359,4 +361,39 @@ func TestSetIAM(t *testing.T) {
 	}
 	say(t, ws, "hi")
 	n.functions.await(t, "say")
+}
+
+// What was signed for one host does not get in at another, however the request names it (RFC 9112 section 3.2.2: a whole
+// URL in the request line comes before the Host header).
+func TestSignedForAnotherHost(t *testing.T) {
+	n := newIAMNode(t, testUsers(t))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://zzzzzzzzzz.execute-api.eu-west-1.amazonaws.com/prod/@connections", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v4.NewSigner().SignHTTP(t.Context(), ann, r, hashOf(""), "execute-api", iamRegion, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{
+		"/prod/@connections": "200",
+		"http://zzzzzzzzzz.execute-api.eu-west-1.amazonaws.com/prod/@connections": "200",
+		"http://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/prod/@connections": "403",
+	} {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", n.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, err = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nX-Amz-Date: %s\r\nAuthorization: %s\r\nConnection: close\r\n\r\n", target, r.Host, r.Header.Get("X-Amz-Date"), r.Header.Get("Authorization"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(answer[:min(len(answer), 12)]); got != "HTTP/1.1 "+want {
+			t.Errorf("%s: got %s, want %s", target, answer, want)
+		}
+	}
 }

@@ -143,15 +143,19 @@ func (h *Handler) do(w http.ResponseWriter, r *http.Request, api apigw.APIID, st
 		o.Operation = "list"
 	}
 	body := sync.OnceValues(func() ([]byte, error) { return h.body(r) })
-	call := Call{API: api, Stage: stage, ConnectionID: id, Body: body}
+	var absent error
 	if id != "" && (api == "" || stage == "") {
-		if info, err := h.find(api, stage, id); err == nil {
+		var info conn.Info
+		if info, absent = h.find(api, stage, id); absent == nil {
 			c, _ := info.Attachment.(Connection) // find has checked it
-			call.API, call.Stage = c.Stage()
+			api, stage = c.Stage()
 		}
 	}
-	if err := h.authorize(r, call); err != nil {
+	if err := h.authorize(r, Call{API: api, Stage: stage, ConnectionID: id, Body: body}); err != nil {
 		return err
+	}
+	if absent != nil {
+		return absent // even if it has come meanwhile: what was decided was not about it
 	}
 	switch {
 	case id == "":

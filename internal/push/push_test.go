@@ -327,3 +327,65 @@ func TestGoneHeader(t *testing.T) {
 		}
 	}
 }
+
+// Whoever decides is asked before anything is done, and is told whose connection it is about, even where the address left
+// that open (spec management-api §2).
+func TestAuthorize(t *testing.T) {
+	h := newTestHub(t, 1)
+	id := string(h.ids[0])
+	for name, test := range map[string]struct {
+		method, path string
+		api          apigw.APIID
+		stage        string
+		want         push.Call
+		asked        bool
+	}{
+		"post":                {"POST", "/@connections/" + id, "a1", "prod", push.Call{API: "a1", Stage: "prod", ConnectionID: h.ids[0]}, true},
+		"get, all left open":  {"GET", "/@connections/" + id, "", "", push.Call{API: "a1", Stage: "prod", ConnectionID: h.ids[0]}, true},
+		"API left open":       {"DELETE", "/@connections/" + id, "", "prod", push.Call{API: "a1", Stage: "prod", ConnectionID: h.ids[0]}, true},
+		"of another stage":    {"GET", "/@connections/" + id, "a1", "dev", push.Call{API: "a1", Stage: "dev", ConnectionID: h.ids[0]}, true},
+		"gone, all left open": {"GET", "/@connections/AAAAAAAAAAAAAAA=", "", "", push.Call{ConnectionID: "AAAAAAAAAAAAAAA="}, true},
+		"list":                {"GET", "/@connections", "a1", "", push.Call{API: "a1"}, true},
+		"no such method":      {"PUT", "/@connections/" + id, "a1", "prod", push.Call{}, false},
+		"no such path":        {"GET", "/@connection", "a1", "prod", push.Call{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got push.Call
+			var body []byte
+			asked := false
+			handler := push.New(h, apigw.LimitsAWS, func(_ *http.Request, c push.Call) error {
+				body, _ = c.Body()
+				got, asked = c, true
+				return &apigw.Error{Kind: apigw.KindAccessDenied}
+			})
+			w := httptest.NewRecorder()
+			o := handler.Serve(w, httptest.NewRequest(test.method, "/x", strings.NewReader("hello")), test.api, test.stage, test.path)
+			if asked != test.asked || got.API != test.want.API || got.Stage != test.want.Stage || got.ConnectionID != test.want.ConnectionID {
+				t.Errorf("asked %v about %+v, want %v about %+v", asked, got, test.asked, test.want)
+			}
+			if asked && (string(body) != "hello" || w.Code != 403 || o.Err == nil) {
+				t.Errorf("got body %q, %d, %v", body, w.Code, o.Err)
+			}
+		})
+	}
+	if len(h.sent)+len(h.closed) > 0 {
+		t.Errorf("something was done all the same: %v %v", h.sent, h.closed)
+	}
+}
+
+// A connection that was not there when it was decided is not there, even if it has come meanwhile.
+func TestAuthorizeRace(t *testing.T) {
+	h := newTestHub(t, 1)
+	id := h.ids[0]
+	c := h.of[id]
+	delete(h.of, id)
+	handler := push.New(h, apigw.LimitsAWS, func(*http.Request, push.Call) error {
+		h.of[id] = c
+		return nil
+	})
+	w := httptest.NewRecorder()
+	handler.Serve(w, httptest.NewRequest("POST", "/x", strings.NewReader("hello")), "", "", "/@connections/"+string(id))
+	if w.Code != 410 || len(h.sent) > 0 {
+		t.Errorf("got %d, sent %v", w.Code, h.sent)
+	}
+}
