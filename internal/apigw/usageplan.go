@@ -41,10 +41,19 @@ type ThrottleSettings struct {
 	RateLimit  float64 `json:"rateLimit,omitempty"`
 }
 
+// Rates returns what a bucket of these settings is made of. A burst alone has the account's rate; a rate alone is for
+// the bucket to make sense of.
+func (t ThrottleSettings) Rates() (rate float64, burst int) {
+	if t.RateLimit == 0 && t.BurstLimit > 0 {
+		return QuotaRequestRate, t.BurstLimit
+	}
+	return t.RateLimit, t.BurstLimit
+}
+
 // QuotaPeriod is the time after which a quota begins anew.
 type QuotaPeriod string
 
-// The periods, in UTC. A week begins on Sunday.
+// The periods, in UTC. A week begins on Sunday, a month on its first day.
 const (
 	QuotaDay   QuotaPeriod = "DAY"
 	QuotaWeek  QuotaPeriod = "WEEK"
@@ -54,7 +63,8 @@ const (
 // QuotaSettings are how many requests a key may make in a period.
 type QuotaSettings struct {
 	Limit int `json:"limit"`
-	// Offset is how many requests count as used at the beginning of the first period of a key.
+	// Offset is the day on which a week or month begins, counted from zero: 1 makes weeks begin on Monday. AWS's reference
+	// also calls it a number of requests; what AWS accepts (0 to 6, 0 to 27) only fits days.
 	Offset int         `json:"offset,omitempty"`
 	Period QuotaPeriod `json:"period"`
 }

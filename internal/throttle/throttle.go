@@ -39,6 +39,7 @@ func New(rate float64, burst int) *Bucket {
 	}
 	b.token = int64(min(float64(time.Second)/rate, maxCapacity))
 	b.capacity = int64(min(float64(b.token)*float64(burst), maxCapacity))
+	b.full.Store(math.MinInt64)
 	return b
 }
 
