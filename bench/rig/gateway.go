@@ -32,8 +32,10 @@ func (echoFunction) Invoke(_ context.Context, call awsapi.Invocation) (awsapi.In
 // gatewayHandler is the data plane with one API whose $default route is two-way.
 func gatewayHandler(ctx context.Context) (http.Handler, func() error, error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	limits := apigw.LimitsAWS()
+	limits.ConnectRate, limits.RequestRate = 0, 0 // what is measured is how many there can be
 	g, err := gateway.New(gateway.Options{
-		Log: log, Conn: conn.Options{Limits: apigw.LimitsAWS()},
+		Log: log, Conn: conn.Options{Limits: limits},
 		Integration: integration.Dependencies{Functions: echoFunction{}, Region: awsapi.DefaultRegion, Account: awsapi.DefaultAccount},
 	})
 	if err != nil {

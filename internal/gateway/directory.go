@@ -10,10 +10,12 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/conn"
+	"cleat/internal/expr"
 	"cleat/internal/integration"
 	"cleat/internal/listen"
 	"cleat/internal/route"
 	"cleat/internal/store"
+	"cleat/internal/throttle"
 )
 
 // directory is every stage that this node serves. It is immutable; Swap puts another in its place.
@@ -88,6 +90,8 @@ type plan struct {
 	route       apigw.Route
 	integration *integration.Plan // nil for a route without a target (spec open-questions 34)
 	twoWay      bool              // a RouteResponse for $default exists (spec data-plane §5)
+	apiKey      *expr.Expression  // finds the API key of a route that needs one; nil: it needs none
+	throttle    *throttle.Bucket  // of the stage's settings; nil: none
 }
 
 func (p *plan) target() string {
@@ -131,6 +135,7 @@ func (g *Gateway) Swap(serving store.Serving) error {
 			continue
 		}
 		to.revision = revision
+		to.setThrottles(&p.Stage, p.Deployment.Definition.Routes, s.snapshot.Load())
 		changes = append(changes, change{s, to})
 	}
 	if len(faults) > 0 {
@@ -139,6 +144,7 @@ func (g *Gateway) Swap(serving store.Serving) error {
 	for _, c := range changes {
 		c.stage.snapshot.Store(c.to)
 	}
+	g.plans.Swap(serving.APIKeys, serving.UsagePlans, serving.UsagePlanKeys)
 	g.directory.Store(next)
 	g.closeRemoved(old, next)
 	return nil
@@ -213,6 +219,12 @@ func compile(def *apigw.Definition, variables map[string]string, deps integratio
 		})}
 		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
 			p.integration = integrations[id]
+		}
+		if r.APIKeyRequired {
+			var err error
+			if p.apiKey, err = apiKeyExpression(def); err != nil {
+				faults = append(faults, fmt.Errorf("API key selection expression: %w", err))
+			}
 		}
 		routes[r.RouteKey] = p
 	}

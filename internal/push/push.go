@@ -54,6 +54,7 @@ type Outcome struct {
 	ConnectionID apigw.ConnectionID
 	Status       int
 	Bytes        int   // of the pushed message
+	Binary       bool  // the pushed message went as a binary one
 	Err          error // nil when the request succeeded
 }
 
@@ -75,6 +76,13 @@ func Split(rest string) (id apigw.ConnectionID, ok bool) {
 	return apigw.ConnectionID(path[1:]), true
 }
 
+// Refuse answers a request that may not go on, for a reason that was found before it came here. rest is as in Serve.
+func Refuse(w http.ResponseWriter, r *http.Request, rest string, err error) Outcome {
+	id, _ := Split(rest)
+	awsapi.WriteError(w, err, apigw.NewRequestID())
+	return Outcome{Operation: strings.ToLower(r.Method), ConnectionID: id, Status: awsapi.Status(err), Err: err}
+}
+
 // Serve answers one request for a stage. rest is the escaped path below the stage, "/@connections/…". An empty api
 // or stage is one that the address left open: the connection ID tells it (design: addresses).
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage, rest string) Outcome {
@@ -90,7 +98,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, api apigw.APIID,
 	case id == "":
 		err = &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
 	case r.Method == http.MethodPost:
-		o.Bytes, err = h.post(w, r, api, stage, id)
+		o.Bytes, o.Binary, err = h.post(w, r, api, stage, id)
 	case r.Method == http.MethodGet:
 		err = h.get(w, api, stage, id)
 	case r.Method == http.MethodDelete:
@@ -148,38 +156,39 @@ func worded(err error) error {
 	return err // the hub's other errors have their kinds: 410 for a connection that is gone or still pending
 }
 
-// post delivers the body as one text message (spec management-api §3.1).
-func (h *Handler) post(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage string, id apigw.ConnectionID) (int, error) {
+// post delivers the body as one message, a text unless limits allow others (spec management-api §3.1).
+func (h *Handler) post(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage string, id apigw.ConnectionID) (bytes int, binary bool, err error) {
 	if _, err := h.find(api, stage, id); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	limits := h.limits()
 	if r.ContentLength > int64(limits.MessageSize) {
-		return 0, tooLarge(limits)
+		return 0, false, tooLarge(limits)
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limits.MessageSize)+1))
 	switch {
 	case err != nil:
-		return 0, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request body could not be read", Err: err}
+		return 0, false, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request body could not be read", Err: err}
 	case len(body) > limits.MessageSize:
-		return 0, tooLarge(limits)
+		return 0, false, tooLarge(limits)
 	}
-	if err := h.send(id, body, limits.Binary); err != nil {
-		return len(body), err
+	binary = !utf8.Valid(body)
+	if binary && !limits.Binary {
+		// A text message that is not UTF-8 would end the client's connection (spec open-questions 30).
+		return len(body), false, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The message is not valid UTF-8 text"}
+	}
+	if err := h.send(id, body, binary); err != nil {
+		return len(body), binary, err
 	}
 	awsapi.SetRequestIDs(w.Header(), apigw.NewRequestID())
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
-	return len(body), nil
+	return len(body), binary, nil
 }
 
 func (h *Handler) send(id apigw.ConnectionID, body []byte, binary bool) error {
 	send := h.hub.Send
-	if !utf8.Valid(body) {
-		if !binary {
-			// A text message that is not UTF-8 would end the client's connection (spec open-questions 30).
-			return &apigw.Error{Kind: apigw.KindBadRequest, Message: "The message is not valid UTF-8 text"}
-		}
+	if binary {
 		send = h.hub.SendBinary
 	}
 	if err := send(id, body); err != nil {

@@ -1,0 +1,30 @@
+package apigw
+
+// Excess is something that Cleat's limits allow and AWS's do not: who relies on it should know before deploying there.
+// Package gateway counts each kind and logs the first of each.
+type Excess uint8
+
+// The kinds.
+const (
+	ExcessConnectRate Excess = iota // more new connections a second than QuotaConnectRate
+	ExcessRequestRate               // more requests a second than QuotaRequestRate
+	ExcessMessageSize               // a message, either way, of more than QuotaMessageSize
+	ExcessBinary                    // a binary message, either way
+
+	Excesses // the number of kinds
+)
+
+var excessTexts = [Excesses]string{
+	ExcessConnectRate: "more than 500 new connections a second (AWS: 429 Too Many Requests)",
+	ExcessRequestRate: "more than 10,000 requests a second (AWS: Too Many Requests)",
+	ExcessMessageSize: "a message of more than 128 KB (AWS: close code 1009, or 413)",
+	ExcessBinary:      "a binary message (AWS: close code 1003)",
+}
+
+// String says what was done and what AWS would have answered.
+func (e Excess) String() string {
+	if e < Excesses {
+		return excessTexts[e]
+	}
+	return "unknown"
+}
