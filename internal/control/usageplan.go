@@ -163,7 +163,7 @@ func (a *application) takeAPIKey(_ context.Context, _ *Control, r *cfn.Resource)
 	k.Name = name
 	key := store.APIKeys().Key(k.ID).String()
 	stored, known := a.usage.stored.keys[key]
-	generated := k.Value == ""
+	generated := v.Get("Value") == nil
 	if generated {
 		k.Value = a.generateKey(r, stored.Value)
 	}
