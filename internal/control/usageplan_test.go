@@ -120,7 +120,7 @@ func TestKeySeed(t *testing.T) {
 			t.Errorf("seed %q: %q", other, v)
 		}
 	}
-	if value("") == value("") {
+	if first, second := value(""), value(""); first == second {
 		t.Error("two values without a seed are the same")
 	}
 }

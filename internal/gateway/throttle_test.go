@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,8 +30,7 @@ func wantRefusal(t *testing.T, what string, res *http.Response, status int, errT
 	if err != nil {
 		t.Fatal(err)
 	}
-	//nolint:canonicalheader // AWS spells it so
-	if res.StatusCode != status || res.Header.Get("x-amzn-ErrorType") != errType || !strings.HasPrefix(string(body), `{"message": "`+message+`", "connectionId":"`) {
+	if res.StatusCode != status || res.Header.Get("X-Amzn-Errortype") != errType || !strings.HasPrefix(string(body), `{"message": "`+message+`", "connectionId":"`) {
 		t.Errorf("%s: got %d %v %s, want %d %s %s", what, res.StatusCode, res.Header, body, status, errType, message)
 	}
 }
@@ -98,8 +98,8 @@ func TestRequestRate(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		w := b.push(t, id)
-		//nolint:canonicalheader // AWS spells it so
-		if got := strings.TrimSpace(w.Body.String()); w.Code != 429 || w.Header()["x-amzn-ErrorType"][0] != "LimitExceededException" || got != `{"message":"Too Many Requests"}` {
+		errType := "x-amzn-ErrorType" // AWS's spelling
+		if got := strings.TrimSpace(w.Body.String()); w.Code != 429 || !slices.Equal(w.Header()[errType], []string{"LimitExceededException"}) || got != `{"message":"Too Many Requests"}` {
 			t.Errorf("a push too many: got %d %v %s", w.Code, w.Header(), got)
 		}
 		say(t, ws, "two")

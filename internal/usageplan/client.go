@@ -126,7 +126,7 @@ func counted(used, current uint64) uint64 {
 // period numbers the period in which now lies, by UTC. Numbers grow with time.
 func period(s apigw.QuotaSettings, now time.Time) uint64 {
 	now = now.UTC().AddDate(0, 0, -s.Offset)
-	days := uint64(max(now.Unix(), 0)) / (24 * 60 * 60) //nolint:gosec // G115: not negative
+	days := uint64(max(now.Unix(), 0)) / (24 * 60 * 60)
 	switch s.Period {
 	case apigw.QuotaWeek:
 		return (days + 4) / 7 // the first of January 1970 was a Thursday

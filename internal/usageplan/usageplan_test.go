@@ -31,13 +31,18 @@ func define(plan apigw.UsagePlan) definitions {
 	plan.APIStages = append([]apigw.UsagePlanStage{{APIID: api, Stage: "prod"}, {APIID: api, Stage: "beta"}}, plan.APIStages...)
 	return definitions{
 		keys: []apigw.APIKey{
-			{ID: "gold", Value: gold, Enabled: true}, {ID: "iron", Value: iron, Enabled: true},
-			{ID: "loose", Value: loose, Enabled: true}, {ID: "stale", Value: stale},
+			{ID: "gold", Value: gold, Enabled: true},
+			{ID: "iron", Value: iron, Enabled: true},
+			{ID: "loose", Value: loose, Enabled: true},
+			{ID: "stale", Value: stale},
 		},
 		plans: []apigw.UsagePlan{plan},
 		planKeys: []apigw.UsagePlanKey{
-			{ID: "gold", UsagePlanID: "plan1"}, {ID: "iron", UsagePlanID: "plan1"}, {ID: "stale", UsagePlanID: "plan1"},
-			{ID: "gone", UsagePlanID: "plan1"}, {ID: "loose", UsagePlanID: "gone"},
+			{ID: "gold", UsagePlanID: "plan1"},
+			{ID: "iron", UsagePlanID: "plan1"},
+			{ID: "stale", UsagePlanID: "plan1"},
+			{ID: "gone", UsagePlanID: "plan1"},
+			{ID: "loose", UsagePlanID: "gone"},
 		},
 	}
 }
@@ -149,24 +154,32 @@ func TestQuotaPeriods(t *testing.T) {
 		next     []string // in later ones, each in its own
 	}{
 		"day": {
-			apigw.QuotaSettings{Period: apigw.QuotaDay}, "2024-07-10T00:00:00Z",
-			[]string{"2024-07-10T23:59:59Z", "2024-07-11T01:59:59+02:00"}, []string{"2024-07-11T00:00:00Z", "2024-07-12T00:00:00Z"},
+			apigw.QuotaSettings{Period: apigw.QuotaDay},
+			"2024-07-10T00:00:00Z",
+			[]string{"2024-07-10T23:59:59Z", "2024-07-11T01:59:59+02:00"},
+			[]string{"2024-07-11T00:00:00Z", "2024-07-12T00:00:00Z"},
 		},
 		"week": {
 			apigw.QuotaSettings{Period: apigw.QuotaWeek}, "2024-07-07T00:00:00Z", // a Sunday
 			[]string{"2024-07-13T23:59:59Z"}, []string{"2024-07-14T00:00:00Z", "2024-07-21T00:00:00Z"},
 		},
 		"week from Monday": {
-			apigw.QuotaSettings{Period: apigw.QuotaWeek, Offset: 1}, "2024-07-08T00:00:00Z",
-			[]string{"2024-07-14T23:59:59Z"}, []string{"2024-07-15T00:00:00Z"},
+			apigw.QuotaSettings{Period: apigw.QuotaWeek, Offset: 1},
+			"2024-07-08T00:00:00Z",
+			[]string{"2024-07-14T23:59:59Z"},
+			[]string{"2024-07-15T00:00:00Z"},
 		},
 		"month": {
-			apigw.QuotaSettings{Period: apigw.QuotaMonth}, "2024-02-01T00:00:00Z",
-			[]string{"2024-02-29T23:59:59Z"}, []string{"2024-03-01T00:00:00Z", "2024-12-01T00:00:00Z", "2025-01-01T00:00:00Z"},
+			apigw.QuotaSettings{Period: apigw.QuotaMonth},
+			"2024-02-01T00:00:00Z",
+			[]string{"2024-02-29T23:59:59Z"},
+			[]string{"2024-03-01T00:00:00Z", "2024-12-01T00:00:00Z", "2025-01-01T00:00:00Z"},
 		},
 		"month from the 28th": {
-			apigw.QuotaSettings{Period: apigw.QuotaMonth, Offset: 27}, "2024-02-28T00:00:00Z",
-			[]string{"2024-03-27T23:59:59Z"}, []string{"2024-03-28T00:00:00Z"},
+			apigw.QuotaSettings{Period: apigw.QuotaMonth, Offset: 27},
+			"2024-02-28T00:00:00Z",
+			[]string{"2024-03-27T23:59:59Z"},
+			[]string{"2024-03-28T00:00:00Z"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
