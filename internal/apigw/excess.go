@@ -14,17 +14,15 @@ const (
 	Excesses // the number of kinds
 )
 
-var excessTexts = [Excesses]string{
-	ExcessConnectRate: "more than 500 new connections a second (AWS: 429 Too Many Requests)",
-	ExcessRequestRate: "more than 10,000 requests a second (AWS: Too Many Requests)",
-	ExcessMessageSize: "a message of more than 128 KB (AWS: close code 1009, or 413)",
-	ExcessBinary:      "a binary message (AWS: close code 1003)",
+var excesses = [Excesses]struct{ name, text string }{
+	ExcessConnectRate: {"connect_rate", "more than 500 new connections a second (AWS: 429 Too Many Requests)"},
+	ExcessRequestRate: {"request_rate", "more than 10,000 requests a second (AWS: Too Many Requests)"},
+	ExcessMessageSize: {"message_size", "a message of more than 128 KB (AWS: close code 1009, or 413)"},
+	ExcessBinary:      {"binary", "a binary message (AWS: close code 1003)"},
 }
 
+// Name is the kind in a word, for metrics.
+func (e Excess) Name() string { return excesses[e].name }
+
 // String says what was done and what AWS would have answered.
-func (e Excess) String() string {
-	if e < Excesses {
-		return excessTexts[e]
-	}
-	return "unknown"
-}
+func (e Excess) String() string { return excesses[e].text }

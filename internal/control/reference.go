@@ -96,7 +96,7 @@ func (a *application) attribute(r *cfn.Resource, attribute string) (*cfn.Value, 
 	if kind, ok := strings.CutPrefix(r.Type, apiGateway); ok {
 		return a.apiAttribute(r, kind, attribute)
 	}
-	if usageTypes[r.Type].handled != nil {
+	if isUsage(r) {
 		return a.usageAttribute(r, attribute)
 	}
 	if r.Type == "AWS::Lambda::Version" || r.Type == "AWS::Lambda::Alias" {

@@ -115,7 +115,7 @@ func (a *application) addOther(r *cfn.Resource) {
 	kind, ours := strings.CutPrefix(r.Type, apiGateway)
 	switch {
 	case ours && (kind == "Api" || slices.Contains(phases, kind)):
-	case usageTypes[r.Type].handled != nil: // addUsage has
+	case isUsage(r): // addUsage has
 	case r.Type == "AWS::Lambda::Function":
 		a.addFunction(r)
 	case r.Type == "AWS::DynamoDB::Table", r.Type == "AWS::DynamoDB::GlobalTable":

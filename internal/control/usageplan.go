@@ -34,6 +34,12 @@ var usageTypes = map[string]resourceType{
 	planKeyType: {handled: []string{"KeyId", "KeyType", "UsagePlanId"}},
 }
 
+// isUsage reports whether a resource is an API key, a usage plan, or one in the other.
+func isUsage(r *cfn.Resource) bool {
+	_, ok := usageTypes[r.Type]
+	return ok
+}
+
 // Bounds of spec control-plane §14.
 const (
 	minKeyValue    = 20
@@ -110,7 +116,7 @@ func keep[T any](all []T, stored map[string]T, own map[string]bool, key func(*T)
 
 // addUsage takes in the API keys and usage plans of the template, and tells of API keys that nobody could have.
 func (a *application) addUsage(ctx context.Context, c *Control, resources []*cfn.Resource) error {
-	ours := slices.ContainsFunc(resources, func(r *cfn.Resource) bool { return usageTypes[r.Type].handled != nil })
+	ours := slices.ContainsFunc(resources, isUsage)
 	if !ours && !a.wantsAPIKeys() {
 		return nil
 	}

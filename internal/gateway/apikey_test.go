@@ -50,8 +50,8 @@ func TestAPIKey(t *testing.T) {
 					if n := b.functions.count("hello"); n != 0 {
 						t.Errorf("$connect ran %d times", n)
 					}
-					if r := <-b.records; r.Err == nil || strings.Contains(r.Err.Error(), "key-0") {
-						t.Errorf("the log says %v; want a reason without the key", r.Err)
+					if r := <-b.records; r.Err == nil || r.ResponseType != "INVALID_API_KEY" || strings.Contains(r.Err.Error(), "key-0") {
+						t.Errorf("the log says %v; want a reason without the key", r)
 					}
 					return
 				}

@@ -132,22 +132,22 @@ func bucket(before *throttle.Bucket, s apigw.ThrottleSettings) *throttle.Bucket 
 }
 
 // Check lets in who shows an enabled key of a plan that opens the stage, counts the request as one of the route, and
-// returns the client on whose account later requests go. It fails with an *apigw.Error of KindForbidden, KindLimitExceeded
+// returns the client on whose account later requests go. It fails with an *apigw.Error of KindInvalidAPIKey, KindLimitExceeded
 // or KindTooManyRequests, whose text never holds the value.
 func (x *Index) Check(value string, api apigw.APIID, stageName, routeKey string, now time.Time) (*Client, error) {
 	if value == "" {
-		return nil, &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New("the client showed no API key")}
+		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: errors.New("the client showed no API key")}
 	}
 	k := x.load().byHash[sha256.Sum256([]byte(value))]
 	if k == nil {
-		return nil, &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New("there is no such API key")}
+		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: errors.New("there is no such API key")}
 	}
 	if !k.enabled {
-		return nil, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("API key %s is not enabled", k.id)}
+		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: fmt.Errorf("API key %s is not enabled", k.id)}
 	}
 	c := k.clients[stage{api, stageName}]
 	if c == nil {
-		return nil, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("API key %s is in no usage plan for stage %s of API %s", k.id, stageName, api)}
+		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: fmt.Errorf("API key %s is in no usage plan for stage %s of API %s", k.id, stageName, api)}
 	}
 	if err := c.Take(routeKey, now); err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ var noon = time.Date(2024, 7, 10, 12, 0, 0, 0, time.UTC)
 
 const (
 	allowed   = apigw.Kind(-1)
-	forbidden = apigw.KindForbidden
+	forbidden = apigw.KindInvalidAPIKey
 	limit     = apigw.KindLimitExceeded
 	throttled = apigw.KindTooManyRequests
 )
