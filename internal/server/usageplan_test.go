@@ -3,11 +3,16 @@ package server_test
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"cleat/internal/project"
+	"cleat/internal/server"
 )
 
 const keyed = `name: shop
@@ -140,5 +145,50 @@ func TestRatesOfCleatYAML(t *testing.T) {
 		if got := ask(t, ws, "x"); got != `{"heard":true}` {
 			t.Errorf("got %s", got)
 		}
+	}
+}
+
+// The resources of a serverless.yml may have API keys and usage plans (spec control-plane §15 and §16); those under
+// provider.apiGateway are of its REST API and have no effect.
+func TestUsagePlansOfServerless(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"app.js": "exports.handler = async () => ({ statusCode: 200 });\n",
+		"serverless.yml": `service: shop
+provider:
+  name: aws
+  runtime: nodejs20.x
+  apiGateway: { apiKeys: [rest], usagePlan: { quota: { limit: 5, period: DAY } } }
+functions:
+  app: { handler: app.handler, events: [ { websocket: $connect }, { websocket: $default } ] }
+resources:
+  Resources:
+    Partner: { Type: AWS::ApiGateway::ApiKey, Properties: { Name: partner, Enabled: true } }
+    Gold:
+      Type: AWS::ApiGateway::UsagePlan
+      Properties:
+        ApiStages: [ { ApiId: { Ref: WebsocketsApi }, Stage: { Ref: WebsocketsDeploymentStage } } ]
+        Quota: { Limit: 5, Period: DAY }
+    PartnerInGold:
+      Type: AWS::ApiGateway::UsagePlanKey
+      Properties: { KeyId: { Ref: Partner }, KeyType: API_KEY, UsagePlanId: { Ref: Gold } }
+  extensions:
+    SconnectWebsocketsRoute: { Properties: { ApiKeyRequired: true } }
+    WebsocketsDeploymentStage: { Properties: { RouteSettings: { $default: { ThrottlingRateLimit: 5, ThrottlingBurstLimit: 5 } } } }
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := server.Check(t.Context(), dir, project.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys := report.Outcome.APIKeys; len(keys) != 1 || keys[0].Name != "partner" || !keys[0].Enabled {
+		t.Errorf("API keys: %+v", keys)
+	}
+	if len(report.Warnings) > 0 || len(report.Outcome.LeftAlone) > 0 {
+		t.Errorf("warnings %v, left alone %v", report.Warnings, report.Outcome.LeftAlone)
 	}
 }
