@@ -32,15 +32,17 @@ func (echoFunction) Invoke(_ context.Context, call awsapi.Invocation) (awsapi.In
 // gatewayHandler is the data plane with one API whose $default route is two-way.
 func gatewayHandler(ctx context.Context) (http.Handler, func() error, error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	limits := apigw.LimitsAWS()
+	limits.ConnectRate, limits.RequestRate = 0, 0 // what is measured is how many there can be
 	g, err := gateway.New(gateway.Options{
-		Log: log, Conn: conn.Options{Limits: apigw.LimitsAWS()},
+		Log: log, Conn: conn.Options{Limits: limits},
 		Integration: integration.Dependencies{Functions: echoFunction{}, Region: awsapi.DefaultRegion, Account: awsapi.DefaultAccount},
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	uri := awsapi.LambdaURI(awsapi.DefaultRegion, awsapi.FunctionARN(awsapi.DefaultRegion, awsapi.DefaultAccount, "echo"))
-	err = g.Swap([]store.Published{{
+	err = g.Swap(store.Serving{Stages: []store.Published{{
 		API:   apigw.API{APIID: "a1b2c3d4e5"},
 		Stage: apigw.Stage{StageName: "dev", DeploymentID: "d1"},
 		Deployment: apigw.Deployment{DeploymentID: "d1", Definition: apigw.Definition{
@@ -49,7 +51,7 @@ func gatewayHandler(ctx context.Context) (http.Handler, func() error, error) {
 			RouteResponses:           []apigw.RouteResponse{{RouteID: "r1", RouteResponseKey: apigw.RouteDefault}},
 			Integrations:             []apigw.Integration{{IntegrationID: "i1", IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: uri}},
 		}},
-	}})
+	}}})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -35,6 +35,9 @@ func (c *checkCommand) Run(p *process) error {
 			_, _ = fmt.Fprintf(p.stdout, "  %-14s → %s\n", r.RouteKey, r.Target)
 		}
 	}
+	for _, key := range report.Outcome.APIKeys {
+		_, _ = fmt.Fprintf(p.stdout, "API key %s (%s)\n", key.Name, key.ID)
+	}
 	_, err = fmt.Fprintf(p.stdout, "%s: no faults, %s\n", report.Project.File, count(len(report.Warnings), "warning"))
 	return err
 }

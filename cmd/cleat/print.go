@@ -110,6 +110,23 @@ func (t *textReporter) addresses(b *strings.Builder, o control.Outcome, addr, re
 			fmt.Fprintf(b, "  %-14s %s %s%s\n", r.RouteKey, t.style.dim("→"), r.Target, way)
 		}
 	}
+	for i, key := range o.APIKeys {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(b, "  %s  %s  %s\n", t.style.dim("API key    "), key.Name, t.style.dim(keyStatus(key)))
+	}
+}
+
+// keyStatus says what a user needs to know of an API key: the value only where nobody else could.
+func keyStatus(k control.APIKeySummary) string {
+	switch {
+	case !k.Enabled:
+		return "not enabled"
+	case k.Generated:
+		return "x-api-key: " + k.Value
+	}
+	return "value as given"
 }
 
 // Reloaded implements server.Reporter.
@@ -280,6 +297,9 @@ func (j *jsonReporter) Started(s server.Started) {
 			j.log.Info("started", "project", s.Project.Name, "api_id", string(api.ID), "stage", stage, "region", s.Project.Region,
 				"url", "ws://"+s.Addr+"/"+stage, "management", "http://"+s.Addr+"/"+stage, "routes", routes, "ms", s.Took.Milliseconds())
 		}
+	}
+	for _, key := range s.Outcome.APIKeys {
+		j.log.Info("api key", "name", key.Name, "id", key.ID, "status", keyStatus(key))
 	}
 	for _, table := range s.Tables {
 		j.log.Info("table", "status", table.String())

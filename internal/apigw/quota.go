@@ -20,6 +20,7 @@ const (
 	QuotaStageVariables     = 100
 	QuotaRouteKey           = 128
 	QuotaConnectRate        = 500    // new connections a second
+	QuotaConnectBurst       = 250    // AWS documents none: judged by the proportion of the two below
 	QuotaRequestRate        = 10_000 // requests a second
 	QuotaRequestBurst       = 5_000
 	QuotaLambdaPayload      = 6 << 20
@@ -27,7 +28,7 @@ const (
 	QuotaFunctionMemory     = 128 // MB; Serverless's own default is 1024
 )
 
-// Limits bound what one connection may do. The zero value is of no use: start from LimitsAWS or LimitsOpen.
+// Limits bound what one connection may do, and how often all of a node's may do it. The zero value is of no use: start from LimitsAWS or LimitsOpen.
 type Limits struct {
 	FrameSize    int           // payload bytes of one frame; more closes with 1009
 	MessageSize  int           // bytes of one message, also of a push; more closes with 1009 (push: 413)
@@ -47,6 +48,16 @@ type Limits struct {
 	HandshakeTimeout time.Duration
 	// CloseTimeout bounds the wait for the client's answer to a close frame.
 	CloseTimeout time.Duration
+	// ConnectRate is how many connections a node lets in a second. Zero: as many as come.
+	ConnectRate int
+	// RequestRate is how many connects, messages and management requests a node takes a second, and RequestBurst how many
+	// of them may come at once. Zero: as many as come; a rate without a burst allows what comes in a second at once.
+	RequestRate, RequestBurst int
+}
+
+// ConnectBurst is how many connections may come at once, in the proportion of AWS's own.
+func (l Limits) ConnectBurst() int {
+	return max(1, l.ConnectRate*QuotaConnectBurst/QuotaConnectRate)
 }
 
 // LimitsAWS are the limits of profile "aws": AWS's quotas where it documents one.
@@ -61,6 +72,9 @@ func LimitsAWS() Limits {
 		WriteTimeout:     30 * time.Second,
 		HandshakeTimeout: 10 * time.Second,
 		CloseTimeout:     5 * time.Second,
+		ConnectRate:      QuotaConnectRate,
+		RequestRate:      QuotaRequestRate,
+		RequestBurst:     QuotaRequestBurst,
 	}
 }
 
@@ -73,5 +87,6 @@ func LimitsOpen() Limits {
 	l.Binary = true
 	l.ControlIsActivity = true
 	l.WriteQueue = 4 << 20
+	l.ConnectRate, l.RequestRate, l.RequestBurst = 0, 0, 0
 	return l
 }

@@ -182,6 +182,11 @@ type RouteSettings struct {
 	ThrottlingRateLimit    float64 `json:"throttlingRateLimit,omitempty"`
 }
 
+// Throttle is the throttling part of the settings.
+func (s RouteSettings) Throttle() ThrottleSettings {
+	return ThrottleSettings{BurstLimit: s.ThrottlingBurstLimit, RateLimit: s.ThrottlingRateLimit}
+}
+
 // AccessLogSettings say where access-log lines go and how they look.
 type AccessLogSettings struct {
 	DestinationARN string `json:"destinationArn,omitempty"`

@@ -8,6 +8,7 @@ var responseTypes = map[apigw.Kind]string{
 	apigw.KindBadRequest:                 "BAD_REQUEST_PARAMETERS",
 	apigw.KindUnauthorized:               "UNAUTHORIZED",
 	apigw.KindAccessDenied:               "ACCESS_DENIED",
+	apigw.KindInvalidAPIKey:              "INVALID_API_KEY",
 	apigw.KindMissingAuthenticationToken: "MISSING_AUTHENTICATION_TOKEN",
 	apigw.KindNotFound:                   "RESOURCE_NOT_FOUND",
 	apigw.KindPayloadTooLarge:            "REQUEST_TOO_LARGE",

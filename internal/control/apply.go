@@ -23,6 +23,9 @@ type Stack struct {
 	Parameters map[string]string // of the template; nil: its defaults
 	Region     string            // empty: awsapi.DefaultRegion
 	Account    string            // empty: awsapi.DefaultAccount
+	// KeySeed is a secret of which the values of API keys that the template gives none are made, so that they survive a
+	// restart of a store in memory. Empty: they are random, and last as long as the store.
+	KeySeed string
 }
 
 // application is one Apply.
@@ -35,8 +38,9 @@ type application struct {
 
 	drafts  map[apigw.APIID]*draft
 	order   []apigw.APIID     // of drafts
-	foreign map[string]bool   // HTTP APIs of the template, by ID: with all that is theirs they are left alone
+	foreign map[string]bool   // HTTP and REST APIs of the template, and plans for those, by ID: left alone with all that is theirs
 	made    map[string]string // keys in the store, by logical ID
+	usage   *usage            // nil: nothing of the template touches API keys and usage plans
 
 	outcome  Outcome
 	left     map[string]int
@@ -139,6 +143,9 @@ func (a *application) build(ctx context.Context, c *Control) error {
 		return err
 	}
 	a.pointStages(byWriting)
+	if err := a.addUsage(ctx, c, byWriting); err != nil {
+		return err
+	}
 	for _, r := range byWriting {
 		a.addOther(r)
 	}

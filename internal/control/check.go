@@ -267,8 +267,11 @@ func (d *draft) putStage(s apigw.Stage, now time.Time) problems {
 		s.DefaultRouteSettings = &apigw.RouteSettings{}
 	}
 	p.routeSettings("defaultRouteSettings", *s.DefaultRouteSettings)
-	for _, rs := range s.RouteSettings {
-		p.routeSettings("routeSettings", rs)
+	for _, key := range sortedKeys(s.RouteSettings) {
+		p.routeSettings("routeSettings", s.RouteSettings[key])
+		if !slices.ContainsFunc(d.now.Routes, func(r apigw.Route) bool { return r.RouteKey == key }) {
+			p.add(apigw.KindNotFound, "routeSettings", "Unable to find Route by key %s within the provided RouteSettings", key)
+		}
 	}
 	if a := s.AccessLogSettings; a != nil && a.Format != "" {
 		if _, err := logformat.Parse(a.Format); err != nil {

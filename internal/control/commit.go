@@ -19,6 +19,9 @@ func (a *application) commit(ctx context.Context, c *Control) error {
 	for _, id := range a.order {
 		a.drafts[id].write(&b)
 	}
+	if a.usage != nil {
+		a.usage.write(&b)
+	}
 	if err := a.writeFunctions(ctx, c, &b); err != nil {
 		return err
 	}

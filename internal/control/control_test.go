@@ -113,7 +113,7 @@ func TestDeploymentsAreImmutable(t *testing.T) {
 	if err := c.DeleteStage(ctx, api.APIID, "dev"); err != nil {
 		t.Error(err)
 	}
-	if all, err := w.store.Published(ctx); err != nil || len(all) != 0 {
+	if all, err := w.store.Serving(ctx); err != nil || len(all.Stages) != 0 {
 		t.Errorf("after the stage's deletion %+v, %v", all, err)
 	}
 }
@@ -152,9 +152,9 @@ func TestRefusals(t *testing.T) {
 		"unknown API, delete": {func() error { return c.DeleteAPI(ctx, "none") }, apigw.KindNotFound, "Invalid API identifier specified none"},
 		"route key":           {func() error { _, err := c.CreateRoute(ctx, id, apigw.Route{RouteKey: "k"}); return err }, apigw.KindConflict, "Route with key k already exists for this API"},
 		"unsupported": {func() error {
-			_, err := c.CreateRoute(ctx, id, apigw.Route{RouteKey: "$connect", APIKeyRequired: true})
+			_, err := c.CreateRoute(ctx, id, apigw.Route{RouteKey: "$connect", AuthorizationType: apigw.AuthorizationIAM})
 			return err
-		}, apigw.KindBadRequest, "not supported yet: API keys (route $connect)"},
+		}, apigw.KindBadRequest, "not supported yet: AWS_IAM authorization (route $connect)"},
 		"stage name":           {func() error { _, err := c.CreateStage(ctx, id, apigw.Stage{StageName: "dev"}); return err }, apigw.KindConflict, "Stage already exists"},
 		"integration in use":   {func() error { return c.DeleteIntegration(ctx, id, in.IntegrationID) }, apigw.KindConflict, "Cannot delete Integration because it is referenced by the following Routes with Ids: [" + rt.RouteID + "]"},
 		"unknown route":        {func() error { return c.DeleteRoute(ctx, id, "none") }, apigw.KindNotFound, "Invalid Route identifier specified none"},

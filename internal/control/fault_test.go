@@ -137,6 +137,8 @@ func TestResourceFaults(t *testing.T) {
 		"stage value":        {`ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: s, StageVariables: {a: "x y"}}}`, "Invalid stage variable value of a"},
 		"stage logging":      {`ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: s, DefaultRouteSettings: {LoggingLevel: LOUD}}}`, "Must be one of [ERROR, INFO, OFF]"},
 		"stage settings":     {`ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: s, RouteSettings: {k: {Throttle: 1}}}}`, "extraneous key [Throttle] is not permitted in RouteSettings.k"},
+		"stage throttle":     {`ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: s, DefaultRouteSettings: {ThrottlingRateLimit: -1}}}`, "a throttling limit must not be negative"},
+		"stage route":        {`ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: s, RouteSettings: {k: {ThrottlingRateLimit: 1}}}}`, "Unable to find Route by key k within the provided RouteSettings"},
 		"deployment's stage": {`ApiGatewayV2::Deployment", Properties: {ApiId: !Ref Api, StageName: none}}`, "Invalid stage identifier specified"},
 		"SAM":                {`Serverless::Function", Properties: {}}`, "must be expanded"},
 		"function runtime":   {`Lambda::Function", Properties: {Code: {LocalPath: /x}, Handler: h}}`, "Runtime is required"},
@@ -166,7 +168,6 @@ func TestResourceFaults(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	tests := map[string]struct{ resource, want string }{
 		"authorizer": {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: $connect, AuthorizationType: CUSTOM, AuthorizerId: !Ref Au}}` + "\n  Au: " + `{Type: "AWS::ApiGatewayV2::Authorizer", Properties: {ApiId: !Ref Api, Name: a, AuthorizerType: REQUEST, AuthorizerUri: "arn:aws:apigateway:r:lambda:path/2015-03-31/functions/f/invocations"}}`, "not supported yet: Lambda authorizers (route $connect)"},
-		"API keys":   {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: $connect, ApiKeyRequired: "true"}}`, "not supported yet: API keys"},
 		"models":     {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: k, RequestModels: {$default: M}}}`, "not supported yet: validation by models"},
 		"services":   {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem"}}`, "not supported yet: integrations with AWS services"},
 		"VPC links":  {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, ConnectionType: VPC_LINK, ConnectionId: v}}`, "not supported yet: VPC links"},

@@ -25,11 +25,6 @@ func TestWarnings(t *testing.T) {
 			"  R: {Type: \"AWS::ApiGatewayV2::Route\", Properties: {ApiId: !Ref Api, RouteKey: k}}\n" + `  S: {Type: "AWS::ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: dev, AutoDeploy: true}}`,
 			[]string{"t.yaml:3: route k has no Target: it answers Internal server error"},
 		},
-		"throttling": {
-			"  R: {Type: \"AWS::ApiGatewayV2::Route\", Properties: {ApiId: !Ref Api, RouteKey: $default, Target: !Sub \"integrations/${M}\"}}\n  M: {Type: \"AWS::ApiGatewayV2::Integration\", Properties: {ApiId: !Ref Api, IntegrationType: MOCK}}\n" +
-				`  S: {Type: "AWS::ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: dev, AutoDeploy: true, DefaultRouteSettings: {ThrottlingRateLimit: 5}}}`,
-			[]string{"t.yaml:5: S: not supported yet: throttling; the limits of stage dev have no effect"},
-		},
 		"certificate": {
 			"  R: {Type: \"AWS::ApiGatewayV2::Route\", Properties: {ApiId: !Ref Api, RouteKey: $default, Target: !Sub \"integrations/${M}\"}}\n  M: {Type: \"AWS::ApiGatewayV2::Integration\", Properties: {ApiId: !Ref Api, IntegrationType: MOCK}}\n" +
 				`  S: {Type: "AWS::ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: dev, AutoDeploy: true, ClientCertificateId: x}}`,

@@ -96,6 +96,9 @@ func (a *application) attribute(r *cfn.Resource, attribute string) (*cfn.Value, 
 	if kind, ok := strings.CutPrefix(r.Type, apiGateway); ok {
 		return a.apiAttribute(r, kind, attribute)
 	}
+	if isUsage(r) {
+		return a.usageAttribute(r, attribute)
+	}
 	if r.Type == "AWS::Lambda::Version" || r.Type == "AWS::Lambda::Alias" {
 		return a.qualifiedFunction(r, attribute)
 	}
@@ -206,7 +209,7 @@ func (a *application) apiAttribute(r *cfn.Resource, kind, attribute string) (*cf
 // content; this one stands for it until the content is known.
 func (a *application) idOf(r *cfn.Resource) string {
 	length := idLength
-	if r.Type == apiGateway+"Api" {
+	if r.Type == apiGateway+"Api" || r.Type == keyType {
 		length = apiIDLength
 	}
 	return idFrom(length, a.stack.Name, r.LogicalID)

@@ -15,6 +15,7 @@ type Outcome struct {
 	APIs      []APISummary     // in the order of the template
 	Functions []apigw.Function // whose code is on this machine
 	Tables    []Table
+	APIKeys   []APIKeySummary // in the order of the template
 	// LeftAlone are the types of the resources that were given no effect, with their number where there are several:
 	// "AWS::IAM::Role", "AWS::SQS::Queue (2)".
 	LeftAlone []string
@@ -28,6 +29,15 @@ type APISummary struct {
 	Name   string
 	Stages []string
 	Routes []RouteSummary // $connect, $disconnect, then in the order of the template, $default last
+}
+
+// APIKeySummary is one API key of a stack.
+type APIKeySummary struct {
+	Name      string
+	ID        string
+	Value     string // a credential
+	Generated bool   // the template gives no value, so that only Cleat can tell it
+	Enabled   bool
 }
 
 // RouteSummary is one route in a few words.

@@ -39,6 +39,7 @@ func (a *application) take(d *draft, r *cfn.Resource, kind string) {
 		v := apigw.Route{RouteID: id}
 		ok := a.decode(r, kind, &v)
 		a.reportIf(ok, r, slices.Concat(d.putRoute(v), unsupportedRoute(&v)))
+		a.warn(r, withoutEffectRoute(&v))
 		own(store.Routes(api).Key(id))
 	case "RouteResponse":
 		v := apigw.RouteResponse{RouteResponseID: id}
@@ -88,7 +89,6 @@ func (a *application) takeStage(d *draft, r *cfn.Resource) {
 	}
 	a.reportIf(ok, r, d.putStage(s, now()))
 	a.own(r.LogicalID, store.Stages(d.id()).Key(s.StageName).String())
-	a.warn(r, withoutEffect(&s))
 	if r.Properties.Get("ClientCertificateId") != nil {
 		a.warnings.Addf(a.placeOf(r, "ClientCertificateId"), "%s: not supported yet: client certificates; HTTP backends see none", r.LogicalID)
 	}
@@ -115,6 +115,7 @@ func (a *application) addOther(r *cfn.Resource) {
 	kind, ours := strings.CutPrefix(r.Type, apiGateway)
 	switch {
 	case ours && (kind == "Api" || slices.Contains(phases, kind)):
+	case isUsage(r): // addUsage has
 	case r.Type == "AWS::Lambda::Function":
 		a.addFunction(r)
 	case r.Type == "AWS::DynamoDB::Table", r.Type == "AWS::DynamoDB::GlobalTable":

@@ -18,9 +18,6 @@ func unsupportedRoute(r *apigw.Route) problems {
 	if r.AuthorizationType == apigw.AuthorizationCustom {
 		p.notYet("authorizationType", "Lambda authorizers (route %s)", r.RouteKey)
 	}
-	if r.APIKeyRequired {
-		p.notYet("apiKeyRequired", "API keys (route %s)", r.RouteKey)
-	}
 	if len(r.RequestModels) > 0 {
 		p.notYet("requestModels", "validation by models (route %s)", r.RouteKey)
 	}
@@ -63,21 +60,6 @@ func withoutEffectAPI(api *apigw.API) problems {
 	var p problems
 	if api.DisableExecuteAPIEndpoint {
 		p.notYet("disableExecuteApiEndpoint", "custom domain names; the API can be reached under its own address all the same")
-	}
-	return p
-}
-
-// withoutEffect are the settings of a stage that are kept and do nothing yet: they are worth a warning.
-func withoutEffect(s *apigw.Stage) problems {
-	var p problems
-	throttled := func(rs apigw.RouteSettings) bool { return rs.ThrottlingBurstLimit > 0 || rs.ThrottlingRateLimit > 0 }
-	if s.DefaultRouteSettings != nil && throttled(*s.DefaultRouteSettings) {
-		p.notYet("defaultRouteSettings", "throttling; the limits of stage %s have no effect", s.StageName)
-	}
-	for _, key := range sortedKeys(s.RouteSettings) {
-		if throttled(s.RouteSettings[key]) {
-			p.notYet("routeSettings", "throttling; the limits of stage %s, route %s have no effect", s.StageName, key)
-		}
 	}
 	return p
 }

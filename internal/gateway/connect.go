@@ -74,6 +74,9 @@ func (r *refused) Error() string { return r.reason }
 // everybody may connect (spec data-plane §2.5).
 func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, ev *apigw.Event, fields apigw.Fields, rec *apigw.Record) (integration.Result, error) {
 	p, ok := snap.table.Lookup(apigw.RouteConnect)
+	if err := g.takeConnect(p, ev.Context.RequestTime); err != nil {
+		return integration.Result{}, err
+	}
 	if !ok {
 		return integration.Result{}, nil
 	}

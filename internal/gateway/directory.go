@@ -10,10 +10,12 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/conn"
+	"cleat/internal/expr"
 	"cleat/internal/integration"
 	"cleat/internal/listen"
 	"cleat/internal/route"
 	"cleat/internal/store"
+	"cleat/internal/throttle"
 )
 
 // directory is every stage that this node serves. It is immutable; Swap puts another in its place.
@@ -104,6 +106,8 @@ type plan struct {
 	route       apigw.Route
 	integration *integration.Plan // nil for a route without a target (spec open-questions 34)
 	twoWay      bool              // a RouteResponse for $default exists (spec data-plane §5)
+	apiKey      *expr.Expression  // finds the API key of a route that needs one; nil: it needs none
+	throttle    *throttle.Bucket  // of the stage's settings; nil: none
 }
 
 func (p *plan) target() string {
@@ -113,10 +117,10 @@ func (p *plan) target() string {
 	return p.integration.Target()
 }
 
-// Swap makes the gateway serve exactly the given stages. Stages whose revision is unchanged keep their snapshot;
+// Swap makes the gateway serve exactly what is given. Stages whose revision is unchanged keep their snapshot;
 // connections of stages that are gone are closed with 1001. When a definition does not compile nothing changes and
 // the error names every route at fault.
-func (g *Gateway) Swap(published []store.Published) error {
+func (g *Gateway) Swap(serving store.Serving) error {
 	g.swapping.Lock()
 	defer g.swapping.Unlock()
 	old := g.directory.Load()
@@ -127,8 +131,8 @@ func (g *Gateway) Swap(published []store.Published) error {
 	}
 	var changes []change
 	var faults []error
-	for i := range published {
-		p := &published[i]
+	for i := range serving.Stages {
+		p := &serving.Stages[i]
 		s := old.apis[p.API.APIID][p.Stage.StageName]
 		if s == nil {
 			s = &stage{api: p.API.APIID, name: p.Stage.StageName}
@@ -147,6 +151,7 @@ func (g *Gateway) Swap(published []store.Published) error {
 			continue
 		}
 		to.revision = revision
+		to.setThrottles(&p.Stage, p.Deployment.Definition.Routes, s.snapshot.Load())
 		changes = append(changes, change{s, to})
 	}
 	if len(faults) > 0 {
@@ -155,6 +160,7 @@ func (g *Gateway) Swap(published []store.Published) error {
 	for _, c := range changes {
 		c.stage.snapshot.Store(c.to)
 	}
+	g.plans.Swap(serving.APIKeys, serving.UsagePlans, serving.UsagePlanKeys)
 	g.directory.Store(next)
 	g.closeRemoved(old, next)
 	return nil
@@ -190,11 +196,11 @@ func (g *Gateway) closeRemoved(old, next *directory) {
 	}
 }
 
-// Compile reports what Swap would find wrong in the given stages, without serving them.
-func Compile(published []store.Published) error {
+// Compile reports what Swap would find wrong in what is given, without serving it.
+func Compile(serving store.Serving) error {
 	var faults []error
-	for i := range published {
-		p := &published[i]
+	for i := range serving.Stages {
+		p := &serving.Stages[i]
 		if _, err := compile(&p.Deployment.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
 			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", p.API.APIID, p.Stage.StageName, err))
 		}
@@ -229,6 +235,12 @@ func compile(def *apigw.Definition, variables map[string]string, deps integratio
 		})}
 		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
 			p.integration = integrations[id]
+		}
+		if r.APIKeyRequired {
+			var err error
+			if p.apiKey, err = apiKeyExpression(def); err != nil {
+				faults = append(faults, fmt.Errorf("API key selection expression: %w", err))
+			}
 		}
 		routes[r.RouteKey] = p
 	}

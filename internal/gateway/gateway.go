@@ -24,6 +24,7 @@ import (
 	"cleat/internal/integration"
 	"cleat/internal/listen"
 	"cleat/internal/push"
+	"cleat/internal/usageplan"
 )
 
 // Options adjust a Gateway.
@@ -46,12 +47,16 @@ type Gateway struct {
 	observe func(*apigw.Record)
 	deps    integration.Dependencies
 	limits  atomic.Pointer[apigw.Limits]
+	rates   atomic.Pointer[rates] // made of limits
+	plans   usageplan.Index
 	hub     *conn.Hub
 	push    *push.Handler
 	iam     atomic.Pointer[authorizer.IAM]
 
 	directory directoryPointer
 	swapping  sync.Mutex // held by Swap
+
+	excesses excesses
 
 	handshakes sync.WaitGroup // $connect calls under way
 	stopped    context.Context
@@ -71,6 +76,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	g := &Gateway{log: o.Log, observe: o.Observe, deps: o.Integration}
 	g.limits.Store(&o.Conn.Limits)
+	g.rates.Store(newRates(o.Conn.Limits, nil))
 	g.stopped, g.stop = context.WithCancelCause(context.Background())
 	g.directory.Store(emptyDirectory(o.DefaultAPI))
 	hub, err := conn.New(g, o.Conn)
@@ -109,6 +115,7 @@ func (g *Gateway) SetLimits(l apigw.Limits) error {
 		return err
 	}
 	g.limits.Store(&l)
+	g.rates.Store(newRates(l, g.rates.Load()))
 	return nil
 }
 
@@ -164,13 +171,20 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target) {
 	start := time.Now()
-	o := g.push.Serve(w, r, target.API, target.Stage, target.Rest)
+	var o push.Outcome
+	if err := g.takeRequest(start); err != nil {
+		o = push.Refuse(w, r, target.Rest, asManagement(err))
+	} else {
+		o = g.push.Serve(w, r, target.API, target.Stage, target.Rest)
+	}
 	rec := &apigw.Record{
 		Time: start, Operation: o.Operation, APIID: target.API, Stage: target.Stage, ConnectionID: o.ConnectionID,
 		Path: r.URL.EscapedPath(), Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes,
 	}
 	if o.Err != nil {
 		failed(rec, o.Err)
+	} else {
+		g.compare(o.Bytes, o.Binary)
 	}
 	g.observe(rec)
 }

@@ -68,16 +68,17 @@ func newIAMNode(t *testing.T, users *credentials.Set) *node {
 	t.Helper()
 	a := api{routes: map[string]string{"$connect": "connect", "$default": "say"}}
 	n := newTestNode(t, a, apigw.LimitsAWS())
-	published := a.published(2)
-	routes := published[0].Deployment.Definition.Routes
+	serving := a.serving(2)
+	routes := serving.Stages[0].Deployment.Definition.Routes
 	for i := range routes {
 		if routes[i].RouteKey == apigw.RouteConnect {
 			routes[i].AuthorizationType = apigw.AuthorizationIAM
 		}
 	}
-	dev := published[0]
+	dev := serving.Stages[0]
 	dev.Stage.StageName = "dev"
-	if err := n.Swap(append(published, dev)); err != nil {
+	serving.Stages = append(serving.Stages, dev)
+	if err := n.Swap(serving); err != nil {
 		t.Fatal(err)
 	}
 	n.SetIAM(authorizer.NewIAM(authorizer.IAMOptions{Region: iamRegion, Users: users, Management: users != nil}))

@@ -27,11 +27,14 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	ev.Context.MessageID = messageID(id)
 	rec := record("message", ev)
 	rec.BytesIn = len(m.Data)
+	g.compare(len(m.Data), m.Binary)
 	p, selected, err := snap.selectRoute(ev)
 	var res integration.Result
 	if err == nil {
 		ev.Context.RouteKey, rec.RouteKey = p.route.RouteKey, p.route.RouteKey
-		res, err = p.call(g.stopped, ev, rec)
+		if err = g.admitMessage(s, p, now); err == nil {
+			res, err = p.call(g.stopped, ev, rec)
+		}
 	}
 	rec.Selected, rec.Target, rec.Status = selected, p.target(), res.Status
 	if err == nil && p.twoWay && res.HasBody {
@@ -86,13 +89,17 @@ func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record) (in
 // reply sends the answer of a two-way route.
 func (g *Gateway) reply(id apigw.ConnectionID, body []byte) error {
 	send := g.hub.Send
-	if !utf8.Valid(body) {
+	binary := !utf8.Valid(body)
+	if binary {
 		if !g.limits.Load().Binary { // a text message that is not UTF-8 would end the connection
 			return &apigw.Error{Kind: apigw.KindInternal, Err: errors.New("the reply is not valid UTF-8 text")}
 		}
 		send = g.hub.SendBinary
 	}
 	err := send(id, body)
+	if err == nil {
+		g.compare(len(body), binary)
+	}
 	switch {
 	case err == nil, errors.Is(err, conn.ErrGone): // the client left before its answer: nobody is wronged
 		return nil

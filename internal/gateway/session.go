@@ -9,6 +9,7 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/conn"
 	"cleat/internal/push"
+	"cleat/internal/usageplan"
 )
 
 // session is what the gateway remembers of a connection: the hub's attachment. It is written before the hub learns of
@@ -30,6 +31,10 @@ type grant struct {
 	authorizer apigw.Fields
 	// identity is what a signature or an API key adds to the caller's identity.
 	identity apigw.Identity
+	// usageIdentifierKey is the API key that a Lambda authorizer gave; empty when it gave none.
+	usageIdentifierKey string
+	// client is on whose account the connection's requests go; nil without an API key.
+	client *usageplan.Client
 }
 
 var _ push.Connection = (*session)(nil)

@@ -1,8 +1,11 @@
 package localca
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -73,6 +76,20 @@ func (a *Authority) CertFile() string { return filepath.Join(a.dir, certFile) }
 
 // Certificate is the authority's certificate. It must not be changed.
 func (a *Authority) Certificate() *x509.Certificate { return a.cert }
+
+// Secret returns a text of 64 hexadecimal digits that only this authority's key gives, another one for each purpose. It is the
+// same for as long as the authority is.
+func (a *Authority) Secret(purpose string) (string, error) {
+	der, err := x509.MarshalECPrivateKey(a.key)
+	if err != nil {
+		return "", fmt.Errorf("encode the key of the local authority: %w", err)
+	}
+	secret, err := hkdf.Key(sha256.New, der, nil, purpose, sha256.Size)
+	if err != nil {
+		return "", fmt.Errorf("derive a secret from the local authority: %w", err)
+	}
+	return hex.EncodeToString(secret), nil
+}
 
 // Pool returns a new pool with the authority's certificate alone, for clients that are to trust it.
 func (a *Authority) Pool() *x509.CertPool {

@@ -170,6 +170,26 @@ func TestSessionsResume(t *testing.T) {
 	}
 }
 
+// A secret is the authority's own, one for each purpose.
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	secret := func(dir, purpose string) string {
+		s, err := open(t, dir).Secret(purpose)
+		if err != nil || len(s) != 64 {
+			t.Fatalf("%q, %v", s, err)
+		}
+		return s
+	}
+	dir, other := t.TempDir(), t.TempDir()
+	one := secret(dir, "one")
+	if again := secret(dir, "one"); again != one {
+		t.Errorf("%s became %s", one, again)
+	}
+	if secret(dir, "two") == one || secret(other, "one") == one {
+		t.Error("another purpose or authority has the same secret")
+	}
+}
+
 func TestReopenKeepsTheAuthority(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "state", "ca")

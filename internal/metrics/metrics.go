@@ -48,6 +48,8 @@ type Options struct {
 	Connections func() conn.Stats
 	// Dropped is how many lines the access and the execution log have lost; nil: they lose none.
 	Dropped func() (access, execution uint64)
+	// Excess is how often something was allowed that AWS refuses; nil: nobody counts.
+	Excess func(apigw.Excess) uint64
 }
 
 // New registers the metrics of a node. It fails when they are registered already.
@@ -231,6 +233,8 @@ var hubFigures = []struct {
 
 var droppedLines = prometheus.NewDesc("cleat_log_lines_lost_total", "Lines of the access and execution log that could not be written.", []string{"log"}, nil)
 
+var excess = prometheus.NewDesc("cleat_excess_total", "What was allowed here and AWS would have refused.", []string{"kind"}, nil)
+
 func desc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
 
 var _ prometheus.Collector = (*hub)(nil)
@@ -241,6 +245,7 @@ func (h *hub) Describe(out chan<- *prometheus.Desc) {
 		out <- hubFigures[i].desc
 	}
 	out <- droppedLines
+	out <- excess
 }
 
 // Collect implements prometheus.Collector.
@@ -250,10 +255,14 @@ func (h *hub) Collect(out chan<- prometheus.Metric) {
 		f := &hubFigures[i]
 		out <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(&stats))
 	}
-	if h.o.Dropped == nil {
-		return
+	if h.o.Dropped != nil {
+		access, execution := h.o.Dropped()
+		out <- prometheus.MustNewConstMetric(droppedLines, prometheus.CounterValue, float64(access), "access")
+		out <- prometheus.MustNewConstMetric(droppedLines, prometheus.CounterValue, float64(execution), "execution")
 	}
-	access, execution := h.o.Dropped()
-	out <- prometheus.MustNewConstMetric(droppedLines, prometheus.CounterValue, float64(access), "access")
-	out <- prometheus.MustNewConstMetric(droppedLines, prometheus.CounterValue, float64(execution), "execution")
+	if h.o.Excess != nil {
+		for e := range apigw.Excesses {
+			out <- prometheus.MustNewConstMetric(excess, prometheus.CounterValue, float64(h.o.Excess(e)), e.Name())
+		}
+	}
 }

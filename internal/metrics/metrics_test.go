@@ -20,6 +20,7 @@ func newTestMetrics(tb testing.TB) (*metrics.Metrics, *prometheus.Registry) {
 	m, err := metrics.New(reg, metrics.Options{
 		Connections: func() conn.Stats { return conn.Stats{Open: 5, Opened: 9} },
 		Dropped:     func() (uint64, uint64) { return 3, 4 },
+		Excess:      func(e apigw.Excess) uint64 { return 10 + uint64(e) },
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -87,6 +88,12 @@ cleat_connections 5
 # HELP cleat_disconnects_total Connections that ended, by close code; codes of 4000 and more together.
 # TYPE cleat_disconnects_total counter
 cleat_disconnects_total{api_id="a1",code="4xxx",stage="prod"} 1
+# HELP cleat_excess_total What was allowed here and AWS would have refused.
+# TYPE cleat_excess_total counter
+cleat_excess_total{kind="binary"} 13
+cleat_excess_total{kind="connect_rate"} 10
+cleat_excess_total{kind="message_size"} 12
+cleat_excess_total{kind="request_rate"} 11
 # HELP cleat_log_lines_lost_total Lines of the access and execution log that could not be written.
 # TYPE cleat_log_lines_lost_total counter
 cleat_log_lines_lost_total{log="access"} 3
@@ -102,7 +109,7 @@ cleat_refused_requests_total{status="426"} 1
 	names := []string{
 		"aws_apigateway_client_error_total", "aws_apigateway_connect_count_total", "aws_apigateway_execution_error_total",
 		"aws_apigateway_integration_error_total", "aws_apigateway_message_count_total", "cleat_connections", "cleat_disconnects_total",
-		"cleat_log_lines_lost_total", "cleat_management_requests_total", "cleat_refused_requests_total",
+		"cleat_excess_total", "cleat_log_lines_lost_total", "cleat_management_requests_total", "cleat_refused_requests_total",
 	}
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
 		t.Error(err)

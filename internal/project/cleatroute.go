@@ -144,6 +144,7 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 	for _, p := range s.mapEntries(v.Get("route"), what+": route") {
 		set(route, p)
 	}
+	s.throttleRoute(e.Key, v.Get("throttle"))
 	s.deps = append(s.deps, id)
 	if twoWay {
 		set(route, cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})

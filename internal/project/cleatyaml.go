@@ -17,11 +17,11 @@ var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
 		"apiKeySelectionExpression", "routes", "authorizers", "functions", "remoteFunctions", "stageVariables", "throttle",
-		"limits", "connectionHeaders", "logs", "users", "managementAuth",
+		"limits", "connectionHeaders", "logs", "users", "managementAuth", "apiKeys", "usagePlans",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
-		"query", "path", "template", "responses", "route",
+		"query", "path", "template", "responses", "route", "throttle",
 	},
 	"mock":     {"statusCode", "response"},
 	"response": {"template", "parameters"},
@@ -35,6 +35,9 @@ var cleatSettings = map[string][]string{
 	"user":           {"account", "accessKeys", "policies"},
 	"accessKey":      {"id", "secret", "sessionToken", "enabled", "expires"},
 	"throttle":       {"rate", "burst"},
+	"apiKey":         {"value", "enabled", "description", "customerId"},
+	"usagePlan":      {"keys", "description", "throttle", "quota", "routes"},
+	"quota":          {"limit", "period", "offset"},
 	"limits":         limitKeys(),
 	"logs":           {"access", "execution"},
 	"accessLog":      {"to", "format", "maxSize", "keep"},
@@ -52,6 +55,8 @@ type short struct {
 	// routes are those taken in so far, by resource ID, with their places.
 	routes map[string]cfn.Place
 	deps   []string
+	// routeSettings are the stage's settings of single routes.
+	routeSettings *cfn.Value
 	// locals are the functions that run here, by the name the file gives them.
 	locals map[string]bool
 }
@@ -70,7 +75,7 @@ func (l *loader) loadCleat(file string) *Project {
 		l.faultf(raw.Place, "cleat.yaml is a map of settings, not %s", raw.Kind)
 		return nil
 	}
-	s := &short{loader: l, p: p, t: newTemplate(), api: newTemplate(), routes: map[string]cfn.Place{}, locals: map[string]bool{}}
+	s := &short{loader: l, p: p, t: newTemplate(), api: newTemplate(), routes: map[string]cfn.Place{}, locals: map[string]bool{}, routeSettings: &cfn.Value{Kind: cfn.Map}}
 	s.resolve(raw)
 	s.checkKeys(s.root, file, cleatSettings[""])
 	s.readNode()
@@ -256,7 +261,7 @@ func (s *short) overlay(base string) *Project {
 	if s.opts.Region == "" && s.root.Get("region") != nil {
 		s.opts.Region = s.p.Region
 	}
-	for _, key := range []string{"name", "routeSelectionExpression", "apiKeySelectionExpression", "description"} {
+	for _, key := range []string{"name", "routeSelectionExpression", "apiKeySelectionExpression", "description", "apiKeys", "usagePlans"} {
 		if v := s.root.Get(key); v != nil {
 			s.warnf(v.Place, "%s has no effect here: %s defines it", key, base)
 		}
@@ -302,16 +307,10 @@ func (s *short) stageProperties() *cfn.Value {
 		set(props, cfn.Entry{Key: "StageVariables", Place: vars.Place, Value: vars})
 	}
 	if v := s.root.Get("throttle"); v != nil {
-		s.mapEntries(v, "throttle")
-		s.checkKeys(v, "throttle", cleatSettings["throttle"])
-		settings := &cfn.Value{Kind: cfn.Map, Place: v.Place}
-		for _, kv := range [][2]string{{"rate", "ThrottlingRateLimit"}, {"burst", "ThrottlingBurstLimit"}} {
-			if n, ok := s.number(v.Get(kv[0]), "throttle."+kv[0], 1, 100_000_000); ok {
-				at := v.Get(kv[0]).Place
-				set(settings, cfn.Entry{Key: kv[1], Place: at, Value: cfn.NumberOf(at, n)})
-			}
-		}
-		set(props, cfn.Entry{Key: "DefaultRouteSettings", Place: v.Place, Value: settings})
+		set(props, cfn.Entry{Key: "DefaultRouteSettings", Place: v.Place, Value: s.throttleSettings(v, "throttle", "Throttling")})
+	}
+	if len(s.routeSettings.Keys) > 0 {
+		set(props, cfn.Entry{Key: "RouteSettings", Place: s.root.Place, Value: s.routeSettings})
 	}
 	return props
 }
@@ -365,6 +364,7 @@ func (s *short) readProject() {
 	s.api.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
 	s.api.add(at, deployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", ref(at, apiID)), "DependsOn", texts(at, s.deps...))
 	s.t.resources.Keys = append(s.t.resources.Keys, s.api.resources.Keys...)
+	s.readKeys()
 }
 
 func (s *short) readShortName() {

@@ -50,6 +50,7 @@ const (
 	limitBytes limitKind = iota
 	limitDuration
 	limitCount
+	limitRate // a count, or "never" and "off" for zero
 	limitSwitch
 )
 
@@ -74,6 +75,9 @@ var limitFields = []limitField{
 	{"writeTimeout", limitDuration, false, func(l *apigw.Limits, n int64) { l.WriteTimeout = time.Duration(n) }},
 	{"handshakeTimeout", limitDuration, false, func(l *apigw.Limits, n int64) { l.HandshakeTimeout = time.Duration(n) }},
 	{"closeTimeout", limitDuration, false, func(l *apigw.Limits, n int64) { l.CloseTimeout = time.Duration(n) }},
+	{"connectRate", limitRate, true, func(l *apigw.Limits, n int64) { l.ConnectRate = int(n) }},
+	{"requestRate", limitRate, true, func(l *apigw.Limits, n int64) { l.RequestRate = int(n) }},
+	{"requestBurst", limitRate, true, func(l *apigw.Limits, n int64) { l.RequestBurst = int(n) }},
 }
 
 func limitKeys() []string {
@@ -138,6 +142,13 @@ func limitValue(v *cfn.Value, kind limitKind) (n int64, why string) {
 			return 0, strconv.Quote(text) + " is not a whole number up to 1048576"
 		}
 		n = int64(i)
+	case limitRate:
+		if i, ok := wholeNumber(text); ok && i >= 0 && i <= 1<<30 {
+			return int64(i), ""
+		}
+		if text != "never" && text != "off" {
+			return 0, strconv.Quote(text) + " is not a whole number up to 1073741824, nor off"
+		}
 	case limitSwitch:
 		on, ok := parseSwitch(text)
 		if !ok {

@@ -47,6 +47,12 @@ func permissionID(fn string) string     { return normalName(fn) + "LambdaPermiss
 func authorizerID(name string) string   { return normalName(name) + "WebsocketsAuthorizer" }
 func routeID(key string) string         { return normalRoute(key) + "WebsocketsRoute" }
 func routeResponseID(key string) string { return routeID(key) + "Response" }
+func apiKeyID(name string) string       { return normalName(name) + "ApiKey" }
+func usagePlanID(name string) string    { return normalName(name) + "UsagePlan" }
+func usagePlanKeyID(plan, key string) string {
+	return normalName(plan) + "UsagePlan" + normalName(key) + "ApiKey"
+}
+
 func deploymentID(of *cfn.Value) string {
 	h := sha256.New()
 	hashValue(h, of)

@@ -76,6 +76,7 @@ type Outcome struct {
 	ConnectionID apigw.ConnectionID
 	Status       int
 	Bytes        int   // of the pushed message
+	Binary       bool  // the pushed message went as a binary one
 	Err          error // nil when the request succeeded
 }
 
@@ -95,6 +96,13 @@ func Split(rest string) (id apigw.ConnectionID, ok bool) {
 		return "", false
 	}
 	return apigw.ConnectionID(path[1:]), true
+}
+
+// Refuse answers a request that may not go on, for a reason that was found before it came here. rest is as in Serve.
+func Refuse(w http.ResponseWriter, r *http.Request, rest string, err error) Outcome {
+	id, _ := Split(rest)
+	awsapi.WriteError(w, err, apigw.NewRequestID())
+	return Outcome{Operation: strings.ToLower(r.Method), ConnectionID: id, Status: awsapi.Status(err), Err: err}
 }
 
 // Serve answers one request for a stage. rest is the escaped path below the stage, "/@connections/…". An empty api
@@ -162,7 +170,7 @@ func (h *Handler) do(w http.ResponseWriter, r *http.Request, api apigw.APIID, st
 		return h.list(w, r, api, stage)
 	case r.Method == http.MethodPost:
 		var err error
-		o.Bytes, err = h.post(w, api, stage, id, body)
+		o.Bytes, o.Binary, err = h.post(w, api, stage, id, body)
 		return err
 	case r.Method == http.MethodDelete:
 		return h.remove(w, api, stage, id)
@@ -206,22 +214,27 @@ func worded(err error) error {
 	return err // the hub's other errors have their kinds: 410 for a connection that is gone or still pending
 }
 
-// post delivers the body as one text message (spec management-api §3.1).
-func (h *Handler) post(w http.ResponseWriter, api apigw.APIID, stage string, id apigw.ConnectionID, read func() ([]byte, error)) (int, error) {
+// post delivers the body as one message, a text unless limits allow others (spec management-api §3.1).
+func (h *Handler) post(w http.ResponseWriter, api apigw.APIID, stage string, id apigw.ConnectionID, read func() ([]byte, error)) (bytes int, binary bool, err error) {
 	if _, err := h.find(api, stage, id); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	body, err := read()
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	if err := h.send(id, body, h.limits().Binary); err != nil {
-		return len(body), err
+	binary = !utf8.Valid(body)
+	if binary && !h.limits().Binary {
+		// A text message that is not UTF-8 would end the client's connection (spec open-questions 30).
+		return len(body), false, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The message is not valid UTF-8 text"}
+	}
+	if err := h.send(id, body, binary); err != nil {
+		return len(body), binary, err
 	}
 	awsapi.SetRequestIDs(w.Header(), apigw.NewRequestID())
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
-	return len(body), nil
+	return len(body), binary, nil
 }
 
 // body reads a request's body, which has at most the size of a message.
@@ -242,11 +255,7 @@ func (h *Handler) body(r *http.Request) ([]byte, error) {
 
 func (h *Handler) send(id apigw.ConnectionID, body []byte, binary bool) error {
 	send := h.hub.Send
-	if !utf8.Valid(body) {
-		if !binary {
-			// A text message that is not UTF-8 would end the client's connection (spec open-questions 30).
-			return &apigw.Error{Kind: apigw.KindBadRequest, Message: "The message is not valid UTF-8 text"}
-		}
+	if binary {
 		send = h.hub.SendBinary
 	}
 	if err := send(id, body); err != nil {

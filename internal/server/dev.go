@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -85,7 +86,7 @@ type Reloaded struct {
 	Took    time.Duration
 	// Definitions tells whether the project was read again, rather than only the functions' code.
 	Definitions bool
-	// Moved tells that the project has other addresses or routes than before; Addr and Region say where it is now.
+	// Moved tells that the project has other addresses, routes or API keys than before; Addr and Region say where it is now.
 	Moved        bool
 	Addr, Region string
 }
@@ -104,11 +105,13 @@ type dev struct {
 	listener *listen.Server
 	events   *broadcast
 	addr     string // host:port as users write it
+	keySeed  string // of which API keys without a value get theirs
 	started  time.Time
 
 	mu      sync.Mutex // serialises reloads
 	project *project.Project
-	apis    []control.APISummary // as last told
+	apis    []control.APISummary    // as last told
+	keys    []control.APIKeySummary // as last told
 }
 
 // RunDev runs a project until ctx ends, then stops in order: connections are closed with 1001, their $disconnect
@@ -139,6 +142,9 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if d.keySeed, err = authority.Secret("API keys"); err != nil {
+		return err
+	}
 	// The hub sets keep-alive for those connections that stay.
 	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", net.JoinHostPort(d.o.Host, strconv.Itoa(d.o.Port)))
 	if err != nil {
@@ -161,7 +167,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.apis = outcome.APIs
+	d.apis, d.keys = outcome.APIs, outcome.APIKeys
 	d.hintLogs(d.node.published)
 	started := Started{Project: d.project, Outcome: outcome, Addr: d.addr, Open: !isLoopback(ln.Addr())}
 	started.Tables = d.makeTables(ctx, outcome.Tables)
@@ -257,7 +263,9 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 // apply gives the node the project's definitions. Those of the project's former name, which is where its identifiers
 // come from, are taken away.
 func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, error) {
-	outcome, err := d.node.control.Apply(ctx, stackOf(p))
+	stack := stackOf(p)
+	stack.KeySeed = d.keySeed
+	outcome, err := d.node.control.Apply(ctx, stack)
 	if err != nil {
 		return outcome, err
 	}
@@ -315,8 +323,8 @@ func (d *dev) changed(files []string) {
 			d.warn([]cfn.Fault{{Message: "logs: where they go changes with the next start"}})
 		}
 		d.project, r.Definitions = p, true
-		r.Moved, r.Addr, r.Region = !reflect.DeepEqual(d.apis, r.Outcome.APIs), d.addr, p.Region
-		d.apis = r.Outcome.APIs
+		r.Moved, r.Addr, r.Region = !reflect.DeepEqual(d.apis, r.Outcome.APIs) || !slices.Equal(d.keys, r.Outcome.APIKeys), d.addr, p.Region
+		d.apis, d.keys = r.Outcome.APIs, r.Outcome.APIKeys
 		d.makeTables(context.Background(), r.Outcome.Tables)
 	}
 	d.node.functions.Refresh(files)

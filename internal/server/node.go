@@ -96,7 +96,7 @@ func (n *node) newGateway(o gateway.Options) error {
 	}
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	n.metrics, err = metrics.New(n.registry, metrics.Options{Connections: n.gateway.Stats, Dropped: n.logs.Dropped})
+	n.metrics, err = metrics.New(n.registry, metrics.Options{Connections: n.gateway.Stats, Dropped: n.logs.Dropped, Excess: n.gateway.Excess})
 	return err
 }
 
@@ -138,11 +138,11 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 	for i := range functions {
 		functions[i].Environment = withDefaults(functions[i].Environment, p.Environment)
 	}
-	published, err := n.store.Published(ctx)
+	serving, err := n.store.Serving(ctx)
 	if err != nil {
 		return fmt.Errorf("read the definitions: %w", err)
 	}
-	if err := n.observeStages(published, logs); err != nil {
+	if err := n.observeStages(serving.Stages, logs); err != nil {
 		return err
 	}
 	who, err := identitiesOf(p, n.functionKeys, n.functionEnv)
@@ -153,7 +153,7 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 	n.functions.SetCredentials(who.functions)
 	n.functions.Swap(n.withRetired(functions, time.Now()))
 	n.invoker.Swap(rules)
-	return n.gateway.Swap(published)
+	return n.gateway.Swap(serving)
 }
 
 // observeStages tells the logs and the metrics of the stages that are served from now on.
