@@ -70,6 +70,36 @@ func TestWriteError(t *testing.T) {
 	}
 }
 
+// Bodies of refused handshakes: spec data-plane §2, open-questions 11 and 44.
+func TestWriteHandshakeError(t *testing.T) {
+	frame := func(text string) string {
+		return `{"message": "` + text + `", "connectionId":"c=", "requestId":"r="}`
+	}
+	for name, test := range map[string]struct {
+		err     error
+		status  int
+		errType string
+		body    string
+	}{
+		"unauthorized": {&apigw.Error{Kind: apigw.KindUnauthorized}, 401, "UnauthorizedException", frame("Unauthorized")},
+		"denied":       {&apigw.Error{Kind: apigw.KindAccessDenied}, 403, "AccessDeniedException", `{"Message":"User is not authorized to access this resource"}`},
+		"explicitly": {
+			&apigw.Error{Kind: apigw.KindAccessDenied, Message: "User is not authorized to access this resource with an explicit deny"},
+			403, "AccessDeniedException", `{"Message":"User is not authorized to access this resource with an explicit deny"}`,
+		},
+		"authorizer's answer": {&apigw.Error{Kind: apigw.KindAuthorizerConfig, Err: errors.New("secret cause")}, 500, "AuthorizerConfigurationException", `{"message":null}`},
+		"authorizer failed":   {&apigw.Error{Kind: apigw.KindAuthorizerFailure, Err: errors.New("secret cause")}, 500, "AuthorizerConfigurationException", frame("Internal server error")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			awsapi.WriteHandshakeError(w, test.err, "c=", "r=")
+			if got := w.Header()["x-amzn-ErrorType"]; w.Code != test.status || w.Body.String() != test.body || len(got) != 1 || got[0] != test.errType {
+				t.Errorf("got %d %v %s, want %d %s %s", w.Code, got, w.Body, test.status, test.errType, test.body)
+			}
+		})
+	}
+}
+
 // Every kind has its line in the table.
 func TestEveryKindHasAnAnswer(t *testing.T) {
 	for kind := apigw.KindInternal; kind <= apigw.KindHeaderTooLarge; kind++ {
@@ -122,6 +152,39 @@ func TestLambdaURI(t *testing.T) {
 	for _, uri := range []string{"", arn, "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem", "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions//invocations"} {
 		if got, err := awsapi.ParseLambdaURI(uri); err == nil {
 			t.Errorf("%q: got %q, want an error", uri, got)
+		}
+	}
+}
+
+// Spec events-and-integrations §1.4: stage variables may stand in any part.
+func TestFunctionURI(t *testing.T) {
+	const arn = "arn:aws:lambda:eu-west-1:123456789012:function:"
+	for name, test := range map[string]struct {
+		uri, want, short string
+		fails            bool // in Function
+	}{
+		"plain":        {awsapi.LambdaURI("eu-west-1", arn+"chat"), arn + "chat", "chat", false},
+		"alias":        {awsapi.LambdaURI("eu-west-1", arn+"chat:live"), arn + "chat:live", "chat:live", false},
+		"variable":     {awsapi.LambdaURI("eu-west-1", arn+"${stageVariables.fn}-x:${stageVariables.alias}"), arn + "chat-x:live", "${stageVariables.alias}", false},
+		"all of it":    {"${stageVariables.uri}", arn + "all", "${stageVariables.uri}", false},
+		"missing":      {awsapi.LambdaURI("eu-west-1", arn+"${stageVariables.none}"), "", "${stageVariables.none}", true},
+		"not a name":   {awsapi.LambdaURI("eu-west-1", arn+"${stageVariables.bad}"), "", "${stageVariables.bad}", true},
+		"breaks loose": {awsapi.LambdaURI("eu-west-1", "${stageVariables.bad2}"), "", "${stageVariables.bad2}", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u, err := awsapi.ParseFunctionURI(test.uri)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := u.Function(map[string]string{"fn": "chat", "alias": "live", "bad": "a b", "bad2": "x/../y", "uri": awsapi.LambdaURI("eu-west-1", arn+"all")})
+			if got != test.want || (err != nil) != test.fails || u.Short() != test.short {
+				t.Errorf("got %q (%v), short %q, want %q, short %q", got, err, u.Short(), test.want, test.short)
+			}
+		})
+	}
+	for _, uri := range []string{"", arn + "chat", "arn:${context.x}", "arn:${stageVariables.x", "${stageVariables.a b}"} {
+		if _, err := awsapi.ParseFunctionURI(uri); err == nil {
+			t.Errorf("%q: no error", uri)
 		}
 	}
 }

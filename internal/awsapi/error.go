@@ -118,21 +118,33 @@ func WriteError(w http.ResponseWriter, err error, request apigw.RequestID) {
 		w.WriteHeader(a.status)
 		return
 	}
-	key := "message"
-	if apigw.KindOf(err) == apigw.KindAccessDenied {
-		key = "Message" // IAM's spelling
+	writeJSON(w, a.status, plainBody(apigw.KindOf(err), text))
+}
+
+// plainBody is the body that names no connection.
+func plainBody(kind apigw.Kind, text string) []byte {
+	switch kind {
+	case apigw.KindAuthorizerConfig:
+		return []byte(`{"message":null}`) // AWS has no text for it
+	case apigw.KindAccessDenied:
+		return append(append([]byte(`{"Message":`), quoteJSON(text)...), '}') // IAM's spelling
 	}
-	writeJSON(w, a.status, append(append([]byte(`{"`+key+`":`), quoteJSON(text)...), '}'))
+	return append(append([]byte(`{"message":`), quoteJSON(text)...), '}')
 }
 
 // WriteHandshakeError refuses a handshake. A failure that arose once the connection had its ID bears the layout of an
-// error frame (spec open-questions 11).
+// error frame (spec open-questions 11), but what a policy refuses and what is wrong with an authorizer have fixed bodies
+// (open-questions 44, data-plane §2).
 func WriteHandshakeError(w http.ResponseWriter, err error, id apigw.ConnectionID, request apigw.RequestID) {
 	a, text := answerOf(err)
 	h := w.Header()
 	SetRequestIDs(h, request)
 	h["x-amzn-ErrorType"] = []string{a.errType}
-	writeJSON(w, a.status, appendErrorFrame(nil, text, id, request))
+	body := appendErrorFrame(nil, text, id, request)
+	if kind := apigw.KindOf(err); kind == apigw.KindAccessDenied || kind == apigw.KindAuthorizerConfig {
+		body = plainBody(kind, text)
+	}
+	writeJSON(w, a.status, body)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
