@@ -202,3 +202,16 @@ func FuzzErrorFrame(f *testing.F) {
 		}
 	})
 }
+
+// Spec events-and-integrations §3.
+func TestExecuteAPIARN(t *testing.T) {
+	for region, want := range map[string]string{
+		"eu-west-1":     "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect",
+		"cn-north-1":    "arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3d4e5/prod/$connect",
+		"us-gov-west-1": "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2c3d4e5/prod/$connect",
+	} {
+		if got := awsapi.ExecuteAPIARN(region, awsapi.DefaultAccount, "a1b2c3d4e5", "prod", "$connect"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

@@ -98,7 +98,7 @@ func (a *application) prepare(ctx context.Context, c *Control) error {
 		return err
 	}
 	a.evaluator, err = cfn.NewEvaluator(a.template, cfn.Env{
-		Parameters: a.stack.Parameters, Region: a.stack.Region, Account: a.stack.Account, Partition: partition(a.stack.Region),
+		Parameters: a.stack.Parameters, Region: a.stack.Region, Account: a.stack.Account, Partition: awsapi.Partition(a.stack.Region),
 		StackName: a.stack.Name, URLSuffix: urlSuffix(a.stack.Region), Attribute: a.attribute, Import: a.imported,
 	})
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 // admit decides whether a client may connect, in the order of spec data-plane §2 steps 6 to 9: each check may refuse
 // with its own error. What they find out about the client is kept in the session's grant, and shown in ev, from then on.
 func (g *Gateway) admit(r *http.Request, s *session, p *plan, ev *apigw.Event, rec *apigw.Record) error {
+	if err := g.authorize(s, p, ev, rec); err != nil {
+		return err
+	}
 	return requireParameters(&p.route, ev)
 }
 

@@ -31,7 +31,9 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	var res integration.Result
 	if err == nil {
 		ev.Context.RouteKey, rec.RouteKey = p.route.RouteKey, p.route.RouteKey
-		res, err = p.call(g.stopped, ev, rec)
+		if err = p.validate(ev, rec); err == nil {
+			res, err = p.call(g.stopped, ev, rec)
+		}
 	}
 	rec.Selected, rec.Target, rec.Status = selected, p.target(), res.Status
 	if err == nil && p.twoWay && res.HasBody {
