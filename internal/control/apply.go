@@ -135,6 +135,7 @@ func (a *application) build(ctx context.Context, c *Control) error {
 			}
 		}
 	}
+	a.checkSchemas(byWriting)
 	if err := a.visitOthers(ctx, c); err != nil {
 		return err
 	}
@@ -343,9 +344,14 @@ func (a *application) warnOf(r *cfn.Resource, key []string) {
 			a.warnings.Addf(r.Place, "stage %s has no deployment: it answers 403 Forbidden", s.StageName)
 		}
 	case "Route":
-		if rt := find(d.now.Routes, routeID, key[3]); rt != nil && rt.Target == "" {
+		rt := find(d.now.Routes, routeID, key[3])
+		if rt == nil {
+			return
+		}
+		if rt.Target == "" {
 			a.warnings.Addf(r.Place, "route %s has no Target: it answers Internal server error", rt.RouteKey)
 		}
+		a.warnOfModels(r, rt)
 	}
 }
 

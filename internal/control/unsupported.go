@@ -15,17 +15,11 @@ func (p *problems) notYet(field, format string, args ...any) {
 
 func unsupportedRoute(r *apigw.Route) problems {
 	var p problems
-	switch r.AuthorizationType {
-	case apigw.AuthorizationCustom:
-		p.notYet("authorizationType", "Lambda authorizers (route %s)", r.RouteKey)
-	case apigw.AuthorizationIAM:
+	if r.AuthorizationType == apigw.AuthorizationIAM {
 		p.notYet("authorizationType", "AWS_IAM authorization (route %s)", r.RouteKey)
 	}
 	if r.APIKeyRequired {
 		p.notYet("apiKeyRequired", "API keys (route %s)", r.RouteKey)
-	}
-	if len(r.RequestModels) > 0 {
-		p.notYet("requestModels", "validation by models (route %s)", r.RouteKey)
 	}
 	return p
 }
