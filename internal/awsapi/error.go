@@ -123,13 +123,14 @@ func WriteError(w http.ResponseWriter, err error, request apigw.RequestID) {
 
 // plainBody is the body that names no connection.
 func plainBody(kind apigw.Kind, text string) []byte {
-	switch kind {
-	case apigw.KindAuthorizerConfig:
+	key := "message"
+	if kind == apigw.KindAuthorizerConfig {
 		return []byte(`{"message":null}`) // AWS has no text for it
-	case apigw.KindAccessDenied:
-		return append(append([]byte(`{"Message":`), quoteJSON(text)...), '}') // IAM's spelling
 	}
-	return append(append([]byte(`{"message":`), quoteJSON(text)...), '}')
+	if kind == apigw.KindAccessDenied {
+		key = "Message" // IAM's spelling
+	}
+	return append(append([]byte(`{"`+key+`":`), quoteJSON(text)...), '}')
 }
 
 // WriteHandshakeError refuses a handshake. A failure that arose once the connection had its ID bears the layout of an

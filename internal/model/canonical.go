@@ -30,13 +30,18 @@ func (d *document) appendCanonical(dst []byte, i uint32) []byte {
 			dst = append(d.appendCanonical(dst, e), ',')
 		}
 		return append(dst, ']')
+	case integer, object, key, shadowed: // an object: no value is of the others
 	}
+	return d.appendCanonicalObject(dst, i)
+}
+
+func (d *document) appendCanonicalObject(dst []byte, i uint32) []byte {
 	type member struct {
 		name  string
 		value uint32
 	}
 	var members []member
-	for k := i + 1; k < n.next; k = d.nodes[k+1].next {
+	for k := i + 1; k < d.nodes[i].next; k = d.nodes[k+1].next {
 		if d.nodes[k].kind == key {
 			members = append(members, member{string(d.string(k)), k + 1})
 		}

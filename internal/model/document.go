@@ -2,7 +2,6 @@ package model
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/tidwall/gjson"
@@ -45,12 +44,25 @@ type document struct {
 	open    []uint32 // containers that parse is in
 }
 
+// maxDocument is far beyond what any message may have; offsets are kept in 32 bits.
+const maxDocument = 1 << 30
+
+var errTooLong = fmt.Errorf("longer than %d bytes", maxDocument)
+
+// offset is a place in a document.
+func offset(i int) uint32 {
+	return uint32(i) //nolint:gosec // G115: parse refuses texts in which it would not fit
+}
+
 // parse reads a JSON text that must be valid.
 func (d *document) parse(b []byte) error {
+	if len(b) > maxDocument {
+		return errTooLong
+	}
 	d.text, d.nodes, d.open, d.deepest = b, d.nodes[:0], d.open[:0], 0
 	isKey := false // whether a string is a member's name
 	for i := 0; i < len(b); {
-		start := uint32(i)
+		start := offset(i)
 		switch c := b[i]; c {
 		case ' ', '\n', '\t', '\r', ':':
 			i++
@@ -62,7 +74,7 @@ func (d *document) parse(b []byte) error {
 				return errTooDeep
 			}
 			d.value()
-			d.open = append(d.open, uint32(len(d.nodes)))
+			d.open = append(d.open, offset(len(d.nodes)))
 			d.deepest = max(d.deepest, len(d.open))
 			n := node{kind: array, start: start}
 			if isKey = c == '{'; isKey {
@@ -76,7 +88,7 @@ func (d *document) parse(b []byte) error {
 			isKey = false
 		case '"':
 			i = endOfString(b, i)
-			n := node{kind: text, start: start, end: uint32(i), next: uint32(len(d.nodes) + 1)}
+			n := node{kind: text, start: start, end: offset(i), next: offset(len(d.nodes) + 1)}
 			if isKey {
 				n.kind, isKey = key, false
 			} else {
@@ -84,7 +96,7 @@ func (d *document) parse(b []byte) error {
 			}
 			d.nodes = append(d.nodes, n)
 		default:
-			n := node{kind: number, start: start, next: uint32(len(d.nodes) + 1)}
+			n := node{kind: number, start: start, next: offset(len(d.nodes) + 1)}
 			switch c {
 			case 't', 'f':
 				n.kind = boolean
@@ -94,7 +106,7 @@ func (d *document) parse(b []byte) error {
 			for i < len(b) && !endsScalar(b[i]) {
 				i++
 			}
-			n.end = uint32(i)
+			n.end = offset(i)
 			d.value()
 			d.nodes = append(d.nodes, n)
 		}
@@ -113,7 +125,7 @@ func (d *document) close(end int) {
 	last := len(d.open) - 1
 	i := d.open[last]
 	d.open = d.open[:last]
-	d.nodes[i].end, d.nodes[i].next = uint32(end), uint32(len(d.nodes))
+	d.nodes[i].end, d.nodes[i].next = offset(end), offset(len(d.nodes))
 	if d.nodes[i].kind == object && d.nodes[i].count > 1 {
 		d.shadow(i)
 	}
@@ -205,5 +217,3 @@ func endOfString(b []byte, i int) int {
 	}
 	return len(b)
 }
-
-var errNotJSON = errors.New("not valid JSON")

@@ -52,16 +52,16 @@ func formatName(format string) string {
 	return format
 }
 
-// maxText bounds the text of an Invalid: a log line is the most that comes of it.
+// maxText bounds the text of an InvalidError: a log line is the most that comes of it.
 const maxText = 1024
 
-// Invalid is what is wrong with a message.
-type Invalid struct {
+// InvalidError is what is wrong with a message.
+type InvalidError struct {
 	Problems []string // at least one
 }
 
 // Error is the problems as $context.error.validationErrorString has them: in brackets, with commas in between.
-func (e *Invalid) Error() string {
+func (e *InvalidError) Error() string {
 	s := strings.Join(e.Problems, ", ")
 	if len(s) > maxText {
 		s = strings.ToValidUTF8(s[:maxText], "") + "…"

@@ -27,10 +27,10 @@ type validation struct {
 	scratch  []byte
 }
 
-// Validate judges a message. It returns nil, or an *Invalid that says what is wrong with it. It keeps nothing of body.
+// Validate judges a message. It returns nil, or an *InvalidError that says what is wrong with it. It keeps nothing of body.
 func (m *Model) Validate(body []byte) error {
 	if !gjson.ValidBytes(body) {
-		return &Invalid{[]string{problemNotJSON}}
+		return &InvalidError{[]string{problemNotJSON}}
 	}
 	v, ok := m.spare.Get().(*validation)
 	if !ok {
@@ -39,15 +39,15 @@ func (m *Model) Validate(body []byte) error {
 	defer m.release(v)
 	v.steps = maxSteps
 	if err := v.doc.parse(body); err != nil {
-		return &Invalid{[]string{err.Error()}}
+		return &InvalidError{[]string{err.Error()}}
 	}
 	if v.apply(m.root, 0) {
 		return nil
 	}
 	if v.steps <= 0 {
-		return &Invalid{[]string{problemTooCostly}}
+		return &InvalidError{[]string{problemTooCostly}}
 	}
-	return &Invalid{slices.Clone(v.problems)}
+	return &InvalidError{slices.Clone(v.problems)}
 }
 
 // release keeps the buffers for the next message, unless they are large.
@@ -99,6 +99,7 @@ func (v *validation) apply(s *schema, i uint32) bool {
 			ok = v.text(s, i) && ok
 		case number:
 			ok = v.number(s, i) && ok
+		case null, boolean, integer, key, shadowed: // nothing else can be said of null, true and false
 		}
 	}
 	v.nesting--
@@ -164,7 +165,7 @@ func (v *validation) count(schemas []*schema, i uint32) int {
 // kindOf is the kind of a value as types tell them apart.
 func (d *document) kindOf(i uint32) kind {
 	k := d.nodes[i].kind
-	if k == number && bytes.IndexAny(d.raw(i), ".eE") < 0 {
+	if k == number && !bytes.ContainsAny(d.raw(i), ".eE") {
 		return integer
 	}
 	return k
