@@ -111,11 +111,15 @@ func (v *validation) general(s *schema, i uint32) bool {
 	ok := true
 	if s.typed {
 		k := v.doc.kindOf(i)
-		if !s.types[k] {
+		switch {
+		case s.types[k]:
+		case v.quiet > 0:
+			return false // the usual way for a branch of anyOf to fail: no words are made
+		default:
 			ok = v.fail(problemType, kindNames[k], s.typeNames)
 		}
 	}
-	if s.enum != nil && (ok || v.quiet == 0) {
+	if s.enum != nil {
 		n := &v.doc.nodes[i]
 		if !v.spend(int(n.end-n.start) / 8) {
 			return false
