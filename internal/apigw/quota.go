@@ -17,6 +17,7 @@ const (
 	QuotaIntegrations       = 300
 	QuotaStages             = 10
 	QuotaAuthorizers        = 10
+	QuotaAuthorizerResult   = 8 << 10
 	QuotaStageVariables     = 100
 	QuotaRouteKey           = 128
 	QuotaConnectRate        = 500    // new connections a second

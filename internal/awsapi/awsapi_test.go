@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"cleat/internal/apigw"
@@ -70,6 +71,41 @@ func TestWriteError(t *testing.T) {
 	}
 }
 
+// Bodies of refused handshakes: spec data-plane §2, open-questions 11 and 44.
+func TestWriteHandshakeError(t *testing.T) {
+	frame := func(text string) string {
+		return `{"message": "` + text + `", "connectionId":"c=", "requestId":"r="}`
+	}
+	for name, test := range map[string]struct {
+		err     error
+		status  int
+		errType string
+		body    string
+	}{
+		"unauthorized": {&apigw.Error{Kind: apigw.KindUnauthorized}, 401, "UnauthorizedException", frame("Unauthorized")},
+		"denied":       {&apigw.Error{Kind: apigw.KindAccessDenied}, 403, "AccessDeniedException", `{"Message":"User is not authorized to access this resource"}`},
+		"explicitly": {
+			&apigw.Error{Kind: apigw.KindAccessDenied, Message: "User is not authorized to access this resource with an explicit deny"},
+			403, "AccessDeniedException", `{"Message":"User is not authorized to access this resource with an explicit deny"}`,
+		},
+		"authorizer's answer": {&apigw.Error{Kind: apigw.KindAuthorizerConfig, Err: errors.New("secret cause")}, 500, "AuthorizerConfigurationException", `{"message":null}`},
+		"authorizer failed":   {&apigw.Error{Kind: apigw.KindAuthorizerFailure, Err: errors.New("secret cause")}, 500, "AuthorizerConfigurationException", frame("Internal server error")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			awsapi.WriteHandshakeError(w, test.err, "c=", "r=")
+			if got := spelt(w, "x-amzn-ErrorType"); w.Code != test.status || w.Body.String() != test.body || got != test.errType {
+				t.Errorf("got %d %v %s, want %d %s %s", w.Code, got, w.Body, test.status, test.errType, test.body)
+			}
+		})
+	}
+}
+
+// spelt is a header whose name is sent in AWS's spelling.
+func spelt(w *httptest.ResponseRecorder, name string) string {
+	return strings.Join(w.Header()[name], ",")
+}
+
 // Every kind has its line in the table.
 func TestEveryKindHasAnAnswer(t *testing.T) {
 	for kind := apigw.KindInternal; kind <= apigw.KindHeaderTooLarge; kind++ {
@@ -126,6 +162,39 @@ func TestLambdaURI(t *testing.T) {
 	}
 }
 
+// Spec events-and-integrations §1.4: stage variables may stand in any part.
+func TestFunctionURI(t *testing.T) {
+	const arn = "arn:aws:lambda:eu-west-1:123456789012:function:"
+	for name, test := range map[string]struct {
+		uri, want, short string
+		fails            bool // in Function
+	}{
+		"plain":        {awsapi.LambdaURI("eu-west-1", arn+"chat"), arn + "chat", "chat", false},
+		"alias":        {awsapi.LambdaURI("eu-west-1", arn+"chat:live"), arn + "chat:live", "chat:live", false},
+		"variable":     {awsapi.LambdaURI("eu-west-1", arn+"${stageVariables.fn}-x:${stageVariables.alias}"), arn + "chat-x:live", "${stageVariables.alias}", false},
+		"all of it":    {"${stageVariables.uri}", arn + "all", "${stageVariables.uri}", false},
+		"missing":      {awsapi.LambdaURI("eu-west-1", arn+"${stageVariables.none}"), "", "${stageVariables.none}", true},
+		"not a name":   {awsapi.LambdaURI("eu-west-1", arn+"${stageVariables.bad}"), "", "${stageVariables.bad}", true},
+		"breaks loose": {awsapi.LambdaURI("eu-west-1", "${stageVariables.bad2}"), "", "${stageVariables.bad2}", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u, err := awsapi.ParseFunctionURI(test.uri)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := u.Function(map[string]string{"fn": "chat", "alias": "live", "bad": "a b", "bad2": "x/../y", "uri": awsapi.LambdaURI("eu-west-1", arn+"all")})
+			if got != test.want || (err != nil) != test.fails || u.Short() != test.short {
+				t.Errorf("got %q (%v), short %q, want %q, short %q", got, err, u.Short(), test.want, test.short)
+			}
+		})
+	}
+	for _, uri := range []string{"", arn + "chat", "arn:${context.x}", "arn:${stageVariables.x", "${stageVariables.a b}"} {
+		if _, err := awsapi.ParseFunctionURI(uri); err == nil {
+			t.Errorf("%q: no error", uri)
+		}
+	}
+}
+
 func FuzzErrorFrame(f *testing.F) {
 	f.Add("Forbidden")
 	f.Add("\xff\"\n")
@@ -138,4 +207,17 @@ func FuzzErrorFrame(f *testing.F) {
 			t.Errorf("not JSON: %s", frame)
 		}
 	})
+}
+
+// Spec events-and-integrations §3.
+func TestExecuteAPIARN(t *testing.T) {
+	for region, want := range map[string]string{
+		"eu-west-1":     "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect",
+		"cn-north-1":    "arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2c3d4e5/prod/$connect",
+		"us-gov-west-1": "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2c3d4e5/prod/$connect",
+	} {
+		if got := awsapi.ExecuteAPIARN(region, awsapi.DefaultAccount, "a1b2c3d4e5", "prod", "$connect"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }

@@ -102,7 +102,7 @@ func (a *application) prepare(ctx context.Context, c *Control) error {
 		return err
 	}
 	a.evaluator, err = cfn.NewEvaluator(a.template, cfn.Env{
-		Parameters: a.stack.Parameters, Region: a.stack.Region, Account: a.stack.Account, Partition: partition(a.stack.Region),
+		Parameters: a.stack.Parameters, Region: a.stack.Region, Account: a.stack.Account, Partition: awsapi.Partition(a.stack.Region),
 		StackName: a.stack.Name, URLSuffix: urlSuffix(a.stack.Region), Attribute: a.attribute, Import: a.imported,
 	})
 	if err != nil {
@@ -139,6 +139,7 @@ func (a *application) build(ctx context.Context, c *Control) error {
 			}
 		}
 	}
+	a.checkSchemas(byWriting)
 	if err := a.visitOthers(ctx, c); err != nil {
 		return err
 	}
@@ -350,9 +351,14 @@ func (a *application) warnOf(r *cfn.Resource, key []string) {
 			a.warnings.Addf(r.Place, "stage %s has no deployment: it answers 403 Forbidden", s.StageName)
 		}
 	case "Route":
-		if rt := find(d.now.Routes, routeID, key[3]); rt != nil && rt.Target == "" {
+		rt := find(d.now.Routes, routeID, key[3])
+		if rt == nil {
+			return
+		}
+		if rt.Target == "" {
 			a.warnings.Addf(r.Place, "route %s has no Target: it answers Internal server error", rt.RouteKey)
 		}
+		a.warnOfModels(r, rt)
 	}
 }
 

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -209,39 +208,6 @@ func (d *draft) putAuthorizer(a apigw.Authorizer) problems {
 }
 
 var identitySource = regexp.MustCompile(`^(?:route\.request\.(?:header|querystring)|stageVariables|context)\.[a-zA-Z0-9._$-]+$`)
-
-// putModel checks a model and puts it in (spec control-plane §9).
-func (d *draft) putModel(m apigw.Model) problems {
-	var p problems
-	if find(d.now.Models, modelID, m.ModelID) == nil {
-		p.mayAdd("Models", len(d.now.Models), maxModels)
-	}
-	if !modelName.MatchString(m.Name) {
-		p.bad("name", "Model name must be alphanumeric: %s", m.Name)
-	}
-	for i := range d.now.Models {
-		if o := &d.now.Models[i]; o.Name == m.Name && o.ModelID != m.ModelID {
-			p.add(apigw.KindConflict, "name", "Model with name %s already exists for this API", m.Name)
-		}
-	}
-	if m.ContentType == "" {
-		m.ContentType = "application/json"
-	}
-	p.length("contentType", m.ContentType, 256)
-	p.length("description", m.Description, maxDescription)
-	switch {
-	case m.Schema == "":
-		p.bad("schema", "Schema is required")
-	case len(m.Schema) > maxTemplate:
-		p.bad("schema", "schema is longer than %d characters", maxTemplate)
-	case !d.now.API.DisableSchemaValidation && !json.Valid([]byte(m.Schema)):
-		p.bad("schema", "Invalid model schema specified: not valid JSON")
-	}
-	put(&d.now.Models, modelID, m)
-	return p
-}
-
-var modelName = regexp.MustCompile(`^[a-zA-Z0-9]{1,128}$`)
 
 // putStage checks a stage and puts it in (spec control-plane §11). A stage that was there keeps its dates where nothing
 // else changes.

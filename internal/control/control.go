@@ -137,7 +137,7 @@ func create[T any](ctx context.Context, c *Control, api apigw.APIID, edit func(d
 func (c *Control) CreateRoute(ctx context.Context, api apigw.APIID, r apigw.Route) (apigw.Route, error) {
 	r.RouteID = newID(idLength)
 	return create(ctx, c, api,
-		func(d *draft) problems { return slices.Concat(d.putRoute(r), unsupportedRoute(&r)) },
+		func(d *draft) problems { return d.putRoute(r) },
 		func(d *draft) *apigw.Route { return find(d.now.Routes, routeID, r.RouteID) })
 }
 
@@ -183,7 +183,7 @@ func (c *Control) CreateAuthorizer(ctx context.Context, api apigw.APIID, a apigw
 func (c *Control) CreateModel(ctx context.Context, api apigw.APIID, m apigw.Model) (apigw.Model, error) {
 	m.ModelID = newID(idLength)
 	return create(ctx, c, api,
-		func(d *draft) problems { return d.putModel(m) },
+		func(d *draft) problems { return slices.Concat(d.putModel(m), d.checkSchema(&m)) },
 		func(d *draft) *apigw.Model { return find(d.now.Models, modelID, m.ModelID) })
 }
 

@@ -147,14 +147,10 @@ func TestRefusals(t *testing.T) {
 			_, err := c.CreateAPI(ctx, apigw.API{Name: "x", RouteSelectionExpression: "x"}, "r")
 			return err
 		}, apigw.KindBadRequest, "Invalid protocol specified. Must be one of [HTTP, WEBSOCKET]"},
-		"unknown API":         {func() error { _, err := c.CreateRoute(ctx, "none", apigw.Route{RouteKey: "x"}); return err }, apigw.KindNotFound, "Invalid API identifier specified none"},
-		"unknown API, read":   {func() error { _, err := c.API(ctx, "none"); return err }, apigw.KindNotFound, "Invalid API identifier specified none"},
-		"unknown API, delete": {func() error { return c.DeleteAPI(ctx, "none") }, apigw.KindNotFound, "Invalid API identifier specified none"},
-		"route key":           {func() error { _, err := c.CreateRoute(ctx, id, apigw.Route{RouteKey: "k"}); return err }, apigw.KindConflict, "Route with key k already exists for this API"},
-		"unsupported": {func() error {
-			_, err := c.CreateRoute(ctx, id, apigw.Route{RouteKey: "$connect", AuthorizationType: apigw.AuthorizationIAM})
-			return err
-		}, apigw.KindBadRequest, "not supported yet: AWS_IAM authorization (route $connect)"},
+		"unknown API":          {func() error { _, err := c.CreateRoute(ctx, "none", apigw.Route{RouteKey: "x"}); return err }, apigw.KindNotFound, "Invalid API identifier specified none"},
+		"unknown API, read":    {func() error { _, err := c.API(ctx, "none"); return err }, apigw.KindNotFound, "Invalid API identifier specified none"},
+		"unknown API, delete":  {func() error { return c.DeleteAPI(ctx, "none") }, apigw.KindNotFound, "Invalid API identifier specified none"},
+		"route key":            {func() error { _, err := c.CreateRoute(ctx, id, apigw.Route{RouteKey: "k"}); return err }, apigw.KindConflict, "Route with key k already exists for this API"},
 		"stage name":           {func() error { _, err := c.CreateStage(ctx, id, apigw.Stage{StageName: "dev"}); return err }, apigw.KindConflict, "Stage already exists"},
 		"integration in use":   {func() error { return c.DeleteIntegration(ctx, id, in.IntegrationID) }, apigw.KindConflict, "Cannot delete Integration because it is referenced by the following Routes with Ids: [" + rt.RouteID + "]"},
 		"unknown route":        {func() error { return c.DeleteRoute(ctx, id, "none") }, apigw.KindNotFound, "Invalid Route identifier specified none"},

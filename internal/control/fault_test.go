@@ -127,6 +127,9 @@ func TestResourceFaults(t *testing.T) {
 		"authorizer URI":    {`ApiGatewayV2::Authorizer", Properties: {ApiId: !Ref Api, Name: a, AuthorizerType: REQUEST}}`, "Authorizer URI is required"},
 		"model name":        {`ApiGatewayV2::Model", Properties: {ApiId: !Ref Api, Name: a-b, Schema: {}}}`, "Model name must be alphanumeric"},
 		"model schema":      {`ApiGatewayV2::Model", Properties: {ApiId: !Ref Api, Name: ab, Schema: "{"}}`, "not valid JSON"},
+		"schema keyword":    {`ApiGatewayV2::Model", Properties: {ApiId: !Ref Api, Name: ab, Schema: {type: text}}}`, "Invalid model schema specified: not a schema of draft-04: /type:"},
+		"schema reference":  {`ApiGatewayV2::Model", Properties: {ApiId: !Ref Api, Name: ab, Schema: {$ref: https://apigateway.amazonaws.com/restapis/x/models/N}}}`, `there is no model "N"`},
+		"schema elsewhere":  {`ApiGatewayV2::Model", Properties: {ApiId: !Ref Api, Name: ab, Schema: {$ref: "https://example.com/x"}}}`, "it is no model of this API"},
 		"model taken":       {`ApiGatewayV2::Model", Properties: {ApiId: !Ref Api, Name: M, Schema: {}}}`, "Model with name M already exists"},
 
 		"stage name":         {`ApiGatewayV2::Stage", Properties: {ApiId: !Ref Api, StageName: a/b}}`, "Invalid stage name"},
@@ -167,8 +170,6 @@ func TestResourceFaults(t *testing.T) {
 // TestUnsupported: what this version does not have is refused by name, with its place, and never passed over.
 func TestUnsupported(t *testing.T) {
 	tests := map[string]struct{ resource, want string }{
-		"authorizer": {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: $connect, AuthorizationType: CUSTOM, AuthorizerId: !Ref Au}}` + "\n  Au: " + `{Type: "AWS::ApiGatewayV2::Authorizer", Properties: {ApiId: !Ref Api, Name: a, AuthorizerType: REQUEST, AuthorizerUri: "arn:aws:apigateway:r:lambda:path/2015-03-31/functions/f/invocations"}}`, "not supported yet: Lambda authorizers (route $connect)"},
-		"models":     {`ApiGatewayV2::Route", Properties: {ApiId: !Ref Api, RouteKey: k, RequestModels: {$default: M}}}`, "not supported yet: validation by models"},
 		"services":   {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem"}}`, "not supported yet: integrations with AWS services"},
 		"VPC links":  {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, ConnectionType: VPC_LINK, ConnectionId: v}}`, "not supported yet: VPC links"},
 		"references": {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestTemplates: {$default: "{\"statusCode\": 200,\n \"a\": \"$context.stage\"}"}}}`, `not supported yet: mapping templates that are more than literal text ("$default", line 2: $context.stage"})`},

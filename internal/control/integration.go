@@ -75,7 +75,7 @@ func isLambdaURI(uri string) bool {
 
 func (p *problems) lambdaURI(field, uri string) {
 	p.length(field, uri, maxURI)
-	if _, err := awsapi.ParseLambdaURI(uri); err != nil {
+	if _, err := awsapi.ParseFunctionURI(uri); err != nil {
 		p.bad(field, "%v", err)
 	}
 }

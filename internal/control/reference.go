@@ -6,19 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
 )
-
-// partition is the AWS partition of a region.
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
-}
 
 // urlSuffix is the domain under which a region's services are.
 func urlSuffix(region string) string {
@@ -134,7 +124,7 @@ func (a *application) fill(r *cfn.Resource, text, name string) string {
 		return rune("0123456789abcdef"[c%16])
 	}, hex)
 	return strings.NewReplacer(
-		"{name}", name, "{p}", partition(a.stack.Region), "{r}", a.stack.Region, "{a}", a.stack.Account, "{s}", urlSuffix(a.stack.Region),
+		"{name}", name, "{p}", awsapi.Partition(a.stack.Region), "{r}", a.stack.Region, "{a}", a.stack.Account, "{s}", urlSuffix(a.stack.Region),
 		"{id}", id(12), "{ID}", strings.ToUpper(id(12)), "{id9}", id(9),
 		"{uuid}", hex[:8]+"-"+hex[8:12]+"-4"+hex[13:16]+"-8"+hex[17:20]+"-"+hex[20:],
 	).Replace(text)

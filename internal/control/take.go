@@ -38,7 +38,7 @@ func (a *application) take(d *draft, r *cfn.Resource, kind string) {
 	case "Route":
 		v := apigw.Route{RouteID: id}
 		ok := a.decode(r, kind, &v)
-		a.reportIf(ok, r, slices.Concat(d.putRoute(v), unsupportedRoute(&v)))
+		a.reportIf(ok, r, d.putRoute(v))
 		a.warn(r, withoutEffectRoute(&v))
 		own(store.Routes(api).Key(id))
 	case "RouteResponse":

@@ -13,17 +13,6 @@ func (p *problems) notYet(field, format string, args ...any) {
 	p.bad(field, "not supported yet: "+format, args...)
 }
 
-func unsupportedRoute(r *apigw.Route) problems {
-	var p problems
-	if r.AuthorizationType == apigw.AuthorizationCustom {
-		p.notYet("authorizationType", "Lambda authorizers (route %s)", r.RouteKey)
-	}
-	if len(r.RequestModels) > 0 {
-		p.notYet("requestModels", "validation by models (route %s)", r.RouteKey)
-	}
-	return p
-}
-
 func unsupportedIntegration(in *apigw.Integration) problems {
 	var p problems
 	if in.ConnectionType == "VPC_LINK" {

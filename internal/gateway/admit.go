@@ -12,7 +12,7 @@ import (
 // with its own error. The throttles of step 8 that need nobody's name come before it (takeConnect). What the checks find
 // out about the client is kept in the session's grant, and shown in ev, from then on.
 func (g *Gateway) admit(r *http.Request, s *session, p *plan, ev *apigw.Event, rec *apigw.Record) error {
-	if err := g.checkSignature(r, s, p, ev, rec); err != nil {
+	if err := g.authorize(r, s, p, ev, rec); err != nil {
 		return err
 	}
 	if err := g.checkAPIKey(s, p, ev, ev.Context.RequestTime); err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"cleat/internal/apigw"
+	"cleat/internal/authorizer"
 	"cleat/internal/conn"
 	"cleat/internal/expr"
 	"cleat/internal/integration"
@@ -104,10 +105,12 @@ type snapshot struct {
 // plan is one compiled route.
 type plan struct {
 	route       apigw.Route
-	integration *integration.Plan // nil for a route without a target (spec open-questions 34)
-	twoWay      bool              // a RouteResponse for $default exists (spec data-plane §5)
-	apiKey      *expr.Expression  // finds the API key of a route that needs one; nil: it needs none
-	throttle    *throttle.Bucket  // of the stage's settings; nil: none
+	integration *integration.Plan   // nil for a route without a target (spec open-questions 34)
+	twoWay      bool                // a RouteResponse for $default exists (spec data-plane §5)
+	authorizer  *authorizer.Request // of $connect; nil when no function decides
+	apiKey      *expr.Expression    // finds the API key of a route that needs one; nil: it needs none
+	throttle    *throttle.Bucket    // of the stage's settings; nil: none
+	validator   *validator          // nil when messages are not validated
 }
 
 func (p *plan) target() string {
@@ -227,6 +230,7 @@ func compile(def *apigw.Definition, variables map[string]string, deps integratio
 		}
 		integrations[in.IntegrationID] = p
 	}
+	models := newModels(def)
 	routes := map[string]*plan{}
 	for i := range def.Routes {
 		r := &def.Routes[i]
@@ -236,11 +240,17 @@ func compile(def *apigw.Definition, variables map[string]string, deps integratio
 		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
 			p.integration = integrations[id]
 		}
+		var err error
+		if p.authorizer, err = compileAuthorizer(def, r, authorizer.Dependencies{Functions: deps.Functions, Region: deps.Region, Account: deps.Account}); err != nil {
+			faults = append(faults, err)
+		}
 		if r.APIKeyRequired {
-			var err error
 			if p.apiKey, err = apiKeyExpression(def); err != nil {
 				faults = append(faults, fmt.Errorf("API key selection expression: %w", err))
 			}
+		}
+		if p.validator, err = compileValidator(r, models); err != nil {
+			faults = append(faults, err)
 		}
 		routes[r.RouteKey] = p
 	}

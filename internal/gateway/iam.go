@@ -18,11 +18,8 @@ import (
 // request on. Open connections stay (spec data-plane §3).
 func (g *Gateway) SetIAM(i *authorizer.IAM) { g.iam.Store(i) }
 
-// checkSignature is AWS_IAM authorization of $connect (spec data-plane §2.6, events-and-integrations §4).
-func (g *Gateway) checkSignature(r *http.Request, s *session, p *plan, ev *apigw.Event, rec *apigw.Record) error {
-	if p.route.AuthorizationType != apigw.AuthorizationIAM {
-		return nil
-	}
+// authorizeBySignature is AWS_IAM authorization of $connect (spec data-plane §2.6, events-and-integrations §4).
+func (g *Gateway) authorizeBySignature(r *http.Request, s *session, ev *apigw.Event, rec *apigw.Record) error {
 	identity, err := g.iam.Load().Connect(signedRequest(r), origin(r, ev.Context.RequestTime, ev.Context.Identity.SourceIP), s.stage.api, s.stage.name, rec)
 	if err != nil {
 		return err

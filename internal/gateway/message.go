@@ -33,6 +33,9 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	if err == nil {
 		ev.Context.RouteKey, rec.RouteKey = p.route.RouteKey, p.route.RouteKey
 		if err = g.admitMessage(s, p, now); err == nil {
+			err = p.validate(ev, rec)
+		}
+		if err == nil {
 			res, err = p.call(g.stopped, ev, rec)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // session is what the gateway remembers of a connection: the hub's attachment. It is written before the hub learns of
-// it and only read afterwards. Texts that many connections share are kept once (package unique): a connection that
+// it, its grant until the hub opens the connection, and only read afterwards. Texts that many connections share are kept once (package unique): a connection that
 // idles for two hours should cost no copy of its browser's User-Agent.
 type session struct {
 	stage       *stage
@@ -27,11 +27,12 @@ type session struct {
 // grant is what admission found out about a client. It stays with the connection and is never looked into again: later
 // changes of authorizers, policies and keys have no effect on an open connection (spec data-plane §3).
 type grant struct {
-	// authorizer is the principal and the context that a Lambda authorizer gave; nil when none ran.
+	// authorizer is the context and the principal that a Lambda authorizer gave, and behind them how long that took, which
+	// CONNECT events alone show; nil when none ran.
 	authorizer apigw.Fields
 	// identity is what a signature or an API key adds to the caller's identity.
 	identity apigw.Identity
-	// usageIdentifierKey is the API key that a Lambda authorizer gave; empty when it gave none.
+	// usageIdentifierKey is the API key that a Lambda authorizer gave; empty when it gave none. No event shows it.
 	usageIdentifierKey string
 	// client is on whose account the connection's requests go; nil without an API key.
 	client *usageplan.Client
@@ -77,6 +78,9 @@ func (g *grant) show(ev *apigw.Event) {
 	c.Identity = g.identity
 	c.Identity.SourceIP, c.Identity.UserAgent = ip, agent
 	c.Authorizer = g.authorizer
+	if n := len(g.authorizer); n > 0 && c.EventType != apigw.EventConnect {
+		c.Authorizer = g.authorizer[: n-1 : n-1]
+	}
 }
 
 // record begins the record of an event.

@@ -71,6 +71,13 @@ func sameName(client, ours string) bool {
 	return true
 }
 
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
 // headerLines are the headers of a call in the making.
 type headerLines struct{ apigw.Fields }
 

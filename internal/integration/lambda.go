@@ -9,13 +9,13 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
+	"cleat/internal/lambdaevent"
 )
 
 // lambdaTarget is the function that an integration's URI names.
 type lambdaTarget struct {
 	functions awsapi.Invoker
-	uri       text
-	function  string // as the URI names it; empty when that depends on stage variables
+	uri       awsapi.FunctionURI
 }
 
 // lambdaTarget reads the integration's URI. It returns as well a short name for the function.
@@ -25,34 +25,10 @@ func (c *compiler) lambdaTarget() (lambdaTarget, string) {
 		c.fault("integrationMethod: %q; Lambda functions are called by POST", m)
 	}
 	var err error
-	if t.uri, err = parseText(c.in.IntegrationURI, false); err != nil {
+	if t.uri, err = awsapi.ParseFunctionURI(c.in.IntegrationURI); err != nil {
 		c.fault("integrationUri: %w", err)
-		return t, ""
 	}
-	if !t.uri.static() {
-		name := strings.TrimSuffix(t.uri.raw, "/invocations")
-		return t, name[strings.LastIndexAny(name, "/:")+1:]
-	}
-	name, err := t.parse(t.uri.raw)
-	if err != nil {
-		c.fault("integrationUri: %w", err)
-		return t, ""
-	}
-	short := name.Name
-	if name.Qualifier != "" {
-		short += ":" + name.Qualifier
-	}
-	return t, short
-}
-
-// parse checks a URI without variables and keeps the function's name.
-func (t *lambdaTarget) parse(uri string) (awsapi.FunctionName, error) {
-	function, err := awsapi.ParseLambdaURI(uri)
-	if err != nil {
-		return awsapi.FunctionName{}, err
-	}
-	t.function = function
-	return awsapi.ParseFunctionName(function)
+	return t, t.uri.Short()
 }
 
 // invoke calls the function. Its Result holds what the log wants; the error says that the function could not be run.
@@ -60,17 +36,9 @@ func (t *lambdaTarget) invoke(ctx context.Context, ev *apigw.Event, payload []by
 	if t.functions == nil {
 		return awsapi.InvocationResult{}, Result{}, misconfigured("this node calls no Lambda functions")
 	}
-	function := t.function
-	if function == "" {
-		uri, err := t.uri.expand(ev, nil)
-		if err != nil {
-			return awsapi.InvocationResult{}, Result{}, err
-		}
-		var named lambdaTarget
-		if _, err := named.parse(uri); err != nil {
-			return awsapi.InvocationResult{}, Result{}, misconfigured("integrationUri: %w", err)
-		}
-		function = named.function
+	function, err := t.uri.Function(ev.StageVariables)
+	if err != nil {
+		return awsapi.InvocationResult{}, Result{}, misconfigured("integrationUri: %w", err)
 	}
 	out, err := t.functions.Invoke(ctx, awsapi.Invocation{Function: function, Type: kind, Payload: payload, TraceID: ev.TraceID})
 	res := Result{FunctionRequestID: out.RequestID, Cause: out.Cause}
@@ -109,7 +77,7 @@ func (c *compiler) lambdaProxy() (caller, string) {
 }
 
 func (p *lambdaProxy) call(ctx context.Context, ev *apigw.Event) (Result, error) {
-	payload := AppendProxyEvent(make([]byte, 0, proxyEventSize(ev)), ev)
+	payload := lambdaevent.AppendProxy(make([]byte, 0, lambdaevent.Size(ev)), ev)
 	out, res, err := p.invoke(ctx, ev, payload, awsapi.InvokeRequestResponse)
 	switch {
 	case err != nil:

@@ -10,6 +10,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/integration"
+	"cleat/internal/lambdaevent"
 )
 
 var proxyIntegration = apigw.Integration{IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: functionURI}
@@ -153,7 +154,7 @@ func TestProxyInvocation(t *testing.T) {
 	}
 	want := awsapi.Invocation{Function: "arn:aws:lambda:eu-west-1:123456789012:function:onEvent:live", Type: awsapi.InvokeRequestResponse, TraceID: ev.TraceID}
 	got := f.last
-	if string(got.Payload) != string(integration.AppendProxyEvent(nil, ev)) {
+	if string(got.Payload) != string(lambdaevent.AppendProxy(nil, ev)) {
 		t.Errorf("payload %s", got.Payload)
 	}
 	if got.Function != want.Function || got.Type != want.Type || got.TraceID != want.TraceID || got.LogTail {

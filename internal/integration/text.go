@@ -119,6 +119,8 @@ func (t *text) expand(ev *apigw.Event, path func(name string) (string, bool)) (s
 	return out.String(), nil
 }
 
+const hexDigits = "0123456789ABCDEF"
+
 // escapeSegment percent-encodes all but RFC 3986's unreserved characters, and the dots of a "." or "..", so that what
 // a client sends stays within its path segment.
 func escapeSegment(s string) string {

@@ -140,6 +140,7 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 	if s.flag(v.Get("apiKeyRequired"), what+": apiKeyRequired", false) {
 		set(route, cfn.Entry{Key: "ApiKeyRequired", Place: at, Value: cfn.BoolOf(at, true)})
 	}
+	s.validation(v, what, route)
 	s.checkKeys(v.Get("route"), what+": route", routeProperties)
 	for _, p := range s.mapEntries(v.Get("route"), what+": route") {
 		set(route, p)

@@ -16,12 +16,12 @@ import (
 var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
-		"apiKeySelectionExpression", "routes", "authorizers", "functions", "remoteFunctions", "stageVariables", "throttle",
+		"apiKeySelectionExpression", "routes", "authorizers", "models", "functions", "remoteFunctions", "stageVariables", "throttle",
 		"limits", "connectionHeaders", "logs", "users", "managementAuth", "apiKeys", "usagePlans",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
-		"query", "path", "template", "responses", "route", "throttle",
+		"query", "path", "template", "responses", "models", "modelSelection", "route", "throttle",
 	},
 	"mock":     {"statusCode", "response"},
 	"response": {"template", "parameters"},
@@ -235,7 +235,7 @@ func (s *short) base() string {
 		if ok && (slices.Contains(cleatNames, filepath.Base(name)) || !s.exists(name)) {
 			s.faultf(v.Place, "project: there is no serverless.yml at %q", name)
 		}
-		for _, key := range []string{"routes", "functions", "authorizers"} {
+		for _, key := range []string{"routes", "functions", "authorizers", "models"} {
 			if over := s.root.Get(key); over != nil {
 				s.faultf(over.Place, "%s cannot stand beside `project`: %s defines them", key, name)
 			}
@@ -261,7 +261,7 @@ func (s *short) overlay(base string) *Project {
 	if s.opts.Region == "" && s.root.Get("region") != nil {
 		s.opts.Region = s.p.Region
 	}
-	for _, key := range []string{"name", "routeSelectionExpression", "apiKeySelectionExpression", "description", "apiKeys", "usagePlans"} {
+	for _, key := range []string{"name", "routeSelectionExpression", "apiKeySelectionExpression", "description", "authorizers", "models", "apiKeys", "usagePlans"} {
 		if v := s.root.Get(key); v != nil {
 			s.warnf(v.Place, "%s has no effect here: %s defines it", key, base)
 		}
@@ -349,6 +349,9 @@ func (s *short) readProject() {
 		"ApiKeySelectionExpression", optional("apiKeySelectionExpression")))
 	for _, e := range s.mapEntries(s.root.Get("authorizers"), "authorizers") {
 		s.addShortAuthorizer(e)
+	}
+	for _, e := range s.mapEntries(s.root.Get("models"), "models") {
+		s.addShortModel(e)
 	}
 	routes := s.mapEntries(s.root.Get("routes"), "routes")
 	for _, e := range routes {

@@ -45,6 +45,7 @@ func functionLogID(name string) string  { return normalName(name) + "LogGroup" }
 func integrationID(fn string) string    { return normalName(fn) + "WebsocketsIntegration" }
 func permissionID(fn string) string     { return normalName(fn) + "LambdaPermissionWebsockets" }
 func authorizerID(name string) string   { return normalName(name) + "WebsocketsAuthorizer" }
+func modelID(name string) string        { return normalName(name) + "WebsocketsModel" }
 func routeID(key string) string         { return normalRoute(key) + "WebsocketsRoute" }
 func routeResponseID(key string) string { return routeID(key) + "Response" }
 func apiKeyID(name string) string       { return normalName(name) + "ApiKey" }

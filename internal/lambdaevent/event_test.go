@@ -1,4 +1,4 @@
-package integration_test
+package lambdaevent_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"cleat/internal/apigw"
-	"cleat/internal/integration"
+	"cleat/internal/lambdaevent"
 )
 
 const (
@@ -20,8 +20,8 @@ const (
 	headOfContext = `"extendedRequestId":"Qyi3UG41tjMFlUg=","requestTime":"12/Mar/2024:20:57:22 +0000","messageDirection":"IN",`
 )
 
-// TestAppendProxyEvent holds the layouts of spec events-and-integrations §1.1 to §1.3 to the byte.
-func TestAppendProxyEvent(t *testing.T) {
+// TestAppendProxy holds the layouts of spec events-and-integrations §1.1 to §1.3 to the byte.
+func TestAppendProxy(t *testing.T) {
 	authorizer := apigw.Fields{{Name: "tenant", Value: "t1"}, {Name: "principalId", Value: "user1"}, {Name: "integrationLatency", Value: "41"}}
 	tests := map[string]struct {
 		kind   apigw.EventType
@@ -93,7 +93,7 @@ func TestAppendProxyEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ev := testEvent(tt.kind)
 			tt.change(ev)
-			got := string(integration.AppendProxyEvent([]byte("before"), ev))
+			got := string(lambdaevent.AppendProxy([]byte("before"), ev))
 			if got != "before"+tt.want {
 				t.Errorf("got\n%s\nwant\nbefore%s", got, tt.want)
 			}
@@ -151,9 +151,9 @@ func generic(ev *apigw.Event) map[string]any {
 	return out
 }
 
-// TestAppendProxyEventAgainstEncodingJSON compares random events, rich in control characters and bytes that are not
+// TestAppendProxyAgainstEncodingJSON compares random events, rich in control characters and bytes that are not
 // UTF-8, with what encoding/json makes of the same values.
-func TestAppendProxyEventAgainstEncodingJSON(t *testing.T) {
+func TestAppendProxyAgainstEncodingJSON(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	pieces := []string{"a", "Z", " ", "\"", "\\", "\x00", "\x1f", "\n", "\r", "\t", "\b", "\f", "\x7f", "\x80", "\xff", "\xc3", "\xe2\x80", "é", "\u2028", "😀", "\xed\xa0\x80", "\xf4\x90\x80\x80", "<", "&", "/"}
 	random := func() string {
@@ -180,7 +180,7 @@ func TestAppendProxyEventAgainstEncodingJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mine := integration.AppendProxyEvent(nil, ev)
+		mine := lambdaevent.AppendProxy(nil, ev)
 		if got, want := decode(t, mine), decode(t, reference); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got\n%s\nwant\n%s", mine, reference)
 		}
@@ -198,12 +198,12 @@ func decode(t *testing.T, b []byte) any {
 	return v
 }
 
-func TestAppendProxyEventAllocations(t *testing.T) {
+func TestAppendProxyAllocations(t *testing.T) {
 	for _, kind := range []apigw.EventType{apigw.EventConnect, apigw.EventMessage, apigw.EventDisconnect} {
 		ev := testEvent(kind)
 		ev.StageVariables = map[string]string{"a": "1", "b": "2"}
 		buf := make([]byte, 0, 8192)
-		if n := testing.AllocsPerRun(100, func() { integration.AppendProxyEvent(buf, ev) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { lambdaevent.AppendProxy(buf, ev) }); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", kind, n)
 		}
 	}
@@ -216,10 +216,10 @@ func TestManyHeaders(t *testing.T) {
 	for i := range 2000 {
 		ev.Headers = append(ev.Headers, apigw.Field{Name: fmt.Sprint(2000 - i), Value: "x"})
 	}
-	decode(t, integration.AppendProxyEvent(nil, ev))
+	decode(t, lambdaevent.AppendProxy(nil, ev))
 }
 
-func BenchmarkAppendProxyEvent(b *testing.B) {
+func BenchmarkAppendProxy(b *testing.B) {
 	for _, kind := range []apigw.EventType{apigw.EventConnect, apigw.EventMessage} {
 		b.Run(string(kind), func(b *testing.B) {
 			ev := testEvent(kind)
@@ -229,7 +229,7 @@ func BenchmarkAppendProxyEvent(b *testing.B) {
 			buf := make([]byte, 0, 8192)
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = integration.AppendProxyEvent(buf[:0], ev)
+				buf = lambdaevent.AppendProxy(buf[:0], ev)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package integration
+package lambdaevent
 
 import (
 	"encoding/base64"
@@ -12,14 +12,14 @@ import (
 // clfTime is the layout of requestTime.
 const clfTime = "02/Jan/2006:15:04:05 -0700"
 
-// AppendProxyEvent appends the event that an AWS_PROXY integration hands to its function: one JSON object without
+// AppendProxy appends the event that an AWS_PROXY integration hands to its function: one JSON object without
 // blanks, members in the order of captured events (spec events-and-integrations §1.1 to §1.3). Bytes that are not UTF-8
 // become U+FFFD; a binary message goes as base64. It does not keep ev.
-func AppendProxyEvent(dst []byte, ev *apigw.Event) []byte {
+func AppendProxy(dst []byte, ev *apigw.Event) []byte {
 	dst = append(dst, '{')
 	switch ev.Context.EventType {
 	case apigw.EventConnect:
-		dst = appendConnectParts(dst, ev)
+		dst = appendHandshake(dst, ev.Headers, ev.Query, false)
 	case apigw.EventDisconnect:
 		dst = appendDisconnectHeaders(dst, ev)
 	case apigw.EventMessage:
@@ -43,8 +43,8 @@ func AppendProxyEvent(dst []byte, ev *apigw.Event) []byte {
 	return append(dst, `,"isBase64Encoded":false}`...)
 }
 
-// proxyEventSize is a little more than an event is likely to need.
-func proxyEventSize(ev *apigw.Event) int {
+// Size is a little more than an event is likely to need.
+func Size(ev *apigw.Event) int {
 	n := 1024 + len(ev.Body) + len(ev.Body)/8
 	for _, f := range ev.Headers {
 		n += 2 * (len(f.Name) + len(f.Value) + 12)
@@ -55,23 +55,25 @@ func proxyEventSize(ev *apigw.Event) int {
 	return n
 }
 
-func appendConnectParts(dst []byte, ev *apigw.Event) []byte {
+// appendHandshake appends headers and query string. Without a query its members are left out, unless emptyQuery asks
+// for them.
+func appendHandshake(dst []byte, headers, query apigw.Fields, emptyQuery bool) []byte {
 	var room [64]int // a handshake with more headers costs one allocation
 	order := room[:0]
-	for i := range ev.Headers {
+	for i := range headers {
 		order = append(order, i)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return compareFold(ev.Headers[a].Name, ev.Headers[b].Name) })
+	slices.SortStableFunc(order, func(a, b int) int { return compareFold(headers[a].Name, headers[b].Name) })
 	dst = append(dst, `"headers":`...)
-	dst = appendHeaders(dst, ev.Headers, order, false)
+	dst = appendHeaders(dst, headers, order, false)
 	dst = append(dst, `,"multiValueHeaders":`...)
-	dst = appendHeaders(dst, ev.Headers, order, true)
+	dst = appendHeaders(dst, headers, order, true)
 	dst = append(dst, ',')
-	if len(ev.Query) > 0 {
+	if len(query) > 0 || emptyQuery {
 		dst = append(dst, `"queryStringParameters":`...)
-		dst = appendQuery(dst, ev.Query, false)
+		dst = appendQuery(dst, query, false)
 		dst = append(dst, `,"multiValueQueryStringParameters":`...)
-		dst = appendQuery(dst, ev.Query, true)
+		dst = appendQuery(dst, query, true)
 		dst = append(dst, ',')
 	}
 	return dst

@@ -1,4 +1,4 @@
-package integration
+package lambdaevent
 
 import "unicode/utf8"
 
