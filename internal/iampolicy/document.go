@@ -270,15 +270,15 @@ func (c *compiler) statement(place string, index int, n *node) statement {
 			}
 		}
 	}
-	actions, place1 := c.either(place, n, "Action", "NotAction", &s.notAction)
+	actions, actionPlace := c.either(place, n, "Action", "NotAction", &s.notAction)
 	for _, a := range actions {
-		if p, ok := c.action(place1, &a); ok {
+		if p, ok := c.action(actionPlace, &a); ok {
 			s.actions = append(s.actions, p)
 		}
 	}
-	resources, place2 := c.either(place, n, "Resource", "NotResource", &s.notResource)
+	resources, resourcePlace := c.either(place, n, "Resource", "NotResource", &s.notResource)
 	for _, r := range resources {
-		if p, ok := c.resource(place2, &r); ok {
+		if p, ok := c.resource(resourcePlace, &r); ok {
 			s.resources = append(s.resources, p)
 		}
 	}
@@ -288,7 +288,7 @@ func (c *compiler) statement(place string, index int, n *node) statement {
 	return s
 }
 
-// either returns what one of two elements lists; exactly one must be there.
+// either returns what one of two elements lists, and its place; exactly one must be there.
 func (c *compiler) either(place string, n *node, name, notName string, negated *bool) ([]node, string) {
 	v, not := n.get(name), n.get(notName)
 	switch {

@@ -1,6 +1,7 @@
 package project
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"cleat/internal/iampolicy"
 )
 
-// User is one who may sign requests. Its text shows no secrets.
+// User is one who may sign requests.
 type User struct {
 	Name     string
 	Account  string // empty: the project's
@@ -21,7 +22,7 @@ type User struct {
 	Place    cfn.Place
 }
 
-// AccessKey is one of a user's keys.
+// AccessKey is one of a user's keys. Its text shows the key's ID alone.
 type AccessKey struct {
 	awsapi.Credentials
 	Disabled bool
@@ -175,7 +176,7 @@ func (s *short) readPolicy(u *User, v *cfn.Value) {
 		u.Policies = append(u.Policies, p)
 		return
 	}
-	faults, ok := err.(iampolicy.Faults) //nolint:errorlint // Parse returns it bare
+	faults, ok := errors.AsType[iampolicy.Faults](err)
 	if !ok {
 		s.faultf(document.Place, "user %s: %v", u.Name, err)
 	}

@@ -69,14 +69,15 @@ exports.bye = async () => ({});`
 		t.Errorf("functions sign with %v", given)
 	}
 	id := ""
-	for id == "" {
-		r.mu.Lock()
-		for _, e := range r.events {
-			if e.Operation == "connect" {
-				id = string(e.ConnectionID)
-			}
+	connected := func(e *apigw.Record) bool {
+		id = string(e.ConnectionID)
+		return e.Operation == "connect"
+	}
+	for deadline := time.Now().Add(20 * time.Second); !r.has(connected); {
+		if time.Now().After(deadline) {
+			t.Fatal("no connect is on record")
 		}
-		r.mu.Unlock()
+		time.Sleep(5 * time.Millisecond)
 	}
 	one := "/dev/@connections/" + url.PathEscape(id)
 	for name, test := range map[string]struct {
