@@ -88,6 +88,12 @@ func TestAPIKeySelection(t *testing.T) {
 		if _, res := b.dial(t, http.Header{"X-Api-Key": {goldKey}}); res.StatusCode != 403 {
 			t.Errorf("the header counts though the expression names the authorizer: got %d", res.StatusCode)
 		}
+		if id, err := b.CheckUsageIdentifierKey(apiID, "prod", goldKey); err != nil || id.APIKey != goldKey || id.APIKeyID != "key1" {
+			t.Errorf("the authorizer's key: got %+v, %v", id, err)
+		}
+		if _, err := b.CheckUsageIdentifierKey(apiID, "prod", goldKey); apigw.KindOf(err) != apigw.KindLimitExceeded {
+			t.Errorf("once more than the quota: got %v", err)
+		}
 		open := api{routes: map[string]string{"$connect": "hello"}}.serving(2)
 		open.APIKeys, open.UsagePlans, open.UsagePlanKeys = s.APIKeys, s.UsagePlans, s.UsagePlanKeys
 		if err := b.Swap(open); err != nil {
