@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
 	"cleat/internal/store"
 )
 
@@ -78,21 +79,35 @@ func TestAPIKey(t *testing.T) {
 	}
 }
 
-// Without apiKeyRequired a key is of no account, and without an authorizer nobody gives a usageIdentifierKey (spec
-// data-plane §4.2).
+// The authorizer's answer holds the key where the API's expression says so, and only there; without apiKeyRequired a key
+// is of no account (spec data-plane §4.2, events-and-integrations §3).
 func TestAPIKeySelection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := keyed(apigw.UsagePlan{Quota: &apigw.QuotaSettings{Limit: 1, Period: apigw.QuotaDay}})
-		s.Stages[0].Deployment.Definition.APIKeySelectionExpression = "$context.authorizer.usageIdentifierKey"
+		def := &s.Stages[0].Deployment.Definition
+		def.APIKeySelectionExpression = "$context.authorizer.usageIdentifierKey"
+		def.Authorizers = []apigw.Authorizer{{
+			AuthorizerID: "auth", Name: "gate", AuthorizerType: "REQUEST",
+			AuthorizerURI: awsapi.LambdaURI("eu-west-1", awsapi.FunctionARN("eu-west-1", awsapi.DefaultAccount, "gate")),
+		}}
+		for i := range def.Routes {
+			if r := &def.Routes[i]; r.RouteKey == apigw.RouteConnect {
+				r.AuthorizationType, r.AuthorizerID = apigw.AuthorizationCustom, "auth"
+			}
+		}
 		b := newBubble(t, s, wide())
+		b.functions.returns("gate", allow("*", ""))
 		if _, res := b.dial(t, http.Header{"X-Api-Key": {goldKey}}); res.StatusCode != 403 {
 			t.Errorf("the header counts though the expression names the authorizer: got %d", res.StatusCode)
 		}
-		if id, err := b.CheckUsageIdentifierKey(apiID, "prod", goldKey); err != nil || id.APIKey != goldKey || id.APIKeyID != "key1" {
-			t.Errorf("the authorizer's key: got %+v, %v", id, err)
+		b.functions.returns("gate", allow("*", `,"usageIdentifierKey":"`+goldKey+`"`))
+		b.open(t, nil)
+		identity, _ := requestContext(t, b.functions.await(t, "hello"))["identity"].(map[string]any)
+		if identity["apiKey"] != goldKey || identity["apiKeyId"] != "key1" {
+			t.Errorf("the authorizer's key: identity %v", identity)
 		}
-		if _, err := b.CheckUsageIdentifierKey(apiID, "prod", goldKey); apigw.KindOf(err) != apigw.KindLimitExceeded {
-			t.Errorf("once more than the quota: got %v", err)
+		if _, res := b.dial(t, nil); res.StatusCode != 429 {
+			t.Errorf("once more than the quota: got %d", res.StatusCode)
 		}
 		open := api{routes: map[string]string{"$connect": "hello"}}.serving(2)
 		open.APIKeys, open.UsagePlans, open.UsagePlanKeys = s.APIKeys, s.UsagePlans, s.UsagePlanKeys
