@@ -40,7 +40,7 @@ func gatewayHandler(ctx context.Context) (http.Handler, func() error, error) {
 		return nil, nil, err
 	}
 	uri := awsapi.LambdaURI(awsapi.DefaultRegion, awsapi.FunctionARN(awsapi.DefaultRegion, awsapi.DefaultAccount, "echo"))
-	err = g.Swap([]store.Published{{
+	err = g.Swap(store.Serving{Stages: []store.Published{{
 		API:   apigw.API{APIID: "a1b2c3d4e5"},
 		Stage: apigw.Stage{StageName: "dev", DeploymentID: "d1"},
 		Deployment: apigw.Deployment{DeploymentID: "d1", Definition: apigw.Definition{
@@ -49,7 +49,7 @@ func gatewayHandler(ctx context.Context) (http.Handler, func() error, error) {
 			RouteResponses:           []apigw.RouteResponse{{RouteID: "r1", RouteResponseKey: apigw.RouteDefault}},
 			Integrations:             []apigw.Integration{{IntegrationID: "i1", IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: uri}},
 		}},
-	}})
+	}}})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -130,11 +130,11 @@ func (w *world) revision() store.Revision {
 // published is the one stage that is served.
 func (w *world) published() store.Published {
 	w.tb.Helper()
-	all, err := w.store.Published(w.tb.Context())
-	if err != nil || len(all) != 1 {
-		w.tb.Fatalf("%d stages are published, %v, want 1", len(all), err)
+	all, err := w.store.Serving(w.tb.Context())
+	if err != nil || len(all.Stages) != 1 {
+		w.tb.Fatalf("%d stages are published, %v, want 1", len(all.Stages), err)
 	}
-	return all[0]
+	return all.Stages[0]
 }
 
 func routeKeys(p store.Published) string {

@@ -113,7 +113,7 @@ func TestDeploymentsAreImmutable(t *testing.T) {
 	if err := c.DeleteStage(ctx, api.APIID, "dev"); err != nil {
 		t.Error(err)
 	}
-	if all, err := w.store.Published(ctx); err != nil || len(all) != 0 {
+	if all, err := w.store.Serving(ctx); err != nil || len(all.Stages) != 0 {
 		t.Errorf("after the stage's deletion %+v, %v", all, err)
 	}
 }

@@ -97,10 +97,10 @@ func (p *plan) target() string {
 	return p.integration.Target()
 }
 
-// Swap makes the gateway serve exactly the given stages. Stages whose revision is unchanged keep their snapshot;
+// Swap makes the gateway serve exactly what is given. Stages whose revision is unchanged keep their snapshot;
 // connections of stages that are gone are closed with 1001. When a definition does not compile nothing changes and
 // the error names every route at fault.
-func (g *Gateway) Swap(published []store.Published) error {
+func (g *Gateway) Swap(serving store.Serving) error {
 	g.swapping.Lock()
 	defer g.swapping.Unlock()
 	old := g.directory.Load()
@@ -111,8 +111,8 @@ func (g *Gateway) Swap(published []store.Published) error {
 	}
 	var changes []change
 	var faults []error
-	for i := range published {
-		p := &published[i]
+	for i := range serving.Stages {
+		p := &serving.Stages[i]
 		s := old.apis[p.API.APIID][p.Stage.StageName]
 		if s == nil {
 			s = &stage{api: p.API.APIID, name: p.Stage.StageName}
@@ -174,11 +174,11 @@ func (g *Gateway) closeRemoved(old, next *directory) {
 	}
 }
 
-// Compile reports what Swap would find wrong in the given stages, without serving them.
-func Compile(published []store.Published) error {
+// Compile reports what Swap would find wrong in what is given, without serving it.
+func Compile(serving store.Serving) error {
 	var faults []error
-	for i := range published {
-		p := &published[i]
+	for i := range serving.Stages {
+		p := &serving.Stages[i]
 		if _, err := compile(&p.Deployment.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
 			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", p.API.APIID, p.Stage.StageName, err))
 		}

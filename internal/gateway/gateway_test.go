@@ -132,7 +132,7 @@ type api struct {
 	params    map[string]apigw.ParameterConstraint // of $connect
 }
 
-func (a api) published(revision int) []store.Published {
+func (a api) serving(revision int) store.Serving {
 	def := apigw.Definition{RouteSelectionExpression: "$request.body.action"}
 	for key, function := range a.routes {
 		r := apigw.Route{RouteID: "r" + key, RouteKey: key}
@@ -152,11 +152,11 @@ func (a api) published(revision int) []store.Published {
 		def.Routes = append(def.Routes, r)
 	}
 	id := fmt.Sprintf("dep%d", revision)
-	return []store.Published{{
+	return store.Serving{Stages: []store.Published{{
 		API:        apigw.API{APIID: apiID},
 		Stage:      apigw.Stage{StageName: "prod", DeploymentID: id, StageVariables: a.variables},
 		Deployment: apigw.Deployment{DeploymentID: id, Definition: def},
-	}}
+	}}}
 }
 
 // node is a gateway behind a real listener.
@@ -179,7 +179,7 @@ func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 		tb.Fatal(err)
 	}
 	n.Gateway = g
-	if err := g.Swap(a.published(1)); err != nil {
+	if err := g.Swap(a.serving(1)); err != nil {
 		tb.Fatal(err)
 	}
 	ln, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
@@ -694,15 +694,15 @@ func TestSwap(t *testing.T) {
 	if got := hear(t, ws); got != "one" {
 		t.Fatalf("got %q", got)
 	}
-	if err := n.Swap(api{routes: map[string]string{"ask": "two", "$disconnect": "bye"}, twoWay: []string{"ask"}}.published(2)); err != nil {
+	if err := n.Swap(api{routes: map[string]string{"ask": "two", "$disconnect": "bye"}, twoWay: []string{"ask"}}.serving(2)); err != nil {
 		t.Fatal(err)
 	}
 	say(t, ws, `{"action":"ask"}`)
 	if got := hear(t, ws); got != "two" {
 		t.Fatalf("after the new deployment: got %q", got)
 	}
-	broken := api{routes: map[string]string{"ask": "two"}}.published(3)
-	broken[0].Deployment.Definition.Integrations[0].IntegrationURI = "nonsense"
+	broken := api{routes: map[string]string{"ask": "two"}}.serving(3)
+	broken.Stages[0].Deployment.Definition.Integrations[0].IntegrationURI = "nonsense"
 	if err := n.Swap(broken); err == nil {
 		t.Error("a definition that does not compile was taken")
 	}
@@ -710,7 +710,7 @@ func TestSwap(t *testing.T) {
 	if got := hear(t, ws); got != "two" {
 		t.Fatalf("after the broken deployment: got %q", got)
 	}
-	if err := n.Swap(nil); err != nil {
+	if err := n.Swap(store.Serving{}); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := ws.ReadMessage()

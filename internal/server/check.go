@@ -70,11 +70,11 @@ func rehearse(ctx context.Context, p *project.Project) (control.Outcome, error) 
 	if err != nil {
 		return outcome, err
 	}
-	published, err := s.Published(ctx)
+	serving, err := s.Serving(ctx)
 	if err != nil {
 		return outcome, fmt.Errorf("read the definitions: %w", err)
 	}
-	return outcome, gateway.Compile(published)
+	return outcome, gateway.Compile(serving)
 }
 
 func stackOf(p *project.Project) control.Stack {

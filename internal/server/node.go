@@ -132,16 +132,16 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 	for i := range functions {
 		functions[i].Environment = withDefaults(functions[i].Environment, p.Environment)
 	}
-	published, err := n.store.Published(ctx)
+	serving, err := n.store.Serving(ctx)
 	if err != nil {
 		return fmt.Errorf("read the definitions: %w", err)
 	}
-	if err := n.observeStages(published, logs); err != nil {
+	if err := n.observeStages(serving.Stages, logs); err != nil {
 		return err
 	}
 	n.functions.Swap(n.withRetired(functions, time.Now()))
 	n.invoker.Swap(rules)
-	return n.gateway.Swap(published)
+	return n.gateway.Swap(serving)
 }
 
 // observeStages tells the logs and the metrics of the stages that are served from now on.

@@ -19,6 +19,8 @@ const (
 	apisPrefix      = "apis/"
 	functionsPrefix = "functions/"
 	stacksPrefix    = "stacks/"
+	apiKeysPrefix   = "apikeys/"
+	plansPrefix     = "usageplans/"
 )
 
 // The collections of an API.
@@ -33,6 +35,9 @@ const (
 	stagesSegment               = "stages"
 )
 
+// The collection of a usage plan.
+const planKeysSegment = "keys"
+
 // APIs are all APIs, by API ID.
 func APIs() Collection[apigw.API] { return Collection[apigw.API]{apisPrefix} }
 
@@ -41,6 +46,17 @@ func Functions() Collection[apigw.Function] { return Collection[apigw.Function]{
 
 // Stacks are the records of applied templates, by stack name.
 func Stacks() Collection[Stack] { return Collection[Stack]{stacksPrefix} }
+
+// APIKeys are all API keys, by their ID.
+func APIKeys() Collection[apigw.APIKey] { return Collection[apigw.APIKey]{apiKeysPrefix} }
+
+// UsagePlans are all usage plans, by their ID.
+func UsagePlans() Collection[apigw.UsagePlan] { return Collection[apigw.UsagePlan]{plansPrefix} }
+
+// UsagePlanKeys are the API keys of one usage plan, by key ID.
+func UsagePlanKeys(plan string) Collection[apigw.UsagePlanKey] {
+	return Collection[apigw.UsagePlanKey]{plansPrefix + plan + "/" + planKeysSegment + "/"}
+}
 
 func of[T any](api apigw.APIID, segment string) Collection[T] {
 	return Collection[T]{apisPrefix + string(api) + "/" + segment + "/"}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"testing/synctest"
 
@@ -42,19 +43,26 @@ func fill(b *store.Batch) {
 	store.Put(b, store.Stages(api).Key("old"), apigw.Stage{StageName: "old", DeploymentID: "d1"}, free)
 	store.Put(b, store.Stages(api).Key("none"), apigw.Stage{StageName: "none"}, free)
 	store.Put(b, store.Stages(api).Key("gone"), apigw.Stage{StageName: "gone", DeploymentID: "d9"}, free)
+	store.Put(b, store.APIKeys().Key("k1"), apigw.APIKey{ID: "k1", Value: "a secret of the customer"}, free)
+	store.Put(b, store.UsagePlans().Key("p1"), apigw.UsagePlan{ID: "p1", Name: "gold"}, free)
+	store.Put(b, store.UsagePlans().Key("p2"), apigw.UsagePlan{ID: "p2", Name: "free"}, free)
+	store.Put(b, store.UsagePlanKeys("p1").Key("k1"), apigw.UsagePlanKey{ID: "k1", Type: "API_KEY", UsagePlanID: "p1"}, free)
+	store.Put(b, store.UsagePlanKeys("p2").Key("k1"), apigw.UsagePlanKey{ID: "k1", Type: "API_KEY", UsagePlanID: "p2"}, free)
+	store.Put(b, store.Stacks().Key("chat"), store.Stack{Name: "chat"}, free)
 	store.Put(b, store.Functions().Key("hello"), apigw.Function{Name: "hello", Handler: "app.handler"}, free)
 }
 
-func TestPublished(t *testing.T) {
+func TestServing(t *testing.T) {
 	s := store.New(memory.New())
-	if all, err := s.Published(t.Context()); err != nil || len(all) != 0 {
+	if all, err := s.Serving(t.Context()); err != nil || !reflect.DeepEqual(all, store.Serving{}) {
 		t.Fatalf("an empty store publishes %v, %v", all, err)
 	}
 	commit(t, s, fill)
-	all, err := s.Published(t.Context())
+	serving, err := s.Serving(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := serving.Stages
 	if len(all) != 2 {
 		t.Fatalf("got %d stages, want dev and old", len(all))
 	}
@@ -65,14 +73,25 @@ func TestPublished(t *testing.T) {
 		}
 	}
 
+	if len(serving.APIKeys) != 1 || serving.APIKeys[0].Value != "a secret of the customer" {
+		t.Errorf("API keys %+v", serving.APIKeys)
+	}
+	if len(serving.UsagePlans) != 2 || serving.UsagePlans[0].Name != "gold" || serving.UsagePlans[1].Name != "free" {
+		t.Errorf("usage plans %+v", serving.UsagePlans)
+	}
+	if len(serving.UsagePlanKeys) != 2 || serving.UsagePlanKeys[0].UsagePlanID != "p1" || serving.UsagePlanKeys[1].UsagePlanID != "p2" {
+		t.Errorf("usage plan keys %+v", serving.UsagePlanKeys)
+	}
+
 	// Only what changed gets a new revision.
 	commit(t, s, func(b *store.Batch) {
 		store.Put(b, store.Stages(api).Key("dev"), apigw.Stage{StageName: "dev", DeploymentID: "d1"}, store.Expect{})
 	})
-	now, err := s.Published(t.Context())
+	serving, err = s.Serving(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	now := serving.Stages
 	if now[0].Revision <= all[0].Revision || now[1].Revision != all[1].Revision {
 		t.Errorf("revisions %d and %d became %d and %d, want the first to grow alone", all[0].Revision, all[1].Revision, now[0].Revision, now[1].Revision)
 	}
@@ -147,12 +166,14 @@ func TestBatch(t *testing.T) {
 }
 
 func TestUnknownKeyIsAnError(t *testing.T) {
-	d := memory.New()
-	if _, err := d.Commit(t.Context(), []store.Change{{Key: "apis/" + string(api) + "/gadgets/g1", Value: []byte("{}")}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.New(d).Published(t.Context()); err == nil {
-		t.Error("an unknown kind of definition was passed over in silence")
+	for _, key := range []string{"apis/" + string(api) + "/gadgets/g1", "gadgets/g1", "usageplans/p1/gadgets/g1", "apikeys/k1/gadgets/g1"} {
+		d := memory.New()
+		if _, err := d.Commit(t.Context(), []store.Change{{Key: key, Value: []byte("{}")}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.New(d).Serving(t.Context()); err == nil {
+			t.Errorf("%s was passed over in silence", key)
+		}
 	}
 }
 
@@ -162,8 +183,8 @@ func TestDamagedValueIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := store.New(d)
-	if _, err := s.Published(t.Context()); err == nil {
-		t.Error("Published reads a damaged value")
+	if _, err := s.Serving(t.Context()); err == nil {
+		t.Error("Serving reads a damaged value")
 	}
 	if _, err := store.List(t.Context(), s, store.APIs()); err == nil {
 		t.Error("List reads a damaged value")

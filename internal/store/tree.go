@@ -50,6 +50,11 @@ func (s *Store) trees(ctx context.Context, prefix string) ([]*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
+	return treesOf(entries)
+}
+
+// treesOf makes the trees of the APIs that entries belong to.
+func treesOf(entries []Entry) ([]*Tree, error) {
 	byID := map[string]*Tree{}
 	var trees []*Tree
 	for _, e := range entries {
@@ -120,37 +125,4 @@ func (t *Tree) Definition() apigw.Definition {
 		Authorizers:               t.Authorizers,
 		Models:                    t.Models,
 	}
-}
-
-// Published is one stage with the deployment that it points at: what the data plane serves.
-type Published struct {
-	API        apigw.API
-	Stage      apigw.Stage
-	Deployment apigw.Deployment
-	// Revision is that of the newest of the stage, its deployment and the API. While it stays, they have not changed.
-	Revision Revision
-}
-
-// Published returns every stage that points at a deployment, ordered by API and stage, all as they were at one moment.
-// A stage without a deployment is served to nobody (spec data-plane §2) and is left out.
-func (s *Store) Published(ctx context.Context) ([]Published, error) {
-	trees, err := s.trees(ctx, apisPrefix)
-	if err != nil {
-		return nil, err
-	}
-	var all []Published
-	for _, t := range trees {
-		for _, stage := range t.Stages {
-			for _, d := range t.Deployments {
-				if d.DeploymentID != stage.DeploymentID {
-					continue
-				}
-				all = append(all, Published{
-					API: t.API, Stage: stage, Deployment: d,
-					Revision: max(t.Revision, t.stageRevisions[stage.StageName], t.deploymentRevisions[d.DeploymentID]),
-				})
-			}
-		}
-	}
-	return all, nil
 }
