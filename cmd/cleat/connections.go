@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -53,12 +54,21 @@ func (c *connectionsCommand) do(ctx context.Context, method, path string, body i
 	if err != nil {
 		return nil, fmt.Errorf("--endpoint: %w", err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	res, err := client.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w\nIs Cleat running there? Name another place with --endpoint", err)
 	}
 	return res, nil
+}
+
+// dial connects to a host. Names below localhost are this machine (RFC 6761 §6.3), which not every system's look-up
+// knows.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(addr); err == nil && strings.HasSuffix(host, ".localhost") {
+		addr = net.JoinHostPort("localhost", port)
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
 // refusal puts an error answer into words.

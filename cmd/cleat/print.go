@@ -91,9 +91,14 @@ func (t *textReporter) Started(s server.Started) {
 func (t *textReporter) addresses(b *strings.Builder, o control.Outcome, addr, region string) {
 	for _, api := range o.APIs {
 		for _, stage := range api.Stages {
-			fmt.Fprintf(b, "\n  %s  %s\n", t.style.dim("WebSocket  "), t.style.bold("ws://"+addr+"/"+stage))
-			fmt.Fprintf(b, "  %s  http://%s/%s/@connections/{connectionId}\n", t.style.dim("Management "), addr, stage)
-			fmt.Fprintf(b, "  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("https://"+string(api.ID)+".execute-api."+region+".amazonaws.com/"+stage+" leads here from functions"))
+			if api.EndpointDisabled {
+				fmt.Fprintf(b, "\n  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("stage "+stage+", its default endpoint is disabled"))
+			} else {
+				fmt.Fprintf(b, "\n  %s  %s\n", t.style.dim("WebSocket  "), t.style.bold("ws://"+addr+"/"+stage))
+				fmt.Fprintf(b, "  %s  http://%s/%s/@connections/{connectionId}\n", t.style.dim("Management "), addr, stage)
+				fmt.Fprintf(b, "  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("https://"+string(api.ID)+".execute-api."+region+".amazonaws.com/"+stage+" leads here from functions"))
+			}
+			t.domains(b, api, stage, addr)
 		}
 		if len(api.Routes) > 0 {
 			b.WriteString("\n")
@@ -273,8 +278,14 @@ func (j *jsonReporter) Started(s server.Started) {
 			routes = append(routes, r.RouteKey+" "+r.Target)
 		}
 		for _, stage := range api.Stages {
-			j.log.Info("started", "project", s.Project.Name, "api_id", string(api.ID), "stage", stage, "region", s.Project.Region,
-				"url", "ws://"+s.Addr+"/"+stage, "management", "http://"+s.Addr+"/"+stage, "routes", routes, "ms", s.Took.Milliseconds())
+			attrs := []any{"project", s.Project.Name, "api_id", string(api.ID), "stage", stage, "region", s.Project.Region}
+			if !api.EndpointDisabled {
+				attrs = append(attrs, "url", "ws://"+s.Addr+"/"+stage, "management", "http://"+s.Addr+"/"+stage)
+			}
+			if urls := domainURLs(api, stage, s.Addr); len(urls) > 0 {
+				attrs = append(attrs, "domain_urls", urls)
+			}
+			j.log.Info("started", append(attrs, "routes", routes, "ms", s.Took.Milliseconds())...)
 		}
 	}
 	for _, table := range s.Tables {

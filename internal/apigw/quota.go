@@ -19,6 +19,9 @@ const (
 	QuotaAuthorizers        = 10
 	QuotaStageVariables     = 100
 	QuotaRouteKey           = 128
+	QuotaDomainNames        = 120
+	QuotaMappings           = 200 // of one custom domain name
+	QuotaMappingKey         = 300
 	QuotaConnectRate        = 500    // new connections a second
 	QuotaRequestRate        = 10_000 // requests a second
 	QuotaRequestBurst       = 5_000

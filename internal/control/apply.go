@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +24,9 @@ type Stack struct {
 	Parameters map[string]string // of the template; nil: its defaults
 	Region     string            // empty: awsapi.DefaultRegion
 	Account    string            // empty: awsapi.DefaultAccount
+	// Former is a name that the stack had before: what it made then is this stack's, to be replaced or deleted like its
+	// own. Empty: none.
+	Former string
 }
 
 // application is one Apply.
@@ -35,6 +39,7 @@ type application struct {
 
 	drafts  map[apigw.APIID]*draft
 	order   []apigw.APIID     // of drafts
+	domains domains           // of the node
 	foreign map[string]bool   // HTTP APIs of the template, by ID: with all that is theirs they are left alone
 	made    map[string]string // keys in the store, by logical ID
 
@@ -59,6 +64,9 @@ func (c *Control) Apply(ctx context.Context, s Stack) (Outcome, error) {
 		s.Account = awsapi.DefaultAccount
 	}
 	s.Name = stackName(s.Name)
+	if s.Former != "" {
+		s.Former = stackName(s.Former)
+	}
 	var out Outcome
 	err := retry(func() error {
 		a := &application{
@@ -108,6 +116,32 @@ func (a *application) prepare(ctx context.Context, c *Control) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read the record of stack %s: %w", a.stack.Name, err)
 	}
+	if a.stack.Former != "" && a.stack.Former != a.stack.Name {
+		if err := a.inherit(ctx, c); err != nil {
+			return err
+		}
+	}
+	if a.domains, err = c.loadDomains(ctx); err != nil {
+		return fmt.Errorf("read the custom domain names: %w", err)
+	}
+	return nil
+}
+
+// inherit makes the former stack's resources this one's.
+func (a *application) inherit(ctx context.Context, c *Control) error {
+	former, _, err := store.Get(ctx, c.store, store.Stacks().Key(a.stack.Former))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the record of stack %s: %w", a.stack.Former, err)
+	}
+	all := make(map[string]string, len(a.record.Resources)+len(former.Resources))
+	maps.Copy(all, a.record.Resources)
+	for logicalID, key := range former.Resources {
+		all[a.stack.Former+"/"+logicalID] = key
+	}
+	a.record.Resources = all
 	return nil
 }
 
@@ -139,6 +173,9 @@ func (a *application) build(ctx context.Context, c *Control) error {
 		return err
 	}
 	a.pointStages(byWriting)
+	if err := a.addDomains(ctx, c, byWriting); err != nil {
+		return err
+	}
 	for _, r := range byWriting {
 		a.addOther(r)
 	}
@@ -187,7 +224,6 @@ func (a *application) addAPIs(ctx context.Context, c *Control, resources []*cfn.
 		checkProperties(r, resourceTypes["Api"], &a.faults)
 		if a.decode(r, "Api", &api) {
 			a.report(r, checkAPI(&api))
-			a.warn(r, withoutEffectAPI(&api))
 		}
 		d.now.API = api
 		a.own(r.LogicalID, store.APIs().Key(id).String())
@@ -302,6 +338,7 @@ func (a *application) addToAPI(ctx context.Context, c *Control, r *cfn.Resource,
 
 // finish brings stages with autoDeploy up to date and tells of what cannot work.
 func (a *application) finish() {
+	a.checkMappings()
 	for _, id := range a.order {
 		d := a.drafts[id]
 		a.checkTargets(d)
@@ -337,6 +374,8 @@ func (a *application) warnOf(r *cfn.Resource, key []string) {
 	case "Api":
 		if len(d.now.Stages) == 0 {
 			a.warnings.Addf(r.Place, "API %s has no stage: nobody can connect to it", r.LogicalID)
+		} else if d.now.API.DisableExecuteAPIEndpoint && len(a.domains.mappingsOf(d.id(), "")) == 0 {
+			a.warnings.Addf(a.placeOf(r, "DisableExecuteApiEndpoint"), "API %s: nobody can connect to it: its default endpoint is disabled and no custom domain name leads to it", r.LogicalID)
 		}
 	case "Stage":
 		if s := find(d.now.Stages, stageName, key[3]); s != nil && s.DeploymentID == "" && len(a.faults) == 0 {

@@ -19,7 +19,8 @@ import (
 // directory is every stage that this node serves. It is immutable; Swap puts another in its place.
 type directory struct {
 	apis       map[apigw.APIID]map[string]*stage
-	defaultAPI apigw.APIID // configured; empty when not
+	defaultAPI apigw.APIID                   // configured; empty when not
+	domains    map[string][]apigw.APIMapping // by custom domain name
 }
 
 type directoryPointer = atomic.Pointer[directory]
@@ -30,7 +31,7 @@ var (
 )
 
 func emptyDirectory(defaultAPI apigw.APIID) *directory {
-	return &directory{apis: map[apigw.APIID]map[string]*stage{}, defaultAPI: defaultAPI}
+	return &directory{apis: map[apigw.APIID]map[string]*stage{}, defaultAPI: defaultAPI, domains: map[string][]apigw.APIMapping{}}
 }
 
 // HasAPI implements listen.Directory.
@@ -54,6 +55,35 @@ func (d *directory) Default() (apigw.APIID, bool) {
 
 // Alias implements listen.Aliaser: an API of AWS's that somebody's code still names is the default API here.
 func (d *directory) Alias(apigw.APIID) (apigw.APIID, bool) { return d.Default() }
+
+// Mappings implements listen.Directory. A name of its own comes before the wildcard that it falls under.
+func (d *directory) Mappings(host string) ([]apigw.APIMapping, bool) {
+	if mappings, ok := d.domains[host]; ok {
+		return mappings, true
+	}
+	wildcard, ok := apigw.WildcardOf(host)
+	if !ok {
+		return nil, false
+	}
+	mappings, ok := d.domains[wildcard]
+	return mappings, ok
+}
+
+// EndpointDisabled implements listen.Directory.
+func (d *directory) EndpointDisabled(id apigw.APIID, name string) bool {
+	s := d.stage(id, name)
+	return s != nil && s.snapshot.Load().endpointDisabled
+}
+
+// addDomains takes in the custom domain names with their mappings.
+func (d *directory) addDomains(serving store.Serving) {
+	for _, name := range serving.Domains {
+		d.domains[name.DomainName] = nil // without mappings it answers 403 to everything
+	}
+	for _, m := range serving.Mappings {
+		d.domains[m.DomainName] = append(d.domains[m.DomainName], m)
+	}
+}
 
 // hasStage tells whether any API has a stage of that name.
 func (d *directory) hasStage(name string) bool {
@@ -81,6 +111,8 @@ type snapshot struct {
 	revision  string // tells one compilation from the next
 	table     *route.Table[*plan]
 	variables map[string]string
+	// endpointDisabled tells that only custom domain names lead to the stage.
+	endpointDisabled bool
 }
 
 // plan is one compiled route.
@@ -105,6 +137,7 @@ func (g *Gateway) Swap(serving store.Serving) error {
 	defer g.swapping.Unlock()
 	old := g.directory.Load()
 	next := emptyDirectory(old.defaultAPI)
+	next.addDomains(serving)
 	type change struct {
 		stage *stage
 		to    *snapshot
@@ -223,5 +256,5 @@ func compile(def *apigw.Definition, variables map[string]string, deps integratio
 	if len(variables) == 0 {
 		variables = nil // events leave it out (spec events-and-integrations §1.1)
 	}
-	return &snapshot{table: table, variables: variables}, errors.Join(faults...)
+	return &snapshot{table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint}, errors.Join(faults...)
 }

@@ -122,8 +122,15 @@ func (g *Gateway) Stats() conn.Stats { return g.hub.Stats() }
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	dir := g.directory.Load()
 	target, err := listen.Resolve(dir, r.Host, r.URL.EscapedPath())
+	if none, ok := errors.AsType[*listen.NoRouteError](err); ok {
+		err = none.Answer(r.Method)
+	}
 	if err != nil {
 		g.refuse(w, r, err)
+		return
+	}
+	if target.Form == listen.FormHealth {
+		answerHealth(w)
 		return
 	}
 	if target.Rest != "" {
@@ -146,6 +153,13 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.connect(w, r, stage, upgrade)
+}
+
+// answerHealth answers what AWS keeps for the health checks of a custom domain name (spec data-plane §1.1). What it
+// answers is not documented: a 200 is what every checker wants.
+func answerHealth(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("healthy\n")) // a checker that is gone needs no answer
 }
 
 // refuse answers a request that never came to have a connection ID.

@@ -17,7 +17,7 @@ var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
 		"apiKeySelectionExpression", "routes", "authorizers", "functions", "remoteFunctions", "stageVariables", "throttle",
-		"limits", "connectionHeaders", "logs",
+		"domains", "limits", "connectionHeaders", "logs",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
@@ -273,6 +273,7 @@ func (s *short) overlay(base string) *Project {
 		over := cfn.MapOf(s.root.Place, "Resources", cfn.MapOf(s.root.Place, stageID, cfn.MapOf(s.root.Place, "Properties", extra)))
 		p.Template = merged(p.Template, over)
 	}
+	s.overlayDomains(p)
 	return p
 }
 
@@ -361,6 +362,7 @@ func (s *short) readProject() {
 	s.api.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
 	s.api.add(at, deployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", ref(at, apiID)), "DependsOn", texts(at, s.deps...))
 	s.t.resources.Keys = append(s.t.resources.Keys, s.api.resources.Keys...)
+	s.t.resources.Keys = append(s.t.resources.Keys, s.domainResources(ref(at, apiID), ref(at, stageID))...)
 }
 
 func (s *short) readShortName() {

@@ -105,6 +105,7 @@ type dev struct {
 	events   *broadcast
 	addr     string // host:port as users write it
 	started  time.Time
+	domains  domainNames
 
 	mu      sync.Mutex // serialises reloads
 	project *project.Project
@@ -139,6 +140,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	d.domains.authority = authority
 	// The hub sets keep-alive for those connections that stay.
 	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", net.JoinHostPort(d.o.Host, strconv.Itoa(d.o.Port)))
 	if err != nil {
@@ -216,7 +218,7 @@ func (d *dev) nodeOptions(addr, caFile string, limits apigw.Limits) nodeOptions 
 			Log: d.o.Log, Output: d.o.Report.Line, Region: d.project.Region, Account: awsapi.DefaultAccount,
 			Env: d.o.Env, ExtraEnv: d.extraEnv(),
 			Capture: lambda.Capture{
-				Addr: addr, CAFile: caFile, Proxy: "http://" + addr,
+				Addr: addr, CAFile: caFile, Proxy: "http://" + addr, Hosts: d.domains.list,
 				Endpoints: map[string]string{"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://" + addr + "/" + d.project.Stage},
 			},
 		},
@@ -257,17 +259,15 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 // apply gives the node the project's definitions. Those of the project's former name, which is where its identifiers
 // come from, are taken away.
 func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, error) {
-	outcome, err := d.node.control.Apply(ctx, stackOf(p))
+	stack := stackOf(p)
+	if d.project.Name != p.Name {
+		stack.Former = d.project.Name
+	}
+	outcome, err := d.node.control.Apply(ctx, stack)
 	if err != nil {
 		return outcome, err
 	}
-	if former := d.project; former.Name != p.Name {
-		empty := stackOf(former)
-		empty.Template = cfn.MapOf(cfn.Place{}, "Resources", cfn.MapOf(cfn.Place{}))
-		if _, err := d.node.control.Apply(ctx, empty); err != nil {
-			return outcome, fmt.Errorf("take away the definitions of %s: %w", former.Name, err)
-		}
-	}
+	d.domains.set(outcome)
 	if err := d.node.load(ctx, p, d.logs(p)); err != nil {
 		return outcome, err
 	}
@@ -348,7 +348,7 @@ func (d *dev) handler() http.Handler {
 	mux.Handle("/", d.node.withMetrics(d.node.gateway))
 	guard := listen.Guard{Hosts: d.o.AllowHosts, Origins: d.o.AllowOrigins, Directory: d.node.gateway.Directory}
 	proxy := listen.NewProxy(listen.ProxyOptions{
-		Log: d.o.Log, Upstream: d.o.Upstream, Inject: func(c net.Conn) { d.listener.Inject(c) },
+		Log: d.o.Log, Upstream: d.o.Upstream, Inject: func(c net.Conn) { d.listener.Inject(c) }, Local: d.local,
 	})
 	return proxy.Wrap(guard.Wrap(mux))
 }
