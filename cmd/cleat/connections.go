@@ -62,6 +62,15 @@ func (c *connectionsCommand) do(ctx context.Context, method, path string, body i
 	return res, nil
 }
 
+// root is the same Cleat without the path of a stage: where its own endpoints are.
+func (c *connectionsCommand) root() (*connectionsCommand, error) {
+	base, err := url.Parse(c.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("--endpoint: %w", err)
+	}
+	return &connectionsCommand{Endpoint: base.Scheme + "://" + base.Host}, nil
+}
+
 // dial connects to a host. Names below localhost are this machine (RFC 6761 §6.3), which not every system's look-up
 // knows.
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -198,11 +207,10 @@ type connectionsTail struct {
 
 // Run prints events, one JSON object a line, until the process is told to stop or the node ends.
 func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
-	base, err := url.Parse(c.Endpoint)
+	root, err := c.root()
 	if err != nil {
-		return fmt.Errorf("--endpoint: %w", err)
+		return err
 	}
-	root := &connectionsCommand{Endpoint: base.Scheme + "://" + base.Host}
 	res, err := root.do(p.ctx, http.MethodGet, "/_cleat/events", nil)
 	if err != nil {
 		return err

@@ -183,6 +183,11 @@ func (t *textReporter) Stopping(connections int) {
 	t.printf("%s  %s\n", t.now(), text)
 }
 
+// Used implements server.Reporter.
+func (t *textReporter) Used(u server.Usage) {
+	t.printf("%s  on AWS: %s\n", t.now(), u)
+}
+
 func (t *textReporter) now() string { return t.style.dim(time.Now().Format(clock)) }
 
 // Event implements server.Reporter: time, what, connection, route, target, status, milliseconds, bytes, reason.
@@ -317,6 +322,9 @@ func (j *jsonReporter) Line(l lambda.Line) {
 
 // Stopping implements server.Reporter.
 func (j *jsonReporter) Stopping(connections int) { j.log.Info("stopping", "connections", connections) }
+
+// Used implements server.Reporter.
+func (j *jsonReporter) Used(u server.Usage) { j.log.Info("usage", "usage", u) }
 
 // Event implements server.Reporter.
 func (j *jsonReporter) Event(r *apigw.Record) {

@@ -17,7 +17,7 @@ var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
 		"apiKeySelectionExpression", "routes", "authorizers", "functions", "remoteFunctions", "stageVariables", "throttle",
-		"domains", "limits", "connectionHeaders", "logs",
+		"domains", "limits", "connectionHeaders", "logs", "prices",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
@@ -33,6 +33,7 @@ var cleatSettings = map[string][]string{
 	},
 	"remoteFunction": {"endpoint", "region", "accessKeyId", "secretAccessKey", "sessionToken"},
 	"throttle":       {"rate", "burst"},
+	"prices":         {"file", "freeTier", "roundMinutes"},
 	"limits":         limitKeys(),
 	"logs":           {"access", "execution"},
 	"accessLog":      {"to", "format", "maxSize", "keep"},
@@ -150,6 +151,7 @@ func (s *short) readNode() {
 	}
 	s.p.Remote = s.remotes
 	s.readLogs()
+	s.readPrices()
 }
 
 func (l *loader) goodVariable(e cfn.Entry) bool {
@@ -266,7 +268,7 @@ func (s *short) overlay(base string) *Project {
 		return nil
 	}
 	p.Limits, p.ConnectionHeaders, p.Remote = s.p.Limits, s.p.ConnectionHeaders, s.p.Remote
-	p.Logs = s.p.Logs
+	p.Logs, p.Prices = s.p.Logs, s.p.Prices
 	fill(p.Environment, s.p.Environment)
 	resources := p.Template.Get("Resources")
 	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {

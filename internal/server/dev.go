@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cleat/internal/apigw"
@@ -66,6 +67,8 @@ type Reporter interface {
 	Line(lambda.Line)
 	// Stopping is called when the end has begun, with the number of connections that are being closed.
 	Stopping(connections int)
+	// Used is called at the end, once all connections are closed, with what the run would have cost on AWS.
+	Used(Usage)
 }
 
 // Started is what a user needs to know to begin.
@@ -106,6 +109,7 @@ type dev struct {
 	addr     string // host:port as users write it
 	started  time.Time
 	domains  domainNames
+	billing  atomic.Pointer[billing] // never nil once a project has been applied
 
 	mu      sync.Mutex // serialises reloads
 	project *project.Project
@@ -246,6 +250,7 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 	if err = errors.Join(err, d.node.gateway.Shutdown(drain)); err != nil {
 		d.o.Log.Warn("not every connection ended in order before the deadline", "err", err)
 	}
+	d.o.Report.Used(d.usage())
 	stopServing()
 	select {
 	case err := <-serving:
@@ -268,6 +273,7 @@ func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, e
 		return outcome, err
 	}
 	d.domains.set(outcome)
+	d.billing.Store(&billing{p.Region, p.Prices})
 	if err := d.node.load(ctx, p, d.logs(p)); err != nil {
 		return outcome, err
 	}
@@ -345,6 +351,7 @@ func (d *dev) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /_cleat/events", d.events.serve)
+	mux.HandleFunc("GET /_cleat/usage", d.serveUsage)
 	mux.Handle("/", d.node.withMetrics(d.node.gateway))
 	guard := listen.Guard{Hosts: d.o.AllowHosts, Origins: d.o.AllowOrigins, Directory: d.node.gateway.Directory}
 	proxy := listen.NewProxy(listen.ProxyOptions{
