@@ -1,7 +1,5 @@
 package apigw
 
-import "strings"
-
 // APIMappingSelectionExpression is what every custom domain name selects its mappings by (spec data-plane §1.1).
 const APIMappingSelectionExpression = "$request.basepath"
 
@@ -38,16 +36,6 @@ type APIMapping struct {
 	// APIMappingKey is the path without slashes around it, "v1" or "v1/chat"; empty for the root.
 	APIMappingKey string `json:"apiMappingKey,omitempty"`
 	Stage         string `json:"stage"`
-}
-
-// WildcardOf returns the wildcard that a host name falls under, "*.example.com" for "chat.example.com", and whether
-// there can be one.
-func WildcardOf(host string) (string, bool) {
-	_, rest, ok := strings.Cut(host, ".")
-	if !ok || rest == "" {
-		return "", false
-	}
-	return "*." + rest, true
 }
 
 // IsHealthCheck tells whether the only segment of a path is one that the service's health checks keep for themselves on

@@ -21,6 +21,7 @@ type directory struct {
 	apis       map[apigw.APIID]map[string]*stage
 	defaultAPI apigw.APIID                   // configured; empty when not
 	domains    map[string][]apigw.APIMapping // by custom domain name
+	wildcards  map[string][]apigw.APIMapping // of names that begin with "*.", by what follows that
 }
 
 type directoryPointer = atomic.Pointer[directory]
@@ -31,7 +32,7 @@ var (
 )
 
 func emptyDirectory(defaultAPI apigw.APIID) *directory {
-	return &directory{apis: map[apigw.APIID]map[string]*stage{}, defaultAPI: defaultAPI, domains: map[string][]apigw.APIMapping{}}
+	return &directory{apis: map[apigw.APIID]map[string]*stage{}, defaultAPI: defaultAPI}
 }
 
 // HasAPI implements listen.Directory.
@@ -61,11 +62,8 @@ func (d *directory) Mappings(host string) ([]apigw.APIMapping, bool) {
 	if mappings, ok := d.domains[host]; ok {
 		return mappings, true
 	}
-	wildcard, ok := apigw.WildcardOf(host)
-	if !ok {
-		return nil, false
-	}
-	mappings, ok := d.domains[wildcard]
+	_, rest, _ := strings.Cut(host, ".")
+	mappings, ok := d.wildcards[rest]
 	return mappings, ok
 }
 
@@ -77,11 +75,20 @@ func (d *directory) EndpointDisabled(id apigw.APIID, name string) bool {
 
 // addDomains takes in the custom domain names with their mappings.
 func (d *directory) addDomains(serving store.Serving) {
+	d.domains, d.wildcards = map[string][]apigw.APIMapping{}, map[string][]apigw.APIMapping{}
+	of := func(name string) (map[string][]apigw.APIMapping, string) {
+		if rest, ok := strings.CutPrefix(name, "*."); ok {
+			return d.wildcards, rest
+		}
+		return d.domains, name
+	}
 	for _, name := range serving.Domains {
-		d.domains[name.DomainName] = nil // without mappings it answers 403 to everything
+		in, key := of(name.DomainName)
+		in[key] = nil // without mappings it answers 403 to everything
 	}
 	for _, m := range serving.Mappings {
-		d.domains[m.DomainName] = append(d.domains[m.DomainName], m)
+		in, key := of(m.DomainName)
+		in[key] = append(in[key], m)
 	}
 }
 

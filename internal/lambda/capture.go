@@ -167,7 +167,8 @@ func withoutCaptured(list string, hosts []string) (kept []string, all bool) {
 
 func coversCaptured(host string, hosts []string) bool {
 	for _, custom := range hosts {
-		if name := strings.TrimPrefix(custom, "*."); host != "" && (host == name || strings.HasSuffix(name, "."+host)) {
+		name, wildcard := strings.CutPrefix(custom, "*.")
+		if host == name || host != "" && strings.HasSuffix(name, "."+host) || wildcard && strings.HasSuffix(host, "."+name) {
 			return true
 		}
 	}

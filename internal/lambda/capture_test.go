@@ -452,12 +452,12 @@ func TestCaptureKeepsNoProxy(t *testing.T) {
 		"":                         `["` + always + `", "http://127.0.0.1:1"]`,
 		"localhost,.amazonaws.com": `["localhost,` + always + `", "http://127.0.0.1:1"]`,
 		"*.execute-api.eu-west-1.amazonaws.com:443, corp.example": `["corp.example,` + always + `", "http://127.0.0.1:1"]`,
-		"corp.example,.example.test,ws.example.test":              `["corp.example,` + always + `", "http://127.0.0.1:1"]`,
+		"corp.example,.example.test,ws.example.test,a.wild.test":  `["corp.example,` + always + `", "http://127.0.0.1:1"]`,
 		"s3.amazonaws.com,10.0.0.0/8,[::1]:80":                    `["s3.amazonaws.com,10.0.0.0/8,[::1]:80,` + always + `", "http://127.0.0.1:1"]`,
 		"*":                                                       `["` + always + `", null]`,
 	} {
 		env := append(testEnv(), "HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1", "NO_PROXY="+list)
-		c := lambda.Capture{Addr: "127.0.0.1:1", Proxy: "http://127.0.0.1:2", Hosts: func() []string { return []string{"ws.example.test"} }}
+		c := lambda.Capture{Addr: "127.0.0.1:1", Proxy: "http://127.0.0.1:2", Hosts: func() []string { return []string{"ws.example.test", "*.wild.test"} }}
 		p := newTestPool(t, lambda.Options{Capture: c, Env: env}, python(dir, "app.h"))
 		if got := p.succeed(t, `{}`); got != want {
 			t.Errorf("NO_PROXY=%s: got %s, want %s", list, got, want)
