@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -112,12 +113,30 @@ func (c *connectionsCommand) do(ctx context.Context, method, path string, body i
 	if change != nil {
 		change(r)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	res, err := client.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w\nIs Cleat running there? Name another place with --endpoint", err)
 	}
 	return res, nil
+}
+
+// root is the same Cleat without the path of a stage: where its own endpoints are.
+func (c *connectionsCommand) root() (*connectionsCommand, error) {
+	base, err := url.Parse(c.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("--endpoint: %w", err)
+	}
+	return &connectionsCommand{Endpoint: base.Scheme + "://" + base.Host}, nil
+}
+
+// dial connects to a host. Names below localhost are this machine (RFC 6761 §6.3), which not every system's look-up
+// knows.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(addr); err == nil && strings.HasSuffix(host, ".localhost") {
+		addr = net.JoinHostPort("localhost", port)
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
 // refusal puts an error answer into words.
@@ -250,11 +269,10 @@ type connectionsTail struct {
 
 // Run prints events, one JSON object a line, until the process is told to stop or the node ends.
 func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
-	base, err := url.Parse(c.Endpoint)
+	root, err := c.root()
 	if err != nil {
-		return fmt.Errorf("--endpoint: %w", err)
+		return err
 	}
-	root := &connectionsCommand{Endpoint: base.Scheme + "://" + base.Host}
 	res, err := root.do(p.ctx, http.MethodGet, "/_cleat/events", nil, nil)
 	if err != nil {
 		return err

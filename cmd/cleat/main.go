@@ -40,6 +40,7 @@ type cli struct {
 	Dev         devCommand         `cmd:"" help:"Run the project in a folder, functions included, and reload it when files change."`
 	Check       checkCommand       `cmd:"" help:"Read a project and report every fault in it, with file and line."`
 	Connections connectionsCommand `cmd:"" help:"List, inspect, push to and close the connections of a running Cleat."`
+	Usage       usageCommand       `cmd:"" help:"Show what a running Cleat has counted in AWS's units, and what it would have cost there."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 

@@ -95,9 +95,14 @@ func (t *textReporter) Started(s server.Started) {
 func (t *textReporter) addresses(b *strings.Builder, o control.Outcome, addr, region string) {
 	for _, api := range o.APIs {
 		for _, stage := range api.Stages {
-			fmt.Fprintf(b, "\n  %s  %s\n", t.style.dim("WebSocket  "), t.style.bold("ws://"+addr+"/"+stage))
-			fmt.Fprintf(b, "  %s  http://%s/%s/@connections/{connectionId}\n", t.style.dim("Management "), addr, stage)
-			fmt.Fprintf(b, "  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("https://"+string(api.ID)+".execute-api."+region+".amazonaws.com/"+stage+" leads here from functions"))
+			if api.EndpointDisabled {
+				fmt.Fprintf(b, "\n  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("stage "+stage+", its default endpoint is disabled"))
+			} else {
+				fmt.Fprintf(b, "\n  %s  %s\n", t.style.dim("WebSocket  "), t.style.bold("ws://"+addr+"/"+stage))
+				fmt.Fprintf(b, "  %s  http://%s/%s/@connections/{connectionId}\n", t.style.dim("Management "), addr, stage)
+				fmt.Fprintf(b, "  %s  %s  %s\n", t.style.dim("API        "), api.ID, t.style.dim("https://"+string(api.ID)+".execute-api."+region+".amazonaws.com/"+stage+" leads here from functions"))
+			}
+			t.domains(b, api, stage, addr)
 		}
 		if len(api.Routes) > 0 {
 			b.WriteString("\n")
@@ -199,6 +204,11 @@ func (t *textReporter) Stopping(connections int) {
 	t.printf("%s  %s\n", t.now(), text)
 }
 
+// Used implements server.Reporter.
+func (t *textReporter) Used(u server.Usage) {
+	t.printf("%s  on AWS: %s\n", t.now(), u)
+}
+
 func (t *textReporter) now() string { return t.style.dim(time.Now().Format(clock)) }
 
 // Event implements server.Reporter: time, what, connection, route, target, status, milliseconds, bytes, reason.
@@ -294,8 +304,14 @@ func (j *jsonReporter) Started(s server.Started) {
 			routes = append(routes, r.RouteKey+" "+r.Target)
 		}
 		for _, stage := range api.Stages {
-			j.log.Info("started", "project", s.Project.Name, "api_id", string(api.ID), "stage", stage, "region", s.Project.Region,
-				"url", "ws://"+s.Addr+"/"+stage, "management", "http://"+s.Addr+"/"+stage, "routes", routes, "ms", s.Took.Milliseconds())
+			attrs := []any{"project", s.Project.Name, "api_id", string(api.ID), "stage", stage, "region", s.Project.Region}
+			if !api.EndpointDisabled {
+				attrs = append(attrs, "url", "ws://"+s.Addr+"/"+stage, "management", "http://"+s.Addr+"/"+stage)
+			}
+			if urls := domainURLs(api, stage, s.Addr); len(urls) > 0 {
+				attrs = append(attrs, "domain_urls", urls)
+			}
+			j.log.Info("started", append(attrs, "routes", routes, "ms", s.Took.Milliseconds())...)
 		}
 	}
 	for _, key := range s.Outcome.APIKeys {
@@ -330,6 +346,9 @@ func (j *jsonReporter) Line(l lambda.Line) {
 
 // Stopping implements server.Reporter.
 func (j *jsonReporter) Stopping(connections int) { j.log.Info("stopping", "connections", connections) }
+
+// Used implements server.Reporter.
+func (j *jsonReporter) Used(u server.Usage) { j.log.Info("usage", "usage", u) }
 
 // Event implements server.Reporter.
 func (j *jsonReporter) Event(r *apigw.Record) {

@@ -3,12 +3,16 @@ package main
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/control"
 	"cleat/internal/lambda"
+	"cleat/internal/project"
+	"cleat/internal/server"
 )
 
 // One readable line for each event, and nothing from outside that could steer a terminal or forge a line.
@@ -47,6 +51,36 @@ func TestTextEvents(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})
+	}
+}
+
+// An API without its default endpoint is shown by its custom domain names alone.
+func TestStartedWithoutEndpoint(t *testing.T) {
+	started := server.Started{
+		Project: &project.Project{Name: "chat", Stage: "dev", Region: "eu-west-1"}, Addr: "localhost:3001",
+		Outcome: control.Outcome{APIs: []control.APISummary{{
+			ID: "a1b2c3d4e5", Stages: []string{"dev", "other"}, EndpointDisabled: true,
+			Domains: []control.DomainSummary{{Name: "*.chat.test", Key: "v1", Stage: "dev"}, {Name: "chat.localhost", Stage: "dev"}},
+		}}},
+	}
+	var out bytes.Buffer
+	(&textReporter{out: &syncWriter{w: &out}}).Started(started)
+	want := `
+  API          a1b2c3d4e5  stage dev, its default endpoint is disabled
+  Custom       ws://*.chat.test:3001/v1
+               with "127.0.0.1 any.chat.test" in the hosts file, or: wscat -c ws://localhost:3001/v1 -H 'Host: any.chat.test'
+  Custom       ws://chat.localhost:3001
+
+  API          a1b2c3d4e5  stage other, its default endpoint is disabled
+`
+	if got := out.String(); !strings.Contains(got, want) || strings.Contains(got, "ws://localhost:3001/dev") {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	out.Reset()
+	(&jsonReporter{log: slog.New(slog.NewJSONHandler(&out, nil))}).Started(started)
+	first, _, _ := strings.Cut(out.String(), "\n")
+	if !strings.Contains(first, `"domain_urls":["ws://*.chat.test:3001/v1","ws://chat.localhost:3001"]`) || strings.Contains(first, `"url"`) {
+		t.Errorf("got %s", first)
 	}
 }
 

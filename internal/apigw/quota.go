@@ -20,6 +20,9 @@ const (
 	QuotaAuthorizerResult   = 8 << 10
 	QuotaStageVariables     = 100
 	QuotaRouteKey           = 128
+	QuotaDomainNames        = 120
+	QuotaMappings           = 200 // of one custom domain name
+	QuotaMappingKey         = 300
 	QuotaConnectRate        = 500    // new connections a second
 	QuotaConnectBurst       = 250    // AWS documents none: judged by the proportion of the two below
 	QuotaRequestRate        = 10_000 // requests a second

@@ -24,9 +24,10 @@ type Record struct {
 	Status        int
 	BackendStatus int
 	Duration      time.Duration
-	BytesIn       int // of the client's message
-	BytesOut      int // of what was sent to the client: the reply, the error frame, or the push
-	CloseCode     int // disconnects
+	BytesIn       int  // of the client's message
+	BytesOut      int  // of what was for the client: the reply, the error frame, or the push
+	Sent          bool // BytesOut went to the client; an empty message goes, too
+	CloseCode     int  // disconnects
 	CloseReason   string
 	// Err is why it failed, nil when it did not. Its text is for the log and may name files and causes.
 	Err error

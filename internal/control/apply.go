@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ type Stack struct {
 	// KeySeed is a secret of which the values of API keys that the template gives none are made, so that they survive a
 	// restart of a store in memory. Empty: they are random, and last as long as the store.
 	KeySeed string
+	// Former is a name that the stack had before: what it made then is this stack's, to be replaced or deleted like its
+	// own. Empty: none.
+	Former string
 }
 
 // application is one Apply.
@@ -38,6 +42,7 @@ type application struct {
 
 	drafts  map[apigw.APIID]*draft
 	order   []apigw.APIID     // of drafts
+	domains domains           // of the node
 	foreign map[string]bool   // HTTP and REST APIs of the template, and plans for those, by ID: left alone with all that is theirs
 	made    map[string]string // keys in the store, by logical ID
 	usage   *usage            // nil: nothing of the template touches API keys and usage plans
@@ -63,6 +68,9 @@ func (c *Control) Apply(ctx context.Context, s Stack) (Outcome, error) {
 		s.Account = awsapi.DefaultAccount
 	}
 	s.Name = stackName(s.Name)
+	if s.Former != "" {
+		s.Former = stackName(s.Former)
+	}
 	var out Outcome
 	err := retry(func() error {
 		a := &application{
@@ -112,6 +120,32 @@ func (a *application) prepare(ctx context.Context, c *Control) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("read the record of stack %s: %w", a.stack.Name, err)
 	}
+	if a.stack.Former != "" && a.stack.Former != a.stack.Name {
+		if err := a.inherit(ctx, c); err != nil {
+			return err
+		}
+	}
+	if a.domains, err = c.loadDomains(ctx); err != nil {
+		return fmt.Errorf("read the custom domain names: %w", err)
+	}
+	return nil
+}
+
+// inherit makes the former stack's resources this one's.
+func (a *application) inherit(ctx context.Context, c *Control) error {
+	former, _, err := store.Get(ctx, c.store, store.Stacks().Key(a.stack.Former))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the record of stack %s: %w", a.stack.Former, err)
+	}
+	all := make(map[string]string, len(a.record.Resources)+len(former.Resources))
+	maps.Copy(all, a.record.Resources)
+	for logicalID, key := range former.Resources {
+		all[a.stack.Former+"/"+logicalID] = key
+	}
+	a.record.Resources = all
 	return nil
 }
 
@@ -145,6 +179,9 @@ func (a *application) build(ctx context.Context, c *Control) error {
 	}
 	a.pointStages(byWriting)
 	if err := a.addUsage(ctx, c, byWriting); err != nil {
+		return err
+	}
+	if err := a.addDomains(ctx, c, byWriting); err != nil {
 		return err
 	}
 	for _, r := range byWriting {
@@ -195,7 +232,6 @@ func (a *application) addAPIs(ctx context.Context, c *Control, resources []*cfn.
 		checkProperties(r, resourceTypes["Api"], &a.faults)
 		if a.decode(r, "Api", &api) {
 			a.report(r, checkAPI(&api))
-			a.warn(r, withoutEffectAPI(&api))
 		}
 		d.now.API = api
 		a.own(r.LogicalID, store.APIs().Key(id).String())
@@ -310,6 +346,7 @@ func (a *application) addToAPI(ctx context.Context, c *Control, r *cfn.Resource,
 
 // finish brings stages with autoDeploy up to date and tells of what cannot work.
 func (a *application) finish() {
+	a.checkMappings()
 	for _, id := range a.order {
 		d := a.drafts[id]
 		a.checkTargets(d)
@@ -345,6 +382,8 @@ func (a *application) warnOf(r *cfn.Resource, key []string) {
 	case "Api":
 		if len(d.now.Stages) == 0 {
 			a.warnings.Addf(r.Place, "API %s has no stage: nobody can connect to it", r.LogicalID)
+		} else if d.now.API.DisableExecuteAPIEndpoint && len(a.domains.mappingsOf(d.id(), "")) == 0 {
+			a.warnings.Addf(a.placeOf(r, "DisableExecuteApiEndpoint"), "API %s: nobody can connect to it: its default endpoint is disabled and no custom domain name leads to it", r.LogicalID)
 		}
 	case "Stage":
 		if s := find(d.now.Stages, stageName, key[3]); s != nil && s.DeploymentID == "" && len(a.faults) == 0 {

@@ -22,11 +22,15 @@ func (a *application) commit(ctx context.Context, c *Control) error {
 	if a.usage != nil {
 		a.usage.write(&b)
 	}
+	a.domains.write(&b)
 	if err := a.writeFunctions(ctx, c, &b); err != nil {
 		return err
 	}
 	if err := a.writeDeletions(ctx, c, &b); err != nil {
 		return err
+	}
+	if a.stack.Former != "" && a.stack.Former != a.stack.Name {
+		store.Delete(&b, store.Stacks().Key(a.stack.Former), store.Expect{})
 	}
 	key, record := store.Stacks().Key(a.stack.Name), store.Stack{Name: a.stack.Name, Resources: a.made}
 	if b.Len() == 0 && equal(record, a.record) {
@@ -65,15 +69,18 @@ func (a *application) writeFunctions(ctx context.Context, c *Control, b *store.B
 	return faults.Err()
 }
 
+// wanted are the keys in the store of all that the template has.
+func (a *application) wanted() []string { return slices.Collect(maps.Values(a.made)) }
+
 // writeDeletions deletes the functions and the whole APIs that the stack had and no longer has. What it had inside of
 // other APIs is gone from their drafts.
 func (a *application) writeDeletions(ctx context.Context, c *Control, b *store.Batch) error {
-	wanted := slices.Collect(maps.Values(a.made))
+	wanted := a.wanted()
 	for _, logicalID := range sortedKeys(a.record.Resources) {
 		key := a.record.Resources[logicalID]
 		parts := strings.Split(key, "/")
 		switch {
-		case slices.Contains(wanted, key):
+		case slices.Contains(wanted, key), parts[0] == "domainnames": // a.domains has those
 		case parts[0] != "apis":
 			b.DeleteKey(key)
 		case len(parts) == 2:

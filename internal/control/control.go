@@ -96,11 +96,18 @@ func apiEndpoint(id apigw.APIID, region string) string {
 	return "wss://" + string(id) + ".execute-api." + region + "." + urlSuffix(region)
 }
 
-// DeleteAPI deletes an API with all that belongs to it, its stages included.
+// DeleteAPI deletes an API with all that belongs to it, its stages included, unless a custom domain name leads to it.
 func (c *Control) DeleteAPI(ctx context.Context, id apigw.APIID) error {
 	return retry(func() error {
 		t, err := c.load(ctx, id)
 		if err != nil {
+			return err
+		}
+		ds, err := c.loadDomains(ctx)
+		if err != nil {
+			return err
+		}
+		if err := ds.removable(id, "").err(); err != nil {
 			return err
 		}
 		var b store.Batch
@@ -314,9 +321,17 @@ func (c *Control) DeleteDeployment(ctx context.Context, api apigw.APIID, id stri
 	})
 }
 
-// DeleteStage deletes a stage; its connections are closed (spec open-questions 48).
+// DeleteStage deletes a stage, unless a custom domain name leads to it; its connections are closed (spec open-questions
+// 48).
 func (c *Control) DeleteStage(ctx context.Context, api apigw.APIID, name string) error {
-	return remove(ctx, c, api, "stage", name, func(d *draft) *[]apigw.Stage { return &d.now.Stages }, stageName, nil)
+	return remove(ctx, c, api, "stage", name, func(d *draft) *[]apigw.Stage { return &d.now.Stages }, stageName, func(_ *draft, p *problems) {
+		ds, err := c.loadDomains(ctx) // after the API was read: a mapping that is made from now on changes the API
+		if err != nil {
+			*p = append(*p, problem{err: &apigw.Error{Kind: apigw.KindInternal, Err: err}})
+			return
+		}
+		*p = append(*p, ds.removable(api, name)...)
+	})
 }
 
 // routesWith returns the IDs of the routes for which uses holds.

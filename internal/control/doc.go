@@ -6,5 +6,8 @@
 // requests and the console call. Apply gives a whole CloudFormation template effect at once, as a deployment of its stack
 // would: everything or nothing, in place, in one commit.
 //
+// An API and all below it is changed as one draft (draft.go); custom domain names and their API mappings, which belong to
+// no API, as domains (domains.go).
+//
 // What this version does not have yet it refuses by name, in unsupported.go.
 package control

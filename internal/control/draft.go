@@ -18,6 +18,9 @@ import (
 type draft struct {
 	before *store.Tree // nil: the API is new
 	now    store.Tree
+	// touched tells that something outside of the API has come to depend on it: it is written even if it is as before, so
+	// that of this and its deletion one sees the other.
+	touched bool
 }
 
 // editable returns a draft of an API as it is.
@@ -101,7 +104,7 @@ func (d *draft) write(b *store.Batch) {
 	writeDiff(b, store.Models(api), modelID, before.Models, d.now.Models)
 	writeDiff(b, store.Deployments(api), deploymentID, before.Deployments, d.now.Deployments)
 	writeDiff(b, store.Stages(api), stageName, before.Stages, d.now.Stages)
-	if b.Len() > n || d.before == nil || !equal(before.API, d.now.API) {
+	if b.Len() > n || d.before == nil || d.touched || !equal(before.API, d.now.API) {
 		store.Put(b, store.APIs().Key(string(api)), d.now.API, expect)
 	}
 }

@@ -183,8 +183,10 @@ func TestUnsupported(t *testing.T) {
 // TestLeftAlone: what has no effect here is named.
 func TestLeftAlone(t *testing.T) {
 	out := newWorld(t).apply(`Resources:
-  D: {Type: "AWS::ApiGatewayV2::DomainName", Properties: {DomainName: ws.example.com}}
-  M: {Type: "AWS::ApiGatewayV2::ApiMapping", Properties: {DomainName: !Ref D, ApiId: x, Stage: dev}}
+  D: {Type: "AWS::ApiGatewayV2::DomainName", Properties: {DomainName: api.example.com, MutualTlsAuthentication: {}}}
+  M: {Type: "AWS::ApiGatewayV2::ApiMapping", Properties: {DomainName: !Ref D, ApiId: !Ref H, Stage: $default}}
+  N: {Type: "AWS::ApiGatewayV2::ApiMapping", Properties: {DomainName: !Ref D, ApiId: !Ref S, Stage: dev}}
+  S: {Type: "AWS::ApiGateway::RestApi"}
   Q: {Type: "AWS::SQS::Queue", Properties: {QueueName: !GetAtt Nothing.IsEvaluated}}
   P: {Type: "AWS::SQS::Queue"}
   G: {Type: "AWS::IAM::Role", Metadata: {cleat: {Generated: true}}}
@@ -192,7 +194,7 @@ func TestLeftAlone(t *testing.T) {
   R: {Type: "AWS::ApiGatewayV2::Route", Properties: {ApiId: !Ref H, RouteKey: GET /, AuthorizationScopes: [a]}}
   B: {Type: "AWS::ApiGatewayV2::Api", Properties: {Body: {openapi: 3.0.1}}}
 `)
-	want := []string{"AWS::ApiGatewayV2::Api (HTTP) (2)", "AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::Route (HTTP)", "AWS::SQS::Queue (2)"}
+	want := []string{"AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api (HTTP) (2)", "AWS::ApiGatewayV2::ApiMapping (HTTP) (2)", "AWS::ApiGatewayV2::DomainName (HTTP)", "AWS::ApiGatewayV2::Route (HTTP)", "AWS::SQS::Queue (2)"}
 	if !slices.Equal(out.LeftAlone, want) || len(out.APIs) != 0 || len(out.Warnings) != 0 {
 		t.Errorf("got %q, want %q; %+v", out.LeftAlone, want, out)
 	}

@@ -54,6 +54,10 @@ var resourceTypes = map[string]resourceType{
 		properties: []string{"AccessLogSettings", "AutoDeploy", "DefaultRouteSettings", "DeploymentId", "Description", "RouteSettings", "StageName", "StageVariables", "Tags"},
 		handled:    []string{"ApiId", "AccessPolicyId", "ClientCertificateId"},
 	},
+	"DomainName": {
+		properties: []string{"DomainName", "DomainNameConfigurations", "RoutingMode", "Tags"}, handled: []string{"MutualTlsAuthentication"},
+	},
+	"ApiMapping": {properties: []string{"ApiId", "ApiMappingKey", "DomainName", "Stage"}},
 }
 
 // checkProperties refuses properties that a resource does not have.

@@ -64,6 +64,9 @@ var references = map[string]reference{
 	"AWS::StepFunctions::StateMachine": {"StateMachineName", "arn:{p}:states:{r}:{a}:stateMachine:{name}", map[string]string{
 		arnAttribute: "arn:{p}:states:{r}:{a}:stateMachine:{name}", "Name": "{name}",
 	}},
+	"AWS::ApiGateway::DomainName": {"DomainName", "", map[string]string{
+		"RegionalDomainName": regionalDomainName, "RegionalHostedZoneId": regionalHostedZone, "DomainNameArn": "arn:{p}:apigateway:{r}::/domainnames/{name}",
+	}},
 	"AWS::SecretsManager::Secret": {"Name", "arn:{p}:secretsmanager:{r}:{a}:secret:{name}-Ab1Cd2", map[string]string{"Id": "arn:{p}:secretsmanager:{r}:{a}:secret:{name}-Ab1Cd2"}},
 	"AWS::SSM::Parameter":         {"Name", "", nil},
 	"AWS::KMS::Key":               {"", "{uuid}", map[string]string{arnAttribute: "arn:{p}:kms:{r}:{a}:key/{uuid}", "KeyId": "{uuid}"}},
@@ -77,6 +80,12 @@ var references = map[string]reference{
 		"PrimaryEndPoint.Address": "{name}.{id9}.cache.{s}", "PrimaryEndPoint.Port": "6379",
 	}},
 }
+
+// What AWS fills in of a custom domain name.
+const (
+	regionalDomainName = "d-{id10}.execute-api.{r}.{s}"
+	regionalHostedZone = "Z{ID}"
+)
 
 // complete are the types of which no attribute is missing above, so that another one is a slip of the pen.
 var complete = []string{"AWS::DynamoDB::Table", "AWS::Lambda::Function", "AWS::IAM::Role", "AWS::SQS::Queue", "AWS::SNS::Topic"}
@@ -125,7 +134,7 @@ func (a *application) fill(r *cfn.Resource, text, name string) string {
 	}, hex)
 	return strings.NewReplacer(
 		"{name}", name, "{p}", awsapi.Partition(a.stack.Region), "{r}", a.stack.Region, "{a}", a.stack.Account, "{s}", urlSuffix(a.stack.Region),
-		"{id}", id(12), "{ID}", strings.ToUpper(id(12)), "{id9}", id(9),
+		"{id}", id(12), "{ID}", strings.ToUpper(id(12)), "{id9}", id(9), "{id10}", id(10),
 		"{uuid}", hex[:8]+"-"+hex[8:12]+"-4"+hex[13:16]+"-8"+hex[17:20]+"-"+hex[20:],
 	).Replace(text)
 }
@@ -187,10 +196,16 @@ func (a *application) apiAttribute(r *cfn.Resource, kind, attribute string) (*cf
 		return cfn.TextOf(r.Place, a.fill(r, "wss://"+id+".execute-api.{r}.{s}", "")), nil
 	case attribute == "", attribute == kind+"Id":
 		return cfn.TextOf(r.Place, id), nil
-	case kind == "DomainName" && (attribute == "RegionalDomainName" || attribute == "RegionalHostedZoneId" || attribute == "DomainNameArn"):
-		return cfn.TextOf(r.Place, a.fill(r, map[string]string{
-			"RegionalDomainName": "d-{id9}.execute-api.{r}.{s}", "RegionalHostedZoneId": "Z{ID}", "DomainNameArn": "arn:{p}:apigateway:{r}::/domainnames/d-{id9}",
-		}[attribute], "")), nil
+	case kind == "DomainName" && attribute == "RegionalDomainName":
+		return cfn.TextOf(r.Place, a.fill(r, regionalDomainName, "")), nil
+	case kind == "DomainName" && attribute == "RegionalHostedZoneId":
+		return cfn.TextOf(r.Place, a.fill(r, regionalHostedZone, "")), nil
+	case kind == "DomainName" && attribute == "DomainNameArn":
+		name, err := a.evaluator.Evaluate(r.Properties.Get("DomainName"))
+		if err != nil {
+			return nil, err
+		}
+		return cfn.TextOf(r.Place, domainARN(a.stack.Region, strings.ToLower(name.Str()))), nil
 	}
 	return nil, fmt.Errorf("%s of type %s has no attribute %s", r.LogicalID, r.Type, attribute)
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +30,17 @@ type APISummary struct {
 	Name   string
 	Stages []string
 	Routes []RouteSummary // $connect, $disconnect, then in the order of the template, $default last
+	// Domains are the ways to it by custom domain names, ordered by name and key.
+	Domains []DomainSummary
+	// EndpointDisabled tells that there is no other way to it.
+	EndpointDisabled bool
+}
+
+// DomainSummary is one way to an API by a custom domain name.
+type DomainSummary struct {
+	Name  string // "chat.example.com", "*.example.com"
+	Key   string // the path, without slashes around it; empty for the root
+	Stage string
 }
 
 // APIKeySummary is one API key of a stack.
@@ -55,7 +67,13 @@ func (a *application) summarize(resources []*cfn.Resource) {
 			continue
 		}
 		d := a.drafts[apigw.APIID(a.idOf(r))]
-		api := APISummary{ID: d.id(), Name: d.now.API.Name}
+		api := APISummary{ID: d.id(), Name: d.now.API.Name, EndpointDisabled: d.now.API.DisableExecuteAPIEndpoint}
+		for _, m := range a.domains.mappingsOf(d.id(), "") {
+			api.Domains = append(api.Domains, DomainSummary{Name: m.DomainName, Key: m.APIMappingKey, Stage: m.Stage})
+		}
+		slices.SortStableFunc(api.Domains, func(x, y DomainSummary) int {
+			return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Key, y.Key))
+		})
 		for _, s := range d.now.Stages {
 			api.Stages = append(api.Stages, s.StageName)
 		}

@@ -114,7 +114,7 @@ func (a *application) pointStages(resources []*cfn.Resource) {
 func (a *application) addOther(r *cfn.Resource) {
 	kind, ours := strings.CutPrefix(r.Type, apiGateway)
 	switch {
-	case ours && (kind == "Api" || slices.Contains(phases, kind)):
+	case ours && (kind == "Api" || slices.Contains(phases, kind)), r.Type == typeDomainName, r.Type == typeMapping:
 	case isUsage(r): // addUsage has
 	case r.Type == "AWS::Lambda::Function":
 		a.addFunction(r)

@@ -43,12 +43,3 @@ func (p *problems) literalTemplates(field string, templates map[string]string) {
 		}
 	}
 }
-
-// withoutEffectAPI are the settings of an API that are kept and do nothing yet.
-func withoutEffectAPI(api *apigw.API) problems {
-	var p problems
-	if api.DisableExecuteAPIEndpoint {
-		p.notYet("disableExecuteApiEndpoint", "custom domain names; the API can be reached under its own address all the same")
-	}
-	return p
-}

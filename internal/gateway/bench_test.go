@@ -8,6 +8,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/conn"
+	"cleat/internal/meter"
 )
 
 // instant is a function that answers at once.
@@ -19,10 +20,24 @@ func (f instant) Invoke(context.Context, awsapi.Invocation) (awsapi.InvocationRe
 
 // BenchmarkMessage is the gateway's part of one message on a two-way route: select the route, make the event, call a
 // function that takes no time, read its answer, write the reply to the socket.
-func BenchmarkMessage(b *testing.B) {
+func BenchmarkMessage(b *testing.B) { benchmarkMessage(b, nil) }
+
+// BenchmarkMessageMetered is the same with a meter that counts it: the difference is what counting costs.
+func BenchmarkMessageMetered(b *testing.B) {
+	m := meter.New()
+	m.Swap([]meter.Stage{{APIID: apiID, Stage: "prod", RouteKeys: []string{"$connect", "say"}}})
+	benchmarkMessage(b, m.Observe)
+	if got := m.Read().Total(); got.MessagesIn == 0 || got.MessagesIn != got.MessagesOut {
+		b.Errorf("counted %+v", got)
+	}
+}
+
+func benchmarkMessage(b *testing.B, observe func(*apigw.Record)) {
+	b.Helper()
 	limits := apigw.LimitsAWS()
 	limits.RequestRate, limits.RequestBurst = 1<<30, 1<<30 // the throttle costs what it costs and refuses nothing
 	n := newTestNode(b, api{routes: map[string]string{"$connect": "hello", "say": "say"}, twoWay: []string{"say"}}, limits)
+	n.more = observe
 	ws := n.open(b)
 	id, _ := requestContext(b, n.functions.await(b, "hello"))["connectionId"].(string)
 	attachment := n.Attachment(apigw.ConnectionID(id))

@@ -22,7 +22,9 @@ import (
 // directory is every stage that this node serves. It is immutable; Swap puts another in its place.
 type directory struct {
 	apis       map[apigw.APIID]map[string]*stage
-	defaultAPI apigw.APIID // configured; empty when not
+	defaultAPI apigw.APIID                   // configured; empty when not
+	domains    map[string][]apigw.APIMapping // by custom domain name
+	wildcards  map[string][]apigw.APIMapping // of names that begin with "*.", by what follows that
 }
 
 type directoryPointer = atomic.Pointer[directory]
@@ -57,6 +59,41 @@ func (d *directory) Default() (apigw.APIID, bool) {
 
 // Alias implements listen.Aliaser: an API of AWS's that somebody's code still names is the default API here.
 func (d *directory) Alias(apigw.APIID) (apigw.APIID, bool) { return d.Default() }
+
+// Mappings implements listen.Directory. A name of its own comes before the wildcard that it falls under.
+func (d *directory) Mappings(host string) ([]apigw.APIMapping, bool) {
+	if mappings, ok := d.domains[host]; ok {
+		return mappings, true
+	}
+	_, rest, _ := strings.Cut(host, ".")
+	mappings, ok := d.wildcards[rest]
+	return mappings, ok
+}
+
+// EndpointDisabled implements listen.Directory.
+func (d *directory) EndpointDisabled(id apigw.APIID, name string) bool {
+	s := d.stage(id, name)
+	return s != nil && s.snapshot.Load().endpointDisabled
+}
+
+// addDomains takes in the custom domain names with their mappings.
+func (d *directory) addDomains(serving store.Serving) {
+	d.domains, d.wildcards = map[string][]apigw.APIMapping{}, map[string][]apigw.APIMapping{}
+	of := func(name string) (map[string][]apigw.APIMapping, string) {
+		if rest, ok := strings.CutPrefix(name, "*."); ok {
+			return d.wildcards, rest
+		}
+		return d.domains, name
+	}
+	for _, name := range serving.Domains {
+		in, key := of(name.DomainName)
+		in[key] = nil // without mappings it answers 403 to everything
+	}
+	for _, m := range serving.Mappings {
+		in, key := of(m.DomainName)
+		in[key] = append(in[key], m)
+	}
+}
 
 // hasStage tells whether any API has a stage of that name.
 func (d *directory) hasStage(name string) bool {
@@ -100,6 +137,8 @@ type snapshot struct {
 	revision  string // tells one compilation from the next
 	table     *route.Table[*plan]
 	variables map[string]string
+	// endpointDisabled tells that only custom domain names lead to the stage.
+	endpointDisabled bool
 }
 
 // plan is one compiled route.
@@ -128,6 +167,7 @@ func (g *Gateway) Swap(serving store.Serving) error {
 	defer g.swapping.Unlock()
 	old := g.directory.Load()
 	next := emptyDirectory(old.defaultAPI)
+	next.addDomains(serving)
 	type change struct {
 		stage *stage
 		to    *snapshot
@@ -261,5 +301,5 @@ func compile(def *apigw.Definition, variables map[string]string, deps integratio
 	if len(variables) == 0 {
 		variables = nil // events leave it out (spec events-and-integrations §1.1)
 	}
-	return &snapshot{table: table, variables: variables}, errors.Join(faults...)
+	return &snapshot{table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint}, errors.Join(faults...)
 }

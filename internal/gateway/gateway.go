@@ -132,8 +132,15 @@ func (g *Gateway) Stats() conn.Stats { return g.hub.Stats() }
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	dir := g.directory.Load()
 	target, err := listen.Resolve(dir, r.Host, r.URL.EscapedPath())
+	if none, ok := errors.AsType[*listen.NoRouteError](err); ok {
+		err = none.Answer(r.Method)
+	}
 	if err != nil {
 		g.refuse(w, r, err)
+		return
+	}
+	if target.Form == listen.FormHealth {
+		answerHealth(w)
 		return
 	}
 	if target.Rest != "" {
@@ -158,6 +165,13 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.connect(w, r, stage, upgrade)
 }
 
+// answerHealth answers what AWS keeps for the health checks of a custom domain name (spec data-plane §1.1). What it
+// answers is not documented: a 200 is what every checker wants.
+func answerHealth(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("healthy\n")) // a checker that is gone needs no answer
+}
+
 // refuse answers a request that never came to have a connection ID.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if apigw.KindOf(err) == apigw.KindUpgradeRequired {
@@ -169,8 +183,24 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	g.observe(rec)
 }
 
+// owner is the API and stage that a management request is about. Where the address left them to the connection ID they are
+// the connection's; when it has none, or another stage than the address says, they stay as the address has them.
+func (g *Gateway) owner(t listen.Target) (apigw.APIID, string) {
+	id, ok := push.Split(t.Rest)
+	if t.API != "" && t.Stage != "" || !ok || id == "" {
+		return t.API, t.Stage
+	}
+	info, err := g.hub.Info(id)
+	s, ok := info.Attachment.(*session)
+	if err != nil || !ok || t.API != "" && t.API != s.stage.api || t.Stage != "" && t.Stage != s.stage.name {
+		return t.API, t.Stage
+	}
+	return s.stage.api, s.stage.name
+}
+
 func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target) {
 	start := time.Now()
+	api, stage := g.owner(target) // before the call, which may end the connection
 	var o push.Outcome
 	if err := g.takeRequest(start); err != nil {
 		o = push.Refuse(w, r, target.Rest, asManagement(err))
@@ -178,8 +208,9 @@ func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target liste
 		o = g.push.Serve(w, r, target.API, target.Stage, target.Rest)
 	}
 	rec := &apigw.Record{
-		Time: start, Operation: o.Operation, APIID: target.API, Stage: target.Stage, ConnectionID: o.ConnectionID,
+		Time: start, Operation: o.Operation, APIID: api, Stage: stage, ConnectionID: o.ConnectionID,
 		Path: r.URL.EscapedPath(), Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes,
+		Sent: o.Operation == "post" && o.Err == nil,
 	}
 	if o.Err != nil {
 		failed(rec, o.Err)

@@ -165,13 +165,14 @@ type node struct {
 	addr      string
 	functions *functions
 	records   chan *apigw.Record
+	more      func(*apigw.Record) // an observer beside the channel; nil: none. To be set before anything happens
 }
 
 func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 	tb.Helper()
 	n := &node{functions: newFunctions(), records: make(chan *apigw.Record, 1000)}
 	g, err := gateway.New(gateway.Options{
-		Log: slog.New(slog.DiscardHandler), Observe: func(r *apigw.Record) { n.records <- r },
+		Log: slog.New(slog.DiscardHandler), Observe: n.observe,
 		Integration: integration.Dependencies{Functions: n.functions},
 		Conn:        conn.Options{Limits: limits},
 	})
@@ -204,6 +205,13 @@ func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 		running.Wait()
 	})
 	return n
+}
+
+func (n *node) observe(r *apigw.Record) {
+	if n.more != nil {
+		n.more(r)
+	}
+	n.records <- r
 }
 
 func (n *node) dial(tb testing.TB, path string, h http.Header) (*websocket.Conn, *http.Response, error) {

@@ -42,7 +42,7 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	rec.Selected, rec.Target, rec.Status = selected, p.target(), res.Status
 	if err == nil && p.twoWay && res.HasBody {
 		rec.BytesOut, rec.Reply = len(res.Body), res.Body
-		err = g.reply(id, res.Body)
+		rec.Sent, err = g.reply(id, res.Body)
 	}
 	if err != nil {
 		failed(rec, err)
@@ -53,7 +53,7 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 		if sendErr := g.hub.Send(id, frame); sendErr != nil {
 			rec.Err = errors.Join(err, fmt.Errorf("send the error frame: %w", sendErr))
 		} else {
-			rec.BytesOut, rec.Reply = len(frame), frame
+			rec.BytesOut, rec.Reply, rec.Sent = len(frame), frame, true
 		}
 	}
 	rec.Duration = time.Since(now)
@@ -89,27 +89,28 @@ func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record) (in
 	return res, err
 }
 
-// reply sends the answer of a two-way route.
-func (g *Gateway) reply(id apigw.ConnectionID, body []byte) error {
+// reply sends the answer of a two-way route. A client that left before its answer is no error.
+func (g *Gateway) reply(id apigw.ConnectionID, body []byte) (sent bool, err error) {
 	send := g.hub.Send
 	binary := !utf8.Valid(body)
 	if binary {
 		if !g.limits.Load().Binary { // a text message that is not UTF-8 would end the connection
-			return &apigw.Error{Kind: apigw.KindInternal, Err: errors.New("the reply is not valid UTF-8 text")}
+			return false, &apigw.Error{Kind: apigw.KindInternal, Err: errors.New("the reply is not valid UTF-8 text")}
 		}
 		send = g.hub.SendBinary
 	}
-	err := send(id, body)
-	if err == nil {
+	if err = send(id, body); err == nil {
 		g.compare(len(body), binary)
 	}
 	switch {
-	case err == nil, errors.Is(err, conn.ErrGone): // the client left before its answer: nobody is wronged
-		return nil
+	case err == nil:
+		return true, nil
+	case errors.Is(err, conn.ErrGone): // nobody is wronged
+		return false, nil
 	case errors.Is(err, conn.ErrTooLarge):
-		return &apigw.Error{Kind: apigw.KindInternal, Err: fmt.Errorf("the reply has %d bytes: %w", len(body), err)}
+		return false, &apigw.Error{Kind: apigw.KindInternal, Err: fmt.Errorf("the reply has %d bytes: %w", len(body), err)}
 	}
-	return fmt.Errorf("send the reply: %w", err)
+	return false, fmt.Errorf("send the reply: %w", err)
 }
 
 // Closed delivers the $disconnect event of a connection that has ended. Its result is ignored, and it cannot talk to

@@ -14,12 +14,17 @@ import (
 )
 
 // Capture leads calls that functions make to API Gateway's own host names, {api}.execute-api.{region}.amazonaws.com and
-// the same under .amazonaws.com.cn, to Cleat, without a change to the functions (design §1 "Unmodified code"). Other
-// hosts are not touched. The zero value captures nothing; each field works without the others.
+// the same under .amazonaws.com.cn, and to custom domain names, to Cleat, without a change to the functions (design §1
+// "Unmodified code"). Other hosts are not touched. The zero value captures nothing; each field works without the others.
 type Capture struct {
 	// Addr is where Cleat listens with TLS, such as "127.0.0.1:3001". Node and Python workers connect to it in place
 	// of the captured hosts; server name, Host header and certificate check keep the name the function used.
 	Addr string
+	// Hosts returns the custom domain names of the moment; a worker keeps those of its start. "*.example.com" stands for
+	// names with one label in place of the star. They are captured at port 443 and at that of Addr, where Cleat would be
+	// found if they led here; other ports of the same host are somebody else's. It must be safe for concurrent use. Nil:
+	// none.
+	Hosts func() []string
 	// CAFile is the PEM file of the local authority, which the workers trust beside the authorities they trust anyway.
 	CAFile string
 	// Proxy is the URL of an HTTP proxy that leads CONNECT to a captured host to Cleat and everything else onwards, to
@@ -31,8 +36,12 @@ type Capture struct {
 	Endpoints map[string]string
 }
 
-// captureAddr tells the preloaded scripts where Cleat is.
-const captureAddr = "CLEAT_CAPTURE_ADDR"
+// captureAddr tells the preloaded scripts where Cleat is, captureHosts which custom domain names lead there, with commas
+// between.
+const (
+	captureAddr  = "CLEAT_CAPTURE_ADDR"
+	captureHosts = "CLEAT_CAPTURE_HOSTS"
+)
 
 // trustVariables name files that replace a program's trusted authorities. Each is honoured by somebody: SSL_CERT_FILE
 // by OpenSSL and Go, the others by AWS's SDKs and Python's requests.
@@ -78,8 +87,15 @@ func newCapturer(o Capture, dir string, log *slog.Logger) (*capturer, error) {
 
 // apply changes a worker's environment, in which own are the function's own variables.
 func (c *capturer) apply(e, own environment, lang language) {
+	var hosts []string
+	if c.o.Hosts != nil {
+		hosts = c.o.Hosts()
+	}
 	if c.o.Addr != "" && lang != languageOther {
 		e[captureAddr] = c.o.Addr
+		if len(hosts) > 0 {
+			e[captureHosts] = strings.Join(hosts, ",")
+		}
 	}
 	switch {
 	case c.o.Addr == "":
@@ -89,7 +105,7 @@ func (c *capturer) apply(e, own environment, lang language) {
 	case lang == languagePython:
 		e.prepend("PYTHONPATH", filepath.Join(c.dir, pythonSite))
 	}
-	c.applyProxy(e, own, lang)
+	c.applyProxy(e, own, lang, hosts)
 	if c.ca == nil {
 		return
 	}
@@ -107,7 +123,7 @@ func (c *capturer) apply(e, own environment, lang language) {
 	}
 }
 
-func (c *capturer) applyProxy(e, own environment, lang language) {
+func (c *capturer) applyProxy(e, own environment, lang language, hosts []string) {
 	if c.o.Proxy == "" || own["HTTPS_PROXY"] != "" || own["https_proxy"] != "" {
 		return
 	}
@@ -120,7 +136,7 @@ func (c *capturer) applyProxy(e, own environment, lang language) {
 	if except == "" {
 		except = e["no_proxy"]
 	}
-	kept, all := withoutCaptured(except)
+	kept, all := withoutCaptured(except, hosts)
 	if all { // the user's proxies had no effect: for plain HTTP that must stay so
 		delete(e, "HTTP_PROXY")
 		delete(e, "http_proxy")
@@ -132,7 +148,7 @@ func (c *capturer) applyProxy(e, own environment, lang language) {
 
 // withoutCaptured takes out of a NO_PROXY list what would lead calls of captured hosts past Cleat; all tells that it
 // named every host. Cleat's proxy goes by the user's whole list for what it passes on.
-func withoutCaptured(list string) (kept []string, all bool) {
+func withoutCaptured(list string, hosts []string) (kept []string, all bool) {
 	for entry := range strings.SplitSeq(list, ",") {
 		entry = strings.TrimSpace(entry)
 		host := strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(entry, "*"), "."))
@@ -142,14 +158,20 @@ func withoutCaptured(list string) (kept []string, all bool) {
 		switch {
 		case entry == "*":
 			all = true
-		case entry != "" && !coversCaptured(host):
+		case entry != "" && !coversCaptured(host, hosts):
 			kept = append(kept, entry)
 		}
 	}
 	return kept, all
 }
 
-func coversCaptured(host string) bool {
+func coversCaptured(host string, hosts []string) bool {
+	for _, custom := range hosts {
+		name, wildcard := strings.CutPrefix(custom, "*.")
+		if host == name || host != "" && strings.HasSuffix(name, "."+host) || wildcard && strings.HasSuffix(host, "."+name) {
+			return true
+		}
+	}
 	for _, domain := range []string{"amazonaws.com", "amazonaws.com.cn"} {
 		if host == domain || host != "" && strings.HasSuffix(domain, "."+host) ||
 			strings.HasSuffix(host, "."+domain) && strings.Contains(host, "execute-api.") {

@@ -154,16 +154,18 @@ func TestCaptureNode(t *testing.T) {
 func TestCaptureLeavesOtherHosts(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t, "local")
-	o := lambda.Options{Capture: lambda.Capture{Addr: "127.0.0.1:1", CAFile: ca.file}}
+	custom := func() []string { return []string{"ws.example.test", "*.wild.test"} }
+	o := lambda.Options{Capture: lambda.Capture{Addr: "127.0.0.1:1", CAFile: ca.file, Hosts: custom}}
 	dir := write(t, map[string]string{
 		// A look-up of our own shows which names are still looked up.
 		"app.js": `const net = require('net')
-			exports.h = (host) => new Promise((ok) => {
-				const s = net.connect({ host, port: 443, lookup: (name, o, cb) => { ok('looked up ' + name); cb(new Error('enough')) } })
+			exports.h = (to) => new Promise((ok) => {
+				const [host, port = 443] = to.split(':')
+				const s = net.connect({ host, port, lookup: (name, o, cb) => { ok('looked up ' + name + ':' + port); cb(new Error('enough')) } })
 				s.on('error', (e) => ok(e.code + ' ' + e.address + ':' + e.port))
 			})`,
 		"app.py": "import socket, _socket\ndef fake(host, port, *rest):\n  return [(2, 1, 6, '', (str(host), port))]\n" +
-			"def h(host, c):\n  real, _socket.getaddrinfo = _socket.getaddrinfo, fake\n  try:\n    return '%s:%s' % socket.getaddrinfo(host, 443)[0][4]\n  finally:\n    _socket.getaddrinfo = real\n",
+			"def h(to, c):\n  host, _, port = to.partition(':')\n  real, _socket.getaddrinfo = _socket.getaddrinfo, fake\n  try:\n    return '%s:%s' % socket.getaddrinfo(host, int(port or 443))[0][4]\n  finally:\n    _socket.getaddrinfo = real\n",
 	})
 	hosts := map[string]bool{
 		"a1.execute-api.us-east-1.amazonaws.com":           true,
@@ -174,20 +176,32 @@ func TestCaptureLeavesOtherHosts(t *testing.T) {
 		"a1.execute-api.us-east-1.amazonaws.org":           false,
 		"dynamodb.us-east-1.amazonaws.com":                 false,
 		"x.a1.execute-api.us-east-1.amazonaws.com":         false,
-		"example.test": false,
+		"example.test":       false,
+		"ws.example.test":    true,
+		"WS.Example.Test":    true,
+		"a.ws.example.test":  false,
+		"a.wild.test":        true,
+		"wild.test":          false,
+		"a.b.wild.test":      false,
+		"ws.example.test:80": false,
+		"ws.example.test:1":  true, // Cleat's own port
 	}
 	for name, tt := range map[string]struct {
 		f               apigw.Function
 		captured, other string
 	}{
-		"node":   {node(dir, "app.h"), `"ECONNREFUSED 127.0.0.1:1"`, `"looked up HOST"`},
-		"python": {python(dir, "app.h"), `"127.0.0.1:1"`, `"HOST:443"`},
+		"node":   {node(dir, "app.h"), `"ECONNREFUSED 127.0.0.1:1"`, `"looked up HOST:PORT"`},
+		"python": {python(dir, "app.h"), `"127.0.0.1:1"`, `"HOST:PORT"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newTestPool(t, o, tt.f)
 			for host, captured := range hosts {
-				want := strings.ReplaceAll(tt.other, "HOST", host)
+				name, port, ok := strings.Cut(host, ":")
+				if !ok {
+					port = "443"
+				}
+				want := strings.NewReplacer("HOST", name, "PORT", port).Replace(tt.other)
 				if captured {
 					want = tt.captured
 				}
@@ -438,11 +452,12 @@ func TestCaptureKeepsNoProxy(t *testing.T) {
 		"":                         `["` + always + `", "http://127.0.0.1:1"]`,
 		"localhost,.amazonaws.com": `["localhost,` + always + `", "http://127.0.0.1:1"]`,
 		"*.execute-api.eu-west-1.amazonaws.com:443, corp.example": `["corp.example,` + always + `", "http://127.0.0.1:1"]`,
+		"corp.example,.example.test,ws.example.test,a.wild.test":  `["corp.example,` + always + `", "http://127.0.0.1:1"]`,
 		"s3.amazonaws.com,10.0.0.0/8,[::1]:80":                    `["s3.amazonaws.com,10.0.0.0/8,[::1]:80,` + always + `", "http://127.0.0.1:1"]`,
 		"*":                                                       `["` + always + `", null]`,
 	} {
 		env := append(testEnv(), "HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1", "NO_PROXY="+list)
-		c := lambda.Capture{Addr: "127.0.0.1:1", Proxy: "http://127.0.0.1:2"}
+		c := lambda.Capture{Addr: "127.0.0.1:1", Proxy: "http://127.0.0.1:2", Hosts: func() []string { return []string{"ws.example.test", "*.wild.test"} }}
 		p := newTestPool(t, lambda.Options{Capture: c, Env: env}, python(dir, "app.h"))
 		if got := p.succeed(t, `{}`); got != want {
 			t.Errorf("NO_PROXY=%s: got %s, want %s", list, got, want)

@@ -20,6 +20,12 @@ type Directory interface {
 	Stages(id apigw.APIID) []string
 	// Default is the API that an address without an API means: the one named so, or the only one.
 	Default() (apigw.APIID, bool)
+	// Mappings are the API mappings, in any order, of the custom domain name that a host means. The host is in the form of
+	// HostName. ok tells whether it means one.
+	Mappings(host string) (mappings []apigw.APIMapping, ok bool)
+	// EndpointDisabled tells whether the default endpoint of an API's stage is closed (disableExecuteApiEndpoint of the
+	// deployment that the stage points at).
+	EndpointDisabled(id apigw.APIID, stage string) bool
 }
 
 // Aliaser is what a Directory may be too: it says which of the node's APIs stands in for one that only AWS has. With
@@ -40,11 +46,13 @@ const (
 	FormStage                  // /dev: the default API
 	FormRoot                   // /: the only stage of the default API
 	FormConnection             // /dev/@connections/{id} and /@connections/{id}: the connection ID tells the rest
+	FormDomain                 // chat.example.com/{mappingKey}: a custom domain name
+	FormHealth                 // chat.example.com/ping: the health check of every custom domain name, no API at all
 )
 
 // Target is what an address means.
 type Target struct {
-	// API is empty in FormConnection: the owner of the connection ID knows it.
+	// API is empty in FormConnection: the owner of the connection ID knows it. It is in FormHealth too.
 	API apigw.APIID
 	// Stage is as the address has it, decoded. In FormConnection it may be empty, and nobody has checked that any
 	// API has it.
@@ -64,14 +72,15 @@ var (
 	errUnknownStage = errors.New("the address names no stage of an API of this node")
 	errNoDefault    = errors.New("the address names no API, and this node has no default one")
 	errNoSuchPath   = errors.New("below a stage there is only the management API")
+	errDisabled     = errors.New("the default endpoint of this API is disabled (disableExecuteApiEndpoint): only its custom domain names lead to it")
 )
 
 // Resolve says which API and stage an address means. host is the Host header, with or without a port, in any case;
 // escapedPath is the path as it came (url.URL.EscapedPath). Every failure is an *apigw.Error of KindForbidden, as on
-// AWS (spec data-plane §2 steps 1 and 2), except KindBadRequest for a path that does not unescape.
+// AWS (spec data-plane §2 steps 1 and 2), except KindBadRequest for a path that does not unescape, and *NoRouteError.
 //
-// The host decides first: a name of AWS's form names the API, and the path must be /{stage} (spec data-plane §1). On
-// any other host the path decides. Its readings are tried in this order, so one address has one meaning:
+// The host decides first: a custom domain name has its mappings (see resolveDomain) and nothing else; a name of AWS's
+// form names the API, and the path must be /{stage} (spec data-plane §1). On any other host the path decides. Its readings are tried in this order, so one address has one meaning:
 //
 //  1. /{apiId}/{stage}, when the API is the node's and has that stage. So a stage of the default API that bears the ID
 //     of another API is shadowed only where that other API has the stage that follows.
@@ -80,16 +89,28 @@ var (
 //  3. /{stage} of the default API.
 //  4. / when the default API has exactly one stage.
 //
+// All of these stand for the API's default endpoint and are closed with it, but for the second: it is Cleat's own, and
+// what it reaches is a connection that was let in already.
+//
 // One trailing slash is tolerated. Segments are compared decoded, so %64ev means dev.
 func Resolve(d Directory, host, escapedPath string) (Target, error) {
-	segments, err := splitPath(escapedPath)
+	if mappings, ok := d.Mappings(HostName(host)); ok {
+		return resolveDomain(d, mappings, escapedPath)
+	}
+	segments, err := splitPath(escapedPath, maxSegments)
 	if err != nil {
 		return Target{}, err
 	}
+	var t Target
 	if id, ok := hostAPI(host); ok {
-		return resolveHost(d, id, segments)
+		t, err = resolveHost(d, id, segments)
+	} else {
+		t, err = resolvePath(d, segments)
 	}
-	return resolvePath(d, segments)
+	if err == nil && t.API != "" && d.EndpointDisabled(t.API, t.Stage) {
+		return Target{}, forbidden(errDisabled)
+	}
+	return t, err
 }
 
 func resolveHost(d Directory, id apigw.APIID, segments []segment) (Target, error) {
@@ -166,8 +187,9 @@ type segment struct{ raw, text string }
 // maxSegments is one more than the longest address has; what is longer means nothing.
 const maxSegments = 5
 
-// splitPath cuts an escaped path at its slashes, less a trailing one. "/" and "" have no segments.
-func splitPath(escaped string) ([]segment, error) {
+// splitPath cuts an escaped path at its slashes, less a trailing one, into at most so many segments; the last holds the
+// rest. "/" and "" have no segments.
+func splitPath(escaped string, most int) ([]segment, error) {
 	if escaped == "" || escaped == "/" {
 		return nil, nil
 	}
@@ -175,7 +197,7 @@ func splitPath(escaped string) ([]segment, error) {
 	if !ok {
 		return nil, forbidden(errNoSuchPath)
 	}
-	parts := strings.SplitN(strings.TrimSuffix(rest, "/"), "/", maxSegments)
+	parts := strings.SplitN(strings.TrimSuffix(rest, "/"), "/", most)
 	segments := make([]segment, len(parts))
 	for i, raw := range parts {
 		text, err := url.PathUnescape(raw)

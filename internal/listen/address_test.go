@@ -11,11 +11,14 @@ import (
 	"cleat/internal/listen"
 )
 
-// node is a Directory of APIs with their stages.
+// node is a Directory of APIs with their stages, and no custom domain names: see mapped.
 type node struct {
 	apis map[apigw.APIID][]string
 	def  apigw.APIID
 }
+
+func (n node) Mappings(string) ([]apigw.APIMapping, bool) { return nil, false }
+func (n node) EndpointDisabled(apigw.APIID, string) bool  { return false }
 
 func (n node) HasAPI(id apigw.APIID) bool     { _, ok := n.apis[id]; return ok }
 func (n node) Stages(id apigw.APIID) []string { return n.apis[id] }

@@ -18,14 +18,15 @@ import (
 //
 // The zero value guards with the built-in names alone. It is read-only once in use.
 type Guard struct {
-	// Hosts are further names by which the node may be addressed, without ports, in any case: custom domains,
+	// Hosts are further names by which the node may be addressed, without ports, in any case, such as
 	// "host.docker.internal". "*.example.test" allows every name below example.test, "*" every name at all.
 	Hosts []string
 	// Origins are further origins whose pages may call the guarded endpoints, such as "http://localhost:5173".
 	Origins []string
 	// Directory returns the APIs of the moment. A WebSocket handshake passes, from any origin and under any name, when
-	// its address resolves to a socket: whom to let in is the app's business (spec data-plane §1). Nil: a handshake
-	// must use an allowed name, as everything else; its Origin is not looked at.
+	// its address resolves to a socket: whom to let in is the app's business (spec data-plane §1). The custom domain names
+	// of the moment are allowed too: the user has configured them, so that nobody else can have pages under them. Nil:
+	// there are none, and a handshake must use an allowed name, as everything else; its Origin is not looked at.
 	Directory func() Directory
 }
 
@@ -39,7 +40,7 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if !allowedHost(names, r.Host) {
+		if !allowedHost(names, r.Host) && !g.customDomain(r.Host) {
 			refuseGuarded(w, "The host name "+strconv.Quote(r.Host)+" is not one of this server's. Allow it in the server's configuration if it should be.")
 			return
 		}
@@ -58,6 +59,15 @@ func (g Guard) socket(r *http.Request) bool {
 	}
 	t, err := Resolve(g.Directory(), r.Host, r.URL.EscapedPath())
 	return err == nil && t.Rest == ""
+}
+
+// customDomain tells whether a Host header is a custom domain name of this node.
+func (g Guard) customDomain(host string) bool {
+	if g.Directory == nil {
+		return false
+	}
+	_, ok := g.Directory().Mappings(HostName(host))
+	return ok
 }
 
 // allowedHost tells whether a Host header is one that no foreign page can have. An IP address is: a page reaches it

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"cleat/internal/apigw"
 	"cleat/internal/listen"
 )
 
@@ -87,6 +88,47 @@ func TestGuard(t *testing.T) {
 			}
 			if !c.want && (w.Code != http.StatusForbidden || w.Header().Get("Content-Type") != "application/json" || !strings.Contains(w.Body.String(), `{"message":"`)) {
 				t.Errorf("answer %d %v %s", w.Code, w.Header(), w.Body)
+			}
+		})
+	}
+}
+
+// A custom domain name is one of the node's own; pages of other origins are kept out of its management API all the same.
+func TestGuardCustomDomains(t *testing.T) {
+	t.Parallel()
+	g := listen.Guard{Directory: func() listen.Directory {
+		return mapped{node: one("dev"), domains: map[string][]apigw.APIMapping{"ws.example.test": {{APIID: "a1b2c3d4e5", Stage: "dev"}}}}
+	}}
+	for name, c := range map[string]struct {
+		method, host, path, origin string
+		handshake, want            bool
+	}{
+		"push by a program":      {method: "POST", host: "ws.example.test", path: "/@connections/x", want: true},
+		"push, port and case":    {method: "POST", host: "WS.example.test:3001", path: "/@connections/x", want: true},
+		"push, own page":         {method: "POST", host: "ws.example.test:3001", path: "/@connections/x", origin: "http://ws.example.test:3001", want: true},
+		"push, foreign page":     {method: "POST", host: "ws.example.test", path: "/@connections/x", origin: "https://evil.test"},
+		"push, page of a parent": {method: "POST", host: "ws.example.test", path: "/@connections/x", origin: "https://example.test"},
+		"push, rebound name":     {method: "POST", host: "evil.test", path: "/@connections/x", origin: "http://evil.test"},
+		"push, below the name":   {method: "POST", host: "a.ws.example.test", path: "/@connections/x"},
+		"events, foreign page":   {method: "GET", host: "ws.example.test", path: "/_cleat/events", origin: "https://evil.test"},
+		"handshake, any page":    {method: "GET", host: "ws.example.test", path: "/", origin: "https://app.test", handshake: true, want: true},
+		"handshake to nothing":   {method: "GET", host: "evil.test", path: "/no", origin: "https://app.test", handshake: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest(c.method, "http://x.test"+c.path, http.NoBody)
+			r.Host = c.host
+			if c.origin != "" {
+				r.Header.Set("Origin", c.origin)
+			}
+			if c.handshake {
+				r.Header.Set("Upgrade", "websocket")
+				r.Header.Set("Connection", "Upgrade")
+			}
+			w := httptest.NewRecorder()
+			g.Wrap(text("passed")).ServeHTTP(w, r)
+			if passed := w.Body.String() == "passed"; passed != c.want {
+				t.Errorf("passed: %v, want %v; answer %d %s", passed, c.want, w.Code, w.Body)
 			}
 		})
 	}

@@ -21,7 +21,8 @@ type ProxyOptions struct {
 	Log *slog.Logger
 	// Inject takes over the inside of a tunnel to one of AWS's default endpoints: Server.Inject.
 	Inject func(net.Conn)
-	// Local tells which targets, "host:port", end in this node. Nil: IsAWSHost on port 443.
+	// Local tells which targets, "host:port", end in this node: the default endpoints and custom domain names. Nil:
+	// IsAWSHost on port 443.
 	Local func(target string) bool
 	// Upstream returns the proxy that leads to a target given as https://host:port, nil for a direct way. The
 	// schemes http and https are known; user and password of the URL are sent as basic authorization. Nil: always

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Names of the files in an authority's directory.
@@ -31,6 +32,7 @@ type Authority struct {
 
 	dir   string
 	hosts []string
+	more  atomic.Pointer[[]string] // of Allow
 	cache *cache
 	tls   *tls.Config
 }
@@ -64,6 +66,16 @@ func Open(dir string, hosts ...string) (*Authority, error) {
 		GetCertificate: a.certificateFor,
 	}
 	return a, nil
+}
+
+// Allow sets the names, beside those given to Open, that certificates may be made for from now on; it takes the place of
+// earlier calls. It may be called at any time.
+func (a *Authority) Allow(hosts ...string) {
+	more := make([]string, len(hosts))
+	for i, h := range hosts {
+		more[i] = strings.ToLower(h)
+	}
+	a.more.Store(&more)
 }
 
 // Replaced says what was wrong with the authority that Open found and replaced, for the log; empty when it replaced
@@ -143,11 +155,19 @@ func (a *Authority) allows(name string) bool {
 	if name == "" || len(name) > maxName || !isHostName(name) {
 		return false
 	}
-	return name == "localhost" || strings.HasSuffix(name, ".localhost") || isExecuteName(name) ||
-		slices.ContainsFunc(a.hosts, func(h string) bool {
-			suffix, pattern := strings.CutPrefix(h, "*.")
-			return h == name || pattern && strings.HasSuffix(name, "."+suffix)
-		})
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") || isExecuteName(name) || matches(a.hosts, name) {
+		return true
+	}
+	more := a.more.Load()
+	return more != nil && matches(*more, name)
+}
+
+// matches tells whether a name is among those given, of which "*.domain" stands for every name below it.
+func matches(hosts []string, name string) bool {
+	return slices.ContainsFunc(hosts, func(h string) bool {
+		suffix, pattern := strings.CutPrefix(h, "*.")
+		return h == name || pattern && strings.HasSuffix(name, "."+suffix)
+	})
 }
 
 // isHostName tells whether a name is made of labels of letters, digits, hyphens and underscores.

@@ -132,6 +132,35 @@ func TestRefusedNameIsTyped(t *testing.T) {
 	}
 }
 
+// Names may be allowed later, and taken away again.
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	a := open(t, t.TempDir(), "kept.test")
+	made := func(name string) bool {
+		_, err := a.TLSConfig().GetCertificate(&tls.ClientHelloInfo{ServerName: name})
+		return err == nil
+	}
+	for _, step := range []struct {
+		allow []string
+		want  string
+	}{
+		{[]string{"WS.example.test", "*.wild.test"}, "kept.test ws.example.test a.wild.test"},
+		{[]string{"other.test"}, "kept.test other.test"},
+		{nil, "kept.test"},
+	} {
+		a.Allow(step.allow...)
+		var got []string
+		for _, name := range []string{"kept.test", "ws.example.test", "a.wild.test", "wild.test", "other.test"} {
+			if made(name) {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != step.want {
+			t.Errorf("with %q allowed certificates are made for %q, want %q", step.allow, got, step.want)
+		}
+	}
+}
+
 func TestCertificateForAddressWithoutSNI(t *testing.T) {
 	t.Parallel()
 	a := open(t, t.TempDir())

@@ -17,7 +17,7 @@ var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
 		"apiKeySelectionExpression", "routes", "authorizers", "models", "functions", "remoteFunctions", "stageVariables", "throttle",
-		"limits", "connectionHeaders", "logs", "users", "managementAuth", "apiKeys", "usagePlans",
+		"domains", "limits", "connectionHeaders", "logs", "users", "managementAuth", "apiKeys", "usagePlans", "prices",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
@@ -38,6 +38,7 @@ var cleatSettings = map[string][]string{
 	"apiKey":         {"value", "enabled", "description", "customerId"},
 	"usagePlan":      {"keys", "description", "throttle", "quota", "routes"},
 	"quota":          {"limit", "period", "offset"},
+	"prices":         {"file", "freeTier", "roundMinutes"},
 	"limits":         limitKeys(),
 	"logs":           {"access", "execution"},
 	"accessLog":      {"to", "format", "maxSize", "keep"},
@@ -158,6 +159,7 @@ func (s *short) readNode() {
 	s.p.Remote = s.remotes
 	s.readUsers()
 	s.readLogs()
+	s.readPrices()
 }
 
 func (l *loader) goodVariable(e cfn.Entry) bool {
@@ -274,14 +276,14 @@ func (s *short) overlay(base string) *Project {
 		return nil
 	}
 	p.Limits, p.ConnectionHeaders, p.Remote = s.p.Limits, s.p.ConnectionHeaders, s.p.Remote
-	p.Logs = s.p.Logs
-	p.Users = s.p.Users
+	p.Logs, p.Users, p.Prices = s.p.Logs, s.p.Users, s.p.Prices
 	fill(p.Environment, s.p.Environment)
 	resources := p.Template.Get("Resources")
 	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {
 		over := cfn.MapOf(s.root.Place, "Resources", cfn.MapOf(s.root.Place, stageID, cfn.MapOf(s.root.Place, "Properties", extra)))
 		p.Template = merged(p.Template, over)
 	}
+	s.overlayDomains(p)
 	return p
 }
 
@@ -368,6 +370,7 @@ func (s *short) readProject() {
 	s.api.add(at, deployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", ref(at, apiID)), "DependsOn", texts(at, s.deps...))
 	s.t.resources.Keys = append(s.t.resources.Keys, s.api.resources.Keys...)
 	s.readKeys()
+	s.t.resources.Keys = append(s.t.resources.Keys, s.domainResources(ref(at, apiID), ref(at, stageID))...)
 }
 
 func (s *short) readShortName() {

@@ -63,6 +63,8 @@ type Project struct {
 	Remote []RemoteFunction
 	// Users are those who may sign requests.
 	Users Users
+	// Prices are those that cleat.yaml sets.
+	Prices Prices
 	// Files are the absolute paths of the files the project was read from, those that were looked for and are absent (.env)
 	// among them: a change of any of them calls for another Load. A file that is a link stands there with its target.
 	Files []string

@@ -161,7 +161,8 @@ func TestManual(t *testing.T) {
 		if err := s.Validate(fromYAML(t, m[1])); err != nil {
 			t.Errorf("%s\nis not what the schema wants: %v", m[1], err)
 		}
-		files := txtar.Parse([]byte(small + "-- src/chat.js --\n-- auth/check.py --\n-- policies/backend.json --\n{\"Statement\": []}\n-- schemas/text.json --\n{}\n")).Files
+		files := txtar.Parse([]byte(small + "-- src/chat.js --\n-- auth/check.py --\n-- policies/backend.json --\n{\"Statement\": []}\n-- schemas/text.json --\n{}\n" +
+			"-- prices.yaml --\neu-west-1: { messages: 1, connectionMinutes: 1 }\n")).Files
 		if _, err := project.Load(writeFiles(t, append(files, txtar.File{Name: "cleat.yaml", Data: m[1]})), project.Options{}); err != nil {
 			t.Errorf("%s\ncannot be loaded: %v", m[1], err)
 		}

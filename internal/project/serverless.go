@@ -265,6 +265,11 @@ func listed(list *cfn.Value, name string) bool {
 	return list.Is(cfn.List) && slices.ContainsFunc(list.Items, func(v *cfn.Value) bool { return v.Str() == name })
 }
 
+// pluginHints say what to do about plugins whose absence is felt.
+var pluginHints = map[string]string{
+	"serverless-domain-manager": "; a cleat.yaml beside this file can name the domains under `domains`",
+}
+
 func (s *service) readPlugins() {
 	s.plugins = nil
 	list := s.r.get(s.root, "plugins")
@@ -285,7 +290,7 @@ func (s *service) readPlugins() {
 		case slices.Contains(bundlers, name):
 			s.bundle = true
 		case !slices.Contains(quietPlugins, name):
-			s.warnf(item.Place, "plugin %s is not run: what it adds or changes is missing here", name)
+			s.warnf(item.Place, "plugin %s is not run: what it adds or changes is missing here%s", name, pluginHints[name])
 		}
 	}
 	if s.root.Path("build", "esbuild") != nil || s.root.Get("build").Str() == "esbuild" {

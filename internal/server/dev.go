@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cleat/internal/apigw"
@@ -67,6 +68,8 @@ type Reporter interface {
 	Line(lambda.Line)
 	// Stopping is called when the end has begun, with the number of connections that are being closed.
 	Stopping(connections int)
+	// Used is called at the end, once all connections are closed, with what the run would have cost on AWS.
+	Used(Usage)
 }
 
 // Started is what a user needs to know to begin.
@@ -107,6 +110,8 @@ type dev struct {
 	addr     string // host:port as users write it
 	keySeed  string // of which API keys without a value get theirs
 	started  time.Time
+	domains  domainNames
+	billing  atomic.Pointer[billing] // never nil once a project has been applied
 
 	mu      sync.Mutex // serialises reloads
 	project *project.Project
@@ -145,6 +150,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if d.keySeed, err = authority.Secret("API keys"); err != nil {
 		return err
 	}
+	d.domains.authority = authority
 	// The hub sets keep-alive for those connections that stay.
 	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", net.JoinHostPort(d.o.Host, strconv.Itoa(d.o.Port)))
 	if err != nil {
@@ -222,7 +228,7 @@ func (d *dev) nodeOptions(addr, caFile string, limits apigw.Limits) nodeOptions 
 			Log: d.o.Log, Output: d.o.Report.Line, Region: d.project.Region, Account: awsapi.DefaultAccount,
 			Env: d.o.Env, ExtraEnv: d.extraEnv(),
 			Capture: lambda.Capture{
-				Addr: addr, CAFile: caFile, Proxy: "http://" + addr,
+				Addr: addr, CAFile: caFile, Proxy: "http://" + addr, Hosts: d.domains.list,
 				Endpoints: map[string]string{"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://" + addr + "/" + d.project.Stage},
 			},
 		},
@@ -250,6 +256,7 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 	if err = errors.Join(err, d.node.gateway.Shutdown(drain)); err != nil {
 		d.o.Log.Warn("not every connection ended in order before the deadline", "err", err)
 	}
+	d.o.Report.Used(d.usage())
 	stopServing()
 	select {
 	case err := <-serving:
@@ -265,17 +272,15 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, error) {
 	stack := stackOf(p)
 	stack.KeySeed = d.keySeed
+	if d.project.Name != p.Name {
+		stack.Former = d.project.Name
+	}
 	outcome, err := d.node.control.Apply(ctx, stack)
 	if err != nil {
 		return outcome, err
 	}
-	if former := d.project; former.Name != p.Name {
-		empty := stackOf(former)
-		empty.Template = cfn.MapOf(cfn.Place{}, "Resources", cfn.MapOf(cfn.Place{}))
-		if _, err := d.node.control.Apply(ctx, empty); err != nil {
-			return outcome, fmt.Errorf("take away the definitions of %s: %w", former.Name, err)
-		}
-	}
+	d.domains.set(outcome)
+	d.billing.Store(&billing{p.Region, p.Prices})
 	if err := d.node.load(ctx, p, d.logs(p)); err != nil {
 		return outcome, err
 	}
@@ -353,10 +358,11 @@ func (d *dev) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /_cleat/events", d.events.serve)
+	mux.HandleFunc("GET /_cleat/usage", d.serveUsage)
 	mux.Handle("/", d.node.withMetrics(d.node.gateway))
 	guard := listen.Guard{Hosts: d.o.AllowHosts, Origins: d.o.AllowOrigins, Directory: d.node.gateway.Directory}
 	proxy := listen.NewProxy(listen.ProxyOptions{
-		Log: d.o.Log, Upstream: d.o.Upstream, Inject: func(c net.Conn) { d.listener.Inject(c) },
+		Log: d.o.Log, Upstream: d.o.Upstream, Inject: func(c net.Conn) { d.listener.Inject(c) }, Local: d.local,
 	})
 	return proxy.Wrap(guard.Wrap(mux))
 }

@@ -38,6 +38,7 @@ type reporter struct {
 	reloaded chan server.Reloaded
 	faults   chan error
 	stopping chan int
+	used     chan server.Usage
 
 	mu     sync.Mutex
 	events []*apigw.Record
@@ -47,7 +48,7 @@ type reporter struct {
 func newReporter() *reporter {
 	return &reporter{
 		started: make(chan server.Started, 1), reloaded: make(chan server.Reloaded, 100),
-		faults: make(chan error, 100), stopping: make(chan int, 1),
+		faults: make(chan error, 100), stopping: make(chan int, 1), used: make(chan server.Usage, 1),
 	}
 }
 
@@ -56,6 +57,7 @@ func (r *reporter) Reloaded(s server.Reloaded) { r.reloaded <- s }
 func (r *reporter) Faults(err error)           { r.faults <- err }
 func (r *reporter) Warn(cfn.Fault)             {}
 func (r *reporter) Stopping(n int)             { r.stopping <- n }
+func (r *reporter) Used(u server.Usage)        { r.used <- u }
 
 func (r *reporter) Event(e *apigw.Record) {
 	r.mu.Lock()

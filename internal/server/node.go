@@ -21,6 +21,7 @@ import (
 	"cleat/internal/eventlog"
 	"cleat/internal/gateway"
 	"cleat/internal/lambda"
+	"cleat/internal/meter"
 	"cleat/internal/metrics"
 	"cleat/internal/project"
 	"cleat/internal/store"
@@ -37,6 +38,7 @@ type node struct {
 	gateway   *gateway.Gateway
 	logs      *eventlog.Log
 	metrics   *metrics.Metrics
+	meter     *meter.Meter
 	registry  *prometheus.Registry
 
 	functionEnv  []string           // that functions inherit
@@ -64,7 +66,7 @@ type nodeOptions struct {
 }
 
 func newNode(o nodeOptions) (*node, error) {
-	n := &node{log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs)}
+	n := &node{log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs), meter: meter.New()}
 	n.functionEnv, n.functionKeys = o.lambda.Env, credentials.NewTemporary()
 	n.control = control.New(n.store)
 	ended, end := context.WithCancel(context.Background())
@@ -80,6 +82,7 @@ func newNode(o nodeOptions) (*node, error) {
 	o.gateway.Observe = func(rec *apigw.Record) {
 		n.logs.Observe(rec)
 		n.metrics.Observe(rec)
+		n.meter.Observe(rec)
 		observe(rec)
 	}
 	if err = n.newGateway(o.gateway); err != nil {
@@ -156,10 +159,11 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 	return n.gateway.Swap(serving)
 }
 
-// observeStages tells the logs and the metrics of the stages that are served from now on.
+// observeStages tells the logs, the metrics and the meter of the stages that are served from now on.
 func (n *node) observeStages(published []store.Published, logs project.Logs) error {
 	logged := make([]eventlog.Stage, len(published))
 	measured := make([]metrics.Stage, len(published))
+	metered := make([]meter.Stage, len(published))
 	for i := range published {
 		p := &published[i]
 		logged[i] = eventlog.Stage{APIID: p.API.APIID, Stage: p.Stage}
@@ -167,12 +171,14 @@ func (n *node) observeStages(published []store.Published, logs project.Logs) err
 		for j := range p.Deployment.Definition.Routes {
 			measured[i].RouteKeys = append(measured[i].RouteKeys, p.Deployment.Definition.Routes[j].RouteKey)
 		}
+		metered[i] = meter.Stage{APIID: p.API.APIID, Stage: p.Stage.StageName, RouteKeys: measured[i].RouteKeys}
 	}
 	err := n.logs.Swap(logged, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DataTrace: logs.DataTrace})
 	if err != nil {
 		return err
 	}
 	n.metrics.Swap(measured)
+	n.meter.Swap(metered)
 	n.published = published
 	return nil
 }

@@ -1,6 +1,10 @@
 package store
 
-import "cleat/internal/apigw"
+import (
+	"strings"
+
+	"cleat/internal/apigw"
+)
 
 // Key names one value of type T in the store.
 type Key[T any] struct{ path string }
@@ -21,6 +25,7 @@ const (
 	stacksPrefix    = "stacks/"
 	apiKeysPrefix   = "apikeys/"
 	plansPrefix     = "usageplans/"
+	domainsPrefix   = "domainnames/"
 )
 
 // The collections of an API.
@@ -37,6 +42,9 @@ const (
 
 // The collection of a usage plan.
 const planKeysSegment = "keys"
+
+// The collection of a custom domain name.
+const mappingsSegment = "apimappings"
 
 // APIs are all APIs, by API ID.
 func APIs() Collection[apigw.API] { return Collection[apigw.API]{apisPrefix} }
@@ -57,6 +65,18 @@ func UsagePlans() Collection[apigw.UsagePlan] { return Collection[apigw.UsagePla
 func UsagePlanKeys(plan string) Collection[apigw.UsagePlanKey] {
 	return Collection[apigw.UsagePlanKey]{plansPrefix + plan + "/" + planKeysSegment + "/"}
 }
+
+// DomainNames are all custom domain names, by DomainKey.
+func DomainNames() Collection[apigw.DomainName] { return Collection[apigw.DomainName]{domainsPrefix} }
+
+// APIMappings are the API mappings of one custom domain name, by mapping ID.
+func APIMappings(domain string) Collection[apigw.APIMapping] {
+	return Collection[apigw.APIMapping]{domainsPrefix + DomainKey(domain) + "/" + mappingsSegment + "/"}
+}
+
+// DomainKey is a custom domain name as a part of a key, where no dot and no star may be: "chat.example.com" is
+// "chat_example_com", "*.example.com" is "=_example_com". No two names have the same, since a host name has neither.
+func DomainKey(name string) string { return strings.NewReplacer(".", "_", "*", "=").Replace(name) }
 
 func of[T any](api apigw.APIID, segment string) Collection[T] {
 	return Collection[T]{apisPrefix + string(api) + "/" + segment + "/"}

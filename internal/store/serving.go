@@ -26,6 +26,9 @@ type Serving struct {
 	APIKeys       []apigw.APIKey       // ordered by ID
 	UsagePlans    []apigw.UsagePlan    // ordered by ID
 	UsagePlanKeys []apigw.UsagePlanKey // ordered by plan, then key
+
+	Domains  []apigw.DomainName // ordered by DomainKey
+	Mappings []apigw.APIMapping // ordered by the DomainKey of their domain, then ID
 }
 
 // Serving returns what the data plane serves.
@@ -64,6 +67,10 @@ func (s *Serving) add(e Entry, collection, rest string) error {
 		return appendDecoded(e, &s.UsagePlans)
 	case collection == plansPrefix && strings.HasPrefix(below, planKeysSegment+"/"):
 		return appendDecoded(e, &s.UsagePlanKeys)
+	case collection == domainsPrefix && !isBelow:
+		return appendDecoded(e, &s.Domains)
+	case collection == domainsPrefix && strings.HasPrefix(below, mappingsSegment+"/"):
+		return appendDecoded(e, &s.Mappings)
 	case collection == functionsPrefix, collection == stacksPrefix: // not the gateway's
 		return nil
 	}

@@ -48,6 +48,10 @@ func fill(b *store.Batch) {
 	store.Put(b, store.UsagePlans().Key("p2"), apigw.UsagePlan{ID: "p2", Name: "free"}, free)
 	store.Put(b, store.UsagePlanKeys("p1").Key("k1"), apigw.UsagePlanKey{ID: "k1", Type: "API_KEY", UsagePlanID: "p1"}, free)
 	store.Put(b, store.UsagePlanKeys("p2").Key("k1"), apigw.UsagePlanKey{ID: "k1", Type: "API_KEY", UsagePlanID: "p2"}, free)
+	store.Put(b, store.DomainNames().Key(store.DomainKey("ws.example.com")), apigw.DomainName{DomainName: "ws.example.com"}, free)
+	store.Put(b, store.DomainNames().Key(store.DomainKey("*.example.com")), apigw.DomainName{DomainName: "*.example.com"}, free)
+	store.Put(b, store.APIMappings("ws.example.com").Key("m1"), apigw.APIMapping{APIMappingID: "m1", DomainName: "ws.example.com", APIID: api, Stage: "dev"}, free)
+	store.Put(b, store.APIMappings("ws.example.com").Key("m2"), apigw.APIMapping{APIMappingID: "m2", DomainName: "ws.example.com", APIID: api, Stage: "old", APIMappingKey: "old"}, free)
 	store.Put(b, store.Stacks().Key("chat"), store.Stack{Name: "chat"}, free)
 	store.Put(b, store.Functions().Key("hello"), apigw.Function{Name: "hello", Handler: "app.handler"}, free)
 }
@@ -81,6 +85,10 @@ func TestServing(t *testing.T) {
 	}
 	if len(serving.UsagePlanKeys) != 2 || serving.UsagePlanKeys[0].UsagePlanID != "p1" || serving.UsagePlanKeys[1].UsagePlanID != "p2" {
 		t.Errorf("usage plan keys %+v", serving.UsagePlanKeys)
+	}
+
+	if len(serving.Domains) != 2 || len(serving.Mappings) != 2 || serving.Mappings[1].APIMappingKey != "old" {
+		t.Errorf("domains %+v, mappings %+v", serving.Domains, serving.Mappings)
 	}
 
 	// Only what changed gets a new revision.
@@ -142,6 +150,34 @@ func TestListKeepsToItsCollection(t *testing.T) {
 	}
 }
 
+func TestDomains(t *testing.T) {
+	d := memory.New()
+	s := store.New(d)
+	if all, err := s.Domains(t.Context()); err != nil || len(all) != 0 {
+		t.Fatalf("an empty store has %v, %v", all, err)
+	}
+	commit(t, s, fill)
+	all, err := s.Domains(t.Context())
+	if err != nil || len(all) != 2 {
+		t.Fatalf("got %+v, %v", all, err)
+	}
+	if all[0].Name.DomainName != "*.example.com" || len(all[0].Mappings) != 0 || all[1].Name.DomainName != "ws.example.com" || len(all[1].Mappings) != 2 {
+		t.Errorf("got %+v", all)
+	}
+	for _, domain := range all {
+		_, r, err := store.Get(t.Context(), s, store.DomainNames().Key(store.DomainKey(domain.Name.DomainName)))
+		if err != nil || r != domain.Revision {
+			t.Errorf("%s is at %d, its entry at %d, %v", domain.Name.DomainName, domain.Revision, r, err)
+		}
+	}
+	if _, err := d.Commit(t.Context(), []store.Change{{Key: "domainnames/x/gadgets/g1", Value: []byte("{}")}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Domains(t.Context()); err == nil {
+		t.Error("an unknown kind of definition was passed over in silence")
+	}
+}
+
 func TestBatch(t *testing.T) {
 	s := store.New(memory.New())
 	commit(t, s, fill)
@@ -166,7 +202,7 @@ func TestBatch(t *testing.T) {
 }
 
 func TestUnknownKeyIsAnError(t *testing.T) {
-	for _, key := range []string{"apis/" + string(api) + "/gadgets/g1", "gadgets/g1", "usageplans/p1/gadgets/g1", "apikeys/k1/gadgets/g1"} {
+	for _, key := range []string{"apis/" + string(api) + "/gadgets/g1", "gadgets/g1", "usageplans/p1/gadgets/g1", "apikeys/k1/gadgets/g1", "domainnames/x/gadgets/g1"} {
 		d := memory.New()
 		if _, err := d.Commit(t.Context(), []store.Change{{Key: key, Value: []byte("{}")}}); err != nil {
 			t.Fatal(err)

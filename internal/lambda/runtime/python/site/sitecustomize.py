@@ -1,4 +1,4 @@
-"""Sends connections to API Gateway's own host names to Cleat.
+"""Sends connections to API Gateway's own host names, and to custom domain names, to Cleat.
 
 Python loads this file when it starts, since its folder comes first in PYTHONPATH. The redirection sits in the look-up
 of addresses: TLS server name, Host header and the check of the certificate keep the name that the program asked for.
@@ -15,21 +15,30 @@ def _capture():
     if not cleat_port.isdigit():
         return
     cleat = (cleat_host.strip("[]"), int(cleat_port))
+    custom = {name for name in os.environ.get("CLEAT_CAPTURE_HOSTS", "").split(",") if name}
     captured = re.compile(r"[^./]+\.execute-api\.[^./]+\.amazonaws\.com(\.cn)?\.?", re.IGNORECASE).fullmatch
     getaddrinfo, connect, connect_ex = socket.getaddrinfo, socket.socket.connect, socket.socket.connect_ex
 
-    def is_captured(name):
+    def is_captured(name, port):
         if isinstance(name, (bytes, bytearray)):
             name = bytes(name).decode("ascii", "replace")
-        return isinstance(name, str) and captured(name) is not None
+        if not isinstance(name, str):
+            return False
+        if captured(name) is not None:
+            return True
+        # Custom domain names may have other servers at other ports.
+        if not custom or str(port) not in ("443", "https", cleat_port):
+            return False
+        name = name.lower().rstrip(".")
+        return name in custom or "*." + name.partition(".")[2] in custom
 
     def lookup(host, port, family=0, type=0, proto=0, flags=0):
-        if is_captured(host):
+        if is_captured(host, port):
             (host, port), family = cleat, 0
         return getaddrinfo(host, port, family, type, proto, flags)
 
     def redirect(address):
-        if isinstance(address, tuple) and len(address) >= 2 and is_captured(address[0]):
+        if isinstance(address, tuple) and len(address) >= 2 and is_captured(address[0], address[1]):
             return cleat + address[2:]
         return address
 

@@ -1,0 +1,66 @@
+package project
+
+import (
+	"fmt"
+
+	"cleat/internal/cfn"
+)
+
+// domainResources are the custom domain names that `domains` gives the stage, as the resources that they are in a
+// template. A name has one mapping key, a list of them, or nothing: the root. api and stage are what the mappings lead
+// to. Control checks names and keys.
+func (s *short) domainResources(api, stage *cfn.Value) []cfn.Entry {
+	t := newTemplate()
+	for _, e := range s.mapEntries(s.root.Get("domains"), "domains") {
+		id := "CustomDomain" + normalRoute(e.Key)
+		if t.resources.Get(id) != nil {
+			s.faultf(e.Place, "domains: %s stands there twice", e.Key)
+			continue
+		}
+		t.add(e.Place, id, "AWS::ApiGatewayV2::DomainName", cfn.MapOf(e.Place,
+			"DomainName", cfn.TextOf(e.Place, e.Key),
+			"DomainNameConfigurations", cfn.ListOf(e.Place, cfn.MapOf(e.Place, "EndpointType", cfn.TextOf(e.Place, "REGIONAL")))))
+		keys := []*cfn.Value{e.Value}
+		if e.Value.Is(cfn.List) {
+			keys = e.Value.Items
+		}
+		for i, v := range keys {
+			at := v.At()
+			if at.Line == 0 {
+				at = e.Place
+			}
+			var key *cfn.Value
+			if text, ok := s.text(v, "domains: a mapping key of "+e.Key); ok {
+				key = cfn.TextOf(at, text)
+			}
+			t.add(at, fmt.Sprintf("%sMapping%d", id, i+1), "AWS::ApiGatewayV2::ApiMapping", cfn.MapOf(at,
+				"DomainName", ref(at, id), "ApiId", api, "Stage", stage, "ApiMappingKey", key))
+		}
+	}
+	return t.resources.Keys
+}
+
+// overlayDomains puts `domains` on top of a project of another form, which must have one stage for them to lead to.
+func (s *short) overlayDomains(p *Project) {
+	v := s.root.Get("domains")
+	if v == nil || v.Kind == cfn.Null || p.Template == nil {
+		return
+	}
+	id, found := stageID, 0
+	resources := p.Template.Get("Resources")
+	if resources.Get(stageID) == nil {
+		for _, e := range resources.Entries() {
+			if e.Value.Get("Type").Str() == "AWS::ApiGatewayV2::Stage" {
+				id = e.Key
+				found++
+			}
+		}
+		if found != 1 {
+			s.faultf(v.Place, "domains needs a project with one stage, and %s has %d: give it AWS::ApiGatewayV2::DomainName and ApiMapping resources instead", p.File, found)
+			return
+		}
+	}
+	api := resources.Path(id, "Properties", "ApiId")
+	more := &cfn.Value{Kind: cfn.Map, Place: v.Place, Keys: s.domainResources(api, ref(v.Place, id))}
+	p.Template = merged(p.Template, cfn.MapOf(v.Place, "Resources", more))
+}

@@ -1,0 +1,134 @@
+package project
+
+import (
+	"strings"
+
+	"cleat/internal/cfn"
+	"cleat/internal/pricing"
+)
+
+// Prices say what a project's traffic is taken to cost on AWS.
+type Prices struct {
+	Table   pricing.Table // of the project's own file, on top of those that are known; nil: none
+	Options pricing.Options
+}
+
+var (
+	priceRegionKeys = []string{"messages", "connectionMinutes", "freeTier"}
+	priceTierKeys   = []string{"upTo", "price"}
+	priceFreeKeys   = []string{"messages", "connectionMinutes"}
+)
+
+// readPrices reads `prices`: a file, or a map with one and how bills are made.
+func (s *short) readPrices() {
+	v := s.root.Get("prices")
+	file := v
+	if v.Is(cfn.Map) {
+		s.checkKeys(v, "prices", cleatSettings["prices"])
+		file = v.Get("file")
+		s.p.Prices.Options = pricing.Options{
+			FreeTier:     s.switchOf(v, "prices", "freeTier", false),
+			ExactSeconds: !s.switchOf(v, "prices", "roundMinutes", true),
+		}
+	}
+	name, ok := s.text(file, "prices.file")
+	if !ok {
+		return
+	}
+	table := s.parse(name)
+	if table == nil {
+		if !s.unread[s.abs(name)] {
+			s.faultf(file.Place, "prices: %s is empty", name)
+		}
+		return
+	}
+	s.p.Prices.Table = s.priceTable(table)
+}
+
+// switchOf reads a setting that is on or off.
+func (l *loader) switchOf(v *cfn.Value, what, key string, otherwise bool) bool {
+	x := v.Get(key)
+	if x == nil {
+		return otherwise
+	}
+	on, ok := parseSwitch(x.Str())
+	if !ok {
+		l.faultf(x.Place, "%s.%s must be on or off", what, key)
+	}
+	return on
+}
+
+// priceTable reads a file of prices: USD per million, by region. A region has all of its prices, since a bill of some is
+// none.
+func (l *loader) priceTable(v *cfn.Value) pricing.Table {
+	out := pricing.Table{}
+	for _, e := range l.mapEntries(v, "a file of prices") {
+		if !regionName.MatchString(e.Key) {
+			l.faultf(e.Place, "%q is not a region, such as eu-west-1", e.Key)
+		}
+		l.mapEntries(e.Value, e.Key)
+		l.checkKeys(e.Value, e.Key, priceRegionKeys)
+		rates := pricing.Rates{Messages: l.priceTiers(e, "messages"), ConnectionMinutes: l.priceTiers(e, "connectionMinutes")}
+		free := e.Value.Get("freeTier")
+		l.mapEntries(free, e.Key+": freeTier")
+		l.checkKeys(free, e.Key+": freeTier", priceFreeKeys)
+		for _, f := range []struct {
+			key  string
+			into *int64
+		}{{"messages", &rates.Free.Messages}, {"connectionMinutes", &rates.Free.ConnectionMinutes}} {
+			if n, ok := l.number(free.Get(f.key), e.Key+": freeTier."+f.key, 0, 1_000_000_000_000); ok {
+				*f.into = int64(n)
+			}
+		}
+		out[e.Key] = rates
+	}
+	return out
+}
+
+// priceTiers reads one kind of price of a region: an amount, or a list of tiers of which all but the last have a bound.
+func (l *loader) priceTiers(region cfn.Entry, kind string) []pricing.Tier {
+	v, what := region.Value.Get(kind), region.Key+": "+kind
+	switch {
+	case v == nil:
+		l.faultf(region.Place, "%s has no `%s`: the price of a million, in USD", region.Key, kind)
+		return nil
+	case !v.Is(cfn.List):
+		return []pricing.Tier{{PerMillion: l.amount(v, what)}}
+	case len(v.Items) == 0:
+		l.faultf(v.Place, "%s: a list of tiers must not be empty", what)
+	}
+	var tiers []pricing.Tier
+	last := int64(0)
+	for i, item := range v.Items {
+		l.mapEntries(item, what)
+		l.checkKeys(item, what, priceTierKeys)
+		tier := pricing.Tier{PerMillion: l.amount(item.Get("price"), what+": price")}
+		bound := item.Get("upTo")
+		switch n, ok := l.number(bound, what+": upTo", 1, 1_000_000_000_000_000); {
+		case i == len(v.Items)-1 && bound != nil:
+			l.faultf(bound.Place, "%s: the last tier has no upTo: it is without end", what)
+		case i < len(v.Items)-1 && bound == nil:
+			l.faultf(item.Place, "%s: every tier but the last has an upTo, in units a month", what)
+		case ok && int64(n) <= last:
+			l.faultf(bound.Place, "%s: upTo must grow from tier to tier", what)
+		case ok:
+			tier.UpTo, last = int64(n), int64(n)
+		}
+		tiers = append(tiers, tier)
+	}
+	return tiers
+}
+
+// amount reads the price of a million.
+func (l *loader) amount(v *cfn.Value, what string) pricing.USD {
+	text, ok := v.Scalar()
+	if !ok {
+		l.faultf(v.At(), "%s must be an amount in USD, such as 1.26", what)
+		return 0
+	}
+	amount, err := pricing.ParseUSD(strings.TrimSpace(text))
+	if err != nil {
+		l.faultf(v.Place, "%s: %v", what, err)
+	}
+	return amount
+}
