@@ -11,13 +11,22 @@ import (
 // ErrTooDeep says that a value is nested deeper than MaxDepth, which only one that holds itself is.
 var ErrTooDeep = errors.New("nested too deep to be written, or a part of itself")
 
-// Append appends a value as JSON without blanks. Strings have only those escapes that JSON needs, and bytes that are not
-// UTF-8 become U+FFFD. A value that is none of the package's is an error, and so is a document that holds itself.
-func Append(dst []byte, v any) ([]byte, error) { return appendValue(dst, v, MaxDepth) }
+// ErrTooLong says that a value's text would be longer than it may be.
+var ErrTooLong = errors.New("too long to be written, or a part of itself")
 
-func appendValue(dst []byte, v any, depth int) ([]byte, error) {
-	if depth < 0 {
+// Append appends a value as JSON without blanks. Strings have only those escapes that JSON needs, and bytes that are not
+// UTF-8 become U+FFFD. It stops soon after it has appended most bytes, with ErrTooLong. A value that is none of the
+// package's is an error, and so is a document that holds itself.
+func Append(dst []byte, v any, most int) ([]byte, error) {
+	return appendValue(dst, v, len(dst)+most, MaxDepth)
+}
+
+func appendValue(dst []byte, v any, end, depth int) ([]byte, error) {
+	switch {
+	case depth < 0:
 		return dst, ErrTooDeep
+	case len(dst) > end:
+		return dst, ErrTooLong
 	}
 	var err error
 	switch v := v.(type) {
@@ -43,7 +52,7 @@ func appendValue(dst []byte, v any, depth int) ([]byte, error) {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			if dst, err = appendValue(dst, item, depth-1); err != nil {
+			if dst, err = appendValue(dst, item, end, depth-1); err != nil {
 				return dst, err
 			}
 		}
@@ -55,7 +64,7 @@ func appendValue(dst []byte, v any, depth int) ([]byte, error) {
 				dst = append(dst, ',')
 			}
 			dst = append(AppendString(dst, m.Name), ':')
-			if dst, err = appendValue(dst, m.Value, depth-1); err != nil {
+			if dst, err = appendValue(dst, m.Value, end, depth-1); err != nil {
 				return dst, err
 			}
 		}

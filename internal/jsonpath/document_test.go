@@ -21,7 +21,7 @@ func parse(t testing.TB, text string) any {
 
 func compact(t testing.TB, v any) string {
 	t.Helper()
-	out, err := jsonpath.Append(nil, v)
+	out, err := jsonpath.Append(nil, v, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,13 +138,17 @@ func TestObject(t *testing.T) {
 func TestAppendRefuses(t *testing.T) {
 	loop := &jsonpath.Array{}
 	loop.Items = []any{loop}
-	if _, err := jsonpath.Append(nil, loop); !errors.Is(err, jsonpath.ErrTooDeep) {
+	if _, err := jsonpath.Append(nil, loop, 1<<20); !errors.Is(err, jsonpath.ErrTooDeep) {
 		t.Errorf("got %v for a list that holds itself", err)
 	}
-	if jsonpath.Equal(loop, &jsonpath.Array{Items: []any{loop}}) {
+	if _, err := jsonpath.Append(nil, &jsonpath.Array{Items: []any{"abc", "def", "g"}}, 10); !errors.Is(err, jsonpath.ErrTooLong) {
+		t.Errorf("got %v for a list that is too long", err)
+	}
+	left := 1000
+	if jsonpath.Equal(loop, &jsonpath.Array{Items: []any{loop}}, &left) {
 		t.Error("lists without an end are equal")
 	}
-	if _, err := jsonpath.Append(nil, struct{}{}); err == nil {
+	if _, err := jsonpath.Append(nil, struct{}{}, 10); err == nil {
 		t.Error("a foreign value was written")
 	}
 }

@@ -13,10 +13,13 @@ var ErrTooMuch = errors.New("the JSONPath visits too many values; use fewer .. a
 const MaxVisits = 500_000
 
 // Eval follows the path from root. found is false when a definite path leads nowhere; an indefinite path always finds
-// an *Array, whose items are those of the document. The error is ErrTooMuch.
-func (p *Path) Eval(root any) (v any, found bool, err error) {
-	e := evaluation{root: root, left: MaxVisits}
+// an *Array, whose items are those of the document. It takes one from left for each value that it visits, but not more
+// than MaxVisits. The error is ErrTooMuch.
+func (p *Path) Eval(root any, left *int) (v any, found bool, err error) {
+	most := min(*left, MaxVisits)
+	e := evaluation{root: root, left: most}
 	v, found = e.path(p, root)
+	*left -= most - max(e.left, 0)
 	if e.spent() {
 		return nil, false, ErrTooMuch
 	}
@@ -108,12 +111,17 @@ func only(o *Object, names []string) *Object {
 type collector struct {
 	e     *evaluation
 	items []any
+	depth int
 }
 
 func (c *collector) walk(v any, steps []step) {
 	if c.e.step(1); c.e.spent() {
 		return
 	}
+	if c.depth++; c.depth > MaxDepth+maxSteps { // an object that holds itself
+		c.e.left = -1
+	}
+	defer func() { c.depth-- }()
 	if len(steps) == 0 {
 		c.items = append(c.items, v)
 		return

@@ -322,13 +322,13 @@ func (t comparison) holds(e *evaluation, v any) bool {
 	}
 	switch t.op {
 	case opEqual:
-		return looseEqual(left, right)
+		return e.looseEqual(left, right)
 	case opNotEqual:
-		return !looseEqual(left, right)
+		return !e.looseEqual(left, right)
 	case opSameTypeEqual:
-		return Equal(left, right)
+		return Equal(left, right, &e.left)
 	case opSameTypeNotEqual:
-		return !Equal(left, right)
+		return !Equal(left, right, &e.left)
 	case opLess, opLessEqual, opGreater, opGreaterEqual:
 		return ordered(left, right, t.op)
 	case opIn:
@@ -378,10 +378,10 @@ func (t comparison) sets(e *evaluation, left, right any) bool {
 }
 
 // looseEqual is Jayway's ==: a text and a number are equal when the text is that number's.
-func looseEqual(a, b any) bool {
+func (e *evaluation) looseEqual(a, b any) bool {
 	if s, ok := a.(string); ok {
 		if _, isNumber := Float(b); isNumber {
-			text, err := Append(nil, b)
+			text, err := Append(nil, b, maxNumber)
 			return err == nil && string(text) == s
 		}
 	}
@@ -389,10 +389,10 @@ func looseEqual(a, b any) bool {
 		if _, isNumber := Float(a); isNumber {
 			p := parser{text: s}
 			v, err := p.number()
-			return err == nil && p.at == len(s) && Equal(a, v)
+			return err == nil && p.at == len(s) && Equal(a, v, &e.left)
 		}
 	}
-	return Equal(a, b)
+	return Equal(a, b, &e.left)
 }
 
 // ordered compares two numbers or two texts.
@@ -428,7 +428,7 @@ func among(e *evaluation, list, item any) bool {
 		return false
 	}
 	for _, one := range a.Items {
-		if looseEqual(one, item) {
+		if e.looseEqual(one, item) {
 			return true
 		}
 	}

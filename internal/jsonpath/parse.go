@@ -2,7 +2,6 @@ package jsonpath
 
 import (
 	"fmt"
-	"math/big"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -392,51 +391,4 @@ func (p *parser) hex4() (rune, bool) {
 	}
 	p.at += 4
 	return r, true
-}
-
-// Equal reports whether two values are the same JSON: numbers by value, objects whatever the order of their members.
-func Equal(a, b any) bool { return equal(a, b, MaxDepth) }
-
-func equal(a, b any, depth int) bool {
-	if depth == 0 {
-		return false // deeper than any document: somebody put an object into itself
-	}
-	switch x := a.(type) {
-	case *Array:
-		y, ok := b.(*Array)
-		if !ok || len(x.Items) != len(y.Items) {
-			return false
-		}
-		for i := range x.Items {
-			if !equal(x.Items[i], y.Items[i], depth-1) {
-				return false
-			}
-		}
-		return true
-	case *Object:
-		y, ok := b.(*Object)
-		if !ok || x.Len() != y.Len() {
-			return false
-		}
-		for _, m := range x.members {
-			other, has := y.Get(m.Name)
-			if !has || !equal(m.Value, other, depth-1) {
-				return false
-			}
-		}
-		return true
-	case *big.Int, int32, int64, float64, Decimal:
-		order, ok := CompareNumbers(a, b)
-		return ok && order == 0
-	}
-	return comparable(a) && comparable(b) && a == b
-}
-
-// comparable keeps == from values that it panics on.
-func comparable(v any) bool {
-	switch v.(type) {
-	case nil, bool, string:
-		return true
-	}
-	return false
 }

@@ -17,13 +17,18 @@ const shop = `{"store":{"book":[
  {"category":"fiction","author":"Melville","title":"Moby Dick","isbn":"0-553","price":8.99,"tags":[]}],
  "bicycle":{"color":"red","price":19}},"max":10,"a-b":{"k y":"sp","it's":1},"n":[3,1,2],"words":["x","3"],"five":"5","nested":[[1,2],[3]]}`
 
+func evaluate(p *jsonpath.Path, root any) (any, bool, error) {
+	left := jsonpath.MaxVisits
+	return p.Eval(root, &left)
+}
+
 func eval(t *testing.T, document, path string) string {
 	t.Helper()
 	p, err := jsonpath.Compile(path)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
-	v, found, err := p.Eval(parse(t, document))
+	v, found, err := evaluate(p, parse(t, document))
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
@@ -177,8 +182,17 @@ func TestVisitsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err = p.Eval(parse(t, strings.Repeat("[", 400)+strings.Repeat("]", 400))); !errors.Is(err, jsonpath.ErrTooMuch) {
+	if _, _, err = evaluate(p, parse(t, strings.Repeat("[", 400)+strings.Repeat("]", 400))); !errors.Is(err, jsonpath.ErrTooMuch) {
 		t.Errorf("got %v", err)
+	}
+	loop := new(jsonpath.Object)
+	loop.Set("a", loop)
+	if _, _, err = evaluate(p, loop); !errors.Is(err, jsonpath.ErrTooMuch) {
+		t.Errorf("got %v for an object that holds itself", err)
+	}
+	left := 3
+	if _, _, err = p.Eval(parse(t, shop), &left); !errors.Is(err, jsonpath.ErrTooMuch) || left != 0 {
+		t.Errorf("got %v, and %d left of 3 visits", err, left)
 	}
 }
 
@@ -241,7 +255,7 @@ func FuzzEval(f *testing.F) {
 		if err != nil {
 			return
 		}
-		v, found, err := p.Eval(root)
+		v, found, err := evaluate(p, root)
 		if err == nil && !p.Definite() {
 			if list, ok := v.(*jsonpath.Array); !found || !ok || len(list.Items) > jsonpath.MaxVisits {
 				t.Errorf("%q: got %v %v, want a list", path, v, found)
@@ -260,7 +274,7 @@ func BenchmarkEval(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := p.Eval(root); err != nil {
+				if _, _, err := evaluate(p, root); err != nil {
 					b.Fatal(err)
 				}
 			}
