@@ -167,13 +167,9 @@ func (c *compiler) steps(p *Path, inFilter bool) *PathError {
 		var err *PathError
 		switch {
 		case c.take(".."):
-			if c.next() == '[' {
-				err = c.bracket(p, true)
-			} else {
-				err = c.name(p, true)
-			}
+			err = c.afterDots(p, true)
 		case c.take("."):
-			err = c.name(p, false)
+			err = c.afterDots(p, false)
 		case c.next() == '[':
 			err = c.bracket(p, false)
 		default:
@@ -200,6 +196,14 @@ func (c *compiler) afterFunction(inFilter bool) *PathError {
 		return c.fail("nothing may follow a function")
 	}
 	return nil
+}
+
+// afterDots reads what may stand after one dot or two. Jayway takes a bracket after either.
+func (c *compiler) afterDots(p *Path, deep bool) *PathError {
+	if c.next() == '[' {
+		return c.bracket(p, deep)
+	}
+	return c.name(p, deep)
 }
 
 // name reads a name after a dot, a *, or a function.

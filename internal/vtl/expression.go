@@ -55,7 +55,7 @@ func (p *parser) reference(escapes int) *reference {
 			}
 		default:
 			if brace && !p.take("}") {
-				p.fail(at, "%s where the } of ${%s should be", p.found(), name)
+				p.fail(p.at, "%s where the } of ${%s should be", p.found(), name)
 			}
 			p.leave()
 			ref.source = p.text[at:p.at]
