@@ -80,6 +80,9 @@ func (r *renderer) find(at int, path *jsonpath.Path) (any, bool) {
 		r.fail(at, "the payload is not JSON (%v); $input.body gives it as it is", err)
 	}
 	v, found, err := path.Eval(document, &r.left)
+	if r.left == 0 {
+		r.step(at, 1)
+	}
 	if err != nil {
 		r.fail(at, "%v", err)
 	}
