@@ -205,7 +205,7 @@ func TestTemplates(t *testing.T) {
 		`{"statusCode": 200}`: "", `costs $5 # 1`: "", "a ## b": "", "$input.body": "", "#foreach($x in [1..3])$x#end": "",
 		"$input.path('$..a[?(@.b)]')": "",
 		"5$":                          `requestTemplates "$default": line 1, column 2: a $ as the last character`,
-		"a\\n  #if($x)":               `requestTemplates "$default": line 2, column 10: #if without its #end`,
+		"a\\n  #if($x)":               `requestTemplates "$default": line 2, column 3: #if without its #end`,
 		"$input.path('$.a[')":         `requestTemplates "$default": line 1, column 7: JSONPath "$.a["`,
 		strings.Repeat("x", 33<<10):   `requestTemplates "$default": the template is longer than 32 KB`,
 	} {

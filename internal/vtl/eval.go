@@ -149,6 +149,7 @@ func (r *renderer) equal(at int, a, b any) bool {
 	}
 	if s, ok := a.(string); ok {
 		if t, ok := b.(string); ok {
+			r.step(at, len(s)/bytesRead)
 			return s == t
 		}
 	}

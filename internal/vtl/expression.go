@@ -301,7 +301,7 @@ func (p *parser) stringLiteral() expression {
 		inner.text = strings.ReplaceAll(text, `""`, `"`)
 		inner.at, inner.end = 0, len(inner.text)
 	}
-	body, _ := inner.block("")
+	body, _ := inner.block("", 0)
 	p.changes = inner.changes
 	if len(body) == 1 {
 		if only, ok := body[0].(textNode); ok { // no reference after all

@@ -33,6 +33,7 @@ func (r *renderer) callMethod(v any, l *link, args []any) any {
 	case *Input:
 		return r.callInput(v, l, args)
 	case string:
+		r.step(l.at, len(v)/bytesRead)
 		return invoke(c, stringMethods, v)
 	case *jsonpath.Array:
 		return invoke(c, listMethods, v)

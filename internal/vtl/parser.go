@@ -14,6 +14,7 @@ type parser struct {
 	outer   string
 	quoted  bool // the text is that of a string: a $ may be its last character
 	nesting int
+	ended   int // where the directive stands that ended the last block
 	names   map[string]int
 	macros  map[string]*macro
 	changes bool
@@ -107,10 +108,9 @@ func (p *parser) findMacros() {
 }
 
 // block reads text and directives until the end, or until one of the directives that end a block of owner: #end, or in
-// an #if #else and #elseif. It returns that directive's name, and has gone past it.
-func (p *parser) block(owner string) (block, string) {
-	start := p.at
-	p.enter(start)
+// an #if #else and #elseif. It returns that directive's name, and has gone past it. The owner stands at a place.
+func (p *parser) block(owner string, place int) (block, string) {
+	p.enter(p.at)
 	defer p.leave()
 	var out block
 	textFrom := p.at // the text gathered so far begins here, behind a reference or a directive
@@ -151,6 +151,7 @@ func (p *parser) block(owner string) (block, string) {
 				}
 				flush(at)
 				p.at += length
+				p.ended = at
 				return out, kind
 			case "set":
 				if strings.Trim(p.text[textFrom:at], " \t") != "" {
@@ -167,7 +168,7 @@ func (p *parser) block(owner string) (block, string) {
 		}
 	}
 	if owner != "" {
-		p.fail(start, "%s without its #end", owner)
+		p.fail(place, "%s without its #end", owner)
 	}
 	flush(p.end)
 	return out, ""
@@ -352,6 +353,7 @@ func (p *parser) ifDirective(at int) node {
 	owner := "#if"
 	for {
 		b := branch{}
+		head := at
 		if owner != "#else" {
 			p.open(at, owner)
 			b.condition = p.expression()
@@ -361,17 +363,17 @@ func (p *parser) ifDirective(at int) node {
 		}
 		var ended string
 		if owner == "#else" {
-			b.body, ended = p.block("#else")
+			b.body, ended = p.block("#else", head)
 		} else {
-			b.body, ended = p.block("#if")
+			b.body, ended = p.block("#if", head)
 		}
 		n.branches = append(n.branches, b)
 		if ended == "end" {
 			p.endOfHead()
 			return n
 		}
-		at = p.at
 		owner = "#" + ended
+		at = p.ended
 	}
 }
 
@@ -384,7 +386,7 @@ func (p *parser) foreach(at int) node {
 	}
 	in := p.expression()
 	p.close("#foreach")
-	body, _ := p.block("#foreach")
+	body, _ := p.block("#foreach", at)
 	p.endOfHead()
 	return &foreachNode{p.place(at), slot, in, body}
 }
@@ -405,7 +407,7 @@ func (p *parser) defineMacro(at int) {
 		params = append(params, p.variable("#macro"))
 	}
 	p.close("#macro")
-	body, _ := p.block("#macro")
+	body, _ := p.block("#macro", at)
 	p.endOfHead()
 	*m = macro{true, params, body}
 }
@@ -434,7 +436,7 @@ func (p *parser) define(at int) node {
 	p.open(at, "#define")
 	slot := p.variable("#define")
 	p.close("#define")
-	body, _ := p.block("#define")
+	body, _ := p.block("#define", at)
 	p.endOfHead()
 	return &defineNode{slot, &definition{p.place(at), body}}
 }

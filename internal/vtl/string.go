@@ -27,10 +27,11 @@ func ascii(s string) bool {
 }
 
 // slice is Java's substring, of legal places.
-func slice(s string, from, to int) string {
+func (c *call) slice(s string, from, to int) string {
 	if ascii(s) {
 		return s[from:to]
 	}
+	c.r.made(c.link.at, len(s))
 	return string(utf16.Decode(utf16.Encode([]rune(s))[from:to]))
 }
 
@@ -102,8 +103,7 @@ var stringMethods = map[string]method[string]{
 		if from < 0 || to > n || from > to {
 			c.fail("from %d to %d of a text of %d characters; ask length() first", from, to, n)
 		}
-		c.r.made(c.link.at, len(s))
-		return slice(s, from, to)
+		return c.slice(s, from, to)
 	}},
 	"charAt": {1, 1, func(c *call, s string) any {
 		i, ok := c.int(0)
@@ -113,8 +113,7 @@ var stringMethods = map[string]method[string]{
 		if n := units(s); i < 0 || i >= n {
 			c.fail("character %d of a text of %d characters; ask length() first", i, n)
 		}
-		c.r.made(c.link.at, len(s))
-		return slice(s, i, i+1)
+		return c.slice(s, i, i+1)
 	}},
 	"replace": {2, 2, func(c *call, s string) any {
 		from, ok := c.text(0)
@@ -144,7 +143,7 @@ func textArgument(do func(c *call, s, other string) any) func(*call, string) any
 		if !ok {
 			return nil
 		}
-		c.r.step(c.link.at, len(s)/bytesPerStep)
+		c.r.step(c.link.at, (len(s)+len(other))/bytesPerStep)
 		return do(c, s, other)
 	}
 }

@@ -47,7 +47,7 @@ func (t *Template) parse() (err error) {
 	defer catch(&err)
 	p := &parser{text: t.text, end: len(t.text), names: t.names, macros: t.macros}
 	p.findMacros()
-	t.body, _ = p.block("")
+	t.body, _ = p.block("", 0)
 	t.changes = p.changes
 	return nil
 }
