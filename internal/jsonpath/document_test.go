@@ -10,20 +10,20 @@ import (
 	"cleat/internal/jsonpath"
 )
 
-func parse(t testing.TB, text string) any {
-	t.Helper()
+func parse(tb testing.TB, text string) any {
+	tb.Helper()
 	v, err := jsonpath.Parse(text)
 	if err != nil {
-		t.Fatalf("parse %.60s: %v", text, err)
+		tb.Fatalf("parse %.60s: %v", text, err)
 	}
 	return v
 }
 
-func compact(t testing.TB, v any) string {
-	t.Helper()
+func compact(tb testing.TB, v any) string {
+	tb.Helper()
 	out, err := jsonpath.Append(nil, v, 1<<20)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(out)
 }
@@ -185,11 +185,11 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func mustJSON(t testing.TB, v any) string {
-	t.Helper()
+func mustJSON(tb testing.TB, v any) string {
+	tb.Helper()
 	out, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(out)
 }

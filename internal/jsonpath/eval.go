@@ -81,6 +81,7 @@ func below(s *step, v any) (any, bool) {
 			return v.Get(s.name)
 		case stepNames:
 			return only(v, s.names), true
+		default: // lists alone have what the others ask for
 		}
 	case *Array:
 		if s.kind == stepIndex {
@@ -170,6 +171,7 @@ func (c *collector) take(s *step, v any, rest []step) {
 			if next, ok := v.Get(s.name); ok {
 				c.walk(next, rest)
 			}
+		default: // lists alone have indexes
 		}
 	case *Array:
 		switch s.kind {
@@ -204,6 +206,7 @@ func (c *collector) take(s *step, v any, rest []step) {
 			if next, ok := below(s, v); ok {
 				c.walk(next, rest)
 			}
+		case stepName, stepNames: // lists have no members
 		}
 	}
 }

@@ -192,14 +192,14 @@ func (c *compiler) operator() (operator, bool) {
 }
 
 func (c *compiler) operand() (operand, *PathError) {
-	switch n := c.next(); {
-	case n == '@' || n == '$':
+	switch c.next() {
+	case '@', '$':
 		p, err := c.path(true)
 		return operand{path: p}, err
-	case n == '\'' || n == '"' || n == '\\':
+	case '\'', '"', '\\':
 		s, err := c.quoted()
 		return operand{literal: s}, err
-	case n == '[' || n == '{':
+	case '[', '{':
 		return c.jsonLiteral()
 	}
 	p := parser{text: c.text, at: c.at}
@@ -373,8 +373,9 @@ func (t comparison) sets(e *evaluation, left, right any) bool {
 		return all
 	case opAnyOf:
 		return some
+	default: // noneof
+		return !some
 	}
-	return !some
 }
 
 // looseEqual is Jayway's ==: a text and a number are equal when the text is that number's.

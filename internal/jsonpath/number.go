@@ -3,6 +3,7 @@ package jsonpath
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -44,7 +45,7 @@ func number(text string, integer bool) any {
 
 // Integer returns n as a Java Integer where that holds it, as a Long otherwise.
 func Integer(n int64) any {
-	if n == int64(int32(n)) {
+	if n >= math.MinInt32 && n <= math.MaxInt32 {
 		return int32(n)
 	}
 	return n
@@ -105,10 +106,8 @@ func AppendDouble(dst []byte, f float64) []byte {
 	if a := math.Abs(f); a == 0 || a >= 1e-3 && a < 1e7 {
 		start := len(dst)
 		dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
-		for _, c := range dst[start:] {
-			if c == '.' {
-				return dst
-			}
+		if slices.Contains(dst[start:], '.') {
+			return dst
 		}
 		return append(dst, ".0"...)
 	}

@@ -113,6 +113,7 @@ func (b *binary) eval(r *renderer) any {
 		return r.holds(b.left) || r.holds(b.right)
 	case opAnd:
 		return r.holds(b.left) && r.holds(b.right)
+	default:
 	}
 	left, right := b.left.eval(r), b.right.eval(r)
 	switch b.op {
@@ -130,6 +131,7 @@ func (b *binary) eval(r *renderer) any {
 			r.made(b.at, len(text))
 			return text
 		}
+	default:
 	}
 	return r.arithmetic(b.at, b.op, left, right)
 }
@@ -224,6 +226,7 @@ func (r *renderer) arithmetic(at int, op operator, a, b any) any {
 		return f - g
 	case opMultiply:
 		return f * g
+	default:
 	}
 	if g == 0 {
 		return nil
@@ -273,6 +276,7 @@ func longArithmetic(op operator, x, y int64) (any, bool) {
 		if n = x / y; op == opModulo {
 			n = x % y
 		}
+	default: // no other operator comes here
 	}
 	return jsonpath.Integer(n), true
 }
@@ -316,7 +320,7 @@ func (r *renderer) bigArithmetic(at int, op operator, m, n *big.Int) any {
 // intOf is a value as a Java int.
 func intOf(v any) (int, bool) {
 	n, ok := long(v)
-	return int(n), ok && n == int64(int32(n))
+	return int(n), ok && n >= math.MinInt32 && n <= math.MaxInt32
 }
 
 // index refuses one that is outside of a list of n elements.
@@ -381,6 +385,7 @@ func (r *renderer) follow(v any, l *link) any {
 		return r.property(l.at, v, l.name)
 	case linkIndex:
 		return r.element(l.at, v, l.args[0].eval(r))
+	case linkCall:
 	}
 	base := len(r.args)
 	for _, a := range l.args {

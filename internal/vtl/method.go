@@ -309,10 +309,10 @@ var boolMethods = map[string]method[bool]{
 // numberMethods are those of Integer, Long, Double and their like; parseInt and its kind are static ones that authors
 // reach through any number.
 var numberMethods = map[string]method[any]{
-	"intValue":    {0, 0, func(_ *call, n any) any { return int32(whole(n)) }}, //nolint:gosec // G115: Java cuts the upper half off as well
+	"intValue":    {0, 0, func(_ *call, n any) any { return int32(whole(n)) }},
 	"longValue":   {0, 0, func(_ *call, n any) any { return whole(n) }},
 	"doubleValue": {0, 0, func(_ *call, n any) any { f, _ := jsonpath.Float(n); return f }},
-	"hashCode":    {0, 0, func(_ *call, n any) any { l := whole(n); return int32(l ^ l>>32) }}, //nolint:gosec // G115: Java's own arithmetic
+	"hashCode":    {0, 0, func(_ *call, n any) any { l := whole(n); return int32(l ^ l>>32) }},
 	"equals": {1, 1, func(c *call, n any) any {
 		order, ok := jsonpath.CompareNumbers(n, c.args[0])
 		return ok && order == 0

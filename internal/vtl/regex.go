@@ -140,9 +140,9 @@ func (t *translation) escape() error {
 	}
 	r, size := utf8.DecodeRuneInString(t.in[t.at+1:])
 	t.at += 1 + size
-	c := byte(0)
-	if r < utf8.RuneSelf {
-		c = byte(r)
+	c := byte(0) // not ASCII
+	if size == 1 {
+		c = t.in[t.at-1]
 	}
 	if set, ok := classes[c]; ok {
 		t.class(set, false)
@@ -236,7 +236,7 @@ func (t *translation) property(not bool) error {
 		name, length = rest[:1], 1
 	}
 	t.at += length
-	if set, ok := properties[name]; ok && !(not && t.inClass) {
+	if set, ok := properties[name]; ok && (!not || !t.inClass) {
 		t.class(set, not)
 		return nil
 	}
@@ -317,15 +317,15 @@ type replacementPart struct {
 func (c *call) replacement(p *pattern, s string) []replacementPart {
 	var out []replacementPart
 	for i := 0; i < len(s); {
-		switch {
-		case s[i] == '\\':
+		switch s[i] {
+		case '\\':
 			if i++; i == len(s) {
 				c.fail("the replacement %q ends in a \\", s)
 			}
 			_, size := utf8.DecodeRuneInString(s[i:])
 			out = append(out, replacementPart{s[i : i+size], -1})
 			i += size
-		case s[i] == '$':
+		case '$':
 			group, length := groupOf(p, s[i+1:])
 			if group < 0 {
 				c.fail("the replacement %q: $ must be followed by the number or {name} of a group; a plain one is \\$", s)

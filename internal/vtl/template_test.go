@@ -28,8 +28,8 @@ func testInput(body string) *vtl.Input {
 	}}
 }
 
-func render(t testing.TB, template, body string) (string, error) {
-	t.Helper()
+func render(tb testing.TB, template, body string) (string, error) {
+	tb.Helper()
 	return renderInput(template, testInput(body))
 }
 
@@ -49,11 +49,11 @@ type namedCase struct {
 }
 
 // readCases reads a file of cases.
-func readCases(t testing.TB, file string) []namedCase {
-	t.Helper()
+func readCases(tb testing.TB, file string) []namedCase {
+	tb.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var cases []namedCase
 	for line := range strings.Lines(string(data)) {
