@@ -296,7 +296,7 @@ func (p *parser) stringLiteral() expression {
 	inner.at, inner.end, inner.quoted = from, to, true
 	if doubled { // places in the text are then not those of the template
 		if p.fixed == 0 {
-			inner.outer, inner.fixed = p.text, start+1
+			inner.fixed = start + 1
 		}
 		inner.text = strings.ReplaceAll(text, `""`, `"`)
 		inner.at, inner.end = 0, len(inner.text)

@@ -12,8 +12,8 @@ import (
 
 // Input is what a template sees of one event, in one phase of it. It belongs to one goroutine.
 type Input struct {
-	Event   *apigw.Event
-	Payload *Payload
+	Event   *apigw.Event // required
+	Payload *Payload     // nil: an empty body
 	// Status is $context.status, the backend's in the response phase. Zero: there is none.
 	Status int
 	// Error is $context.error, for templates of gateway responses; nil: there is none.

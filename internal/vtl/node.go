@@ -69,15 +69,23 @@ type (
 	}
 )
 
+// source is the text that places are in: a template's, or that of an #evaluate.
+type source struct {
+	text  string
+	where string // stands before what is wrong in it
+}
+
 // macro is what #macro defines. Calls may stand before it.
 type macro struct {
 	defined bool
+	from    *source
 	params  []int // slots
 	body    block
 }
 
 // definition is the block of a #define, which is rendered wherever it is printed.
 type definition struct {
+	from *source
 	at   int
 	body block
 }

@@ -8,10 +8,10 @@ import (
 
 // parser reads a template's text from at to end. It leaves its recursion by a panic of *Error; see catch.
 type parser struct {
-	text    string
+	source  *source
+	text    string // the source's, but in a string with doubled quotes
 	at, end int
-	fixed   int // when not zero, one more than the place in outer that every fault is at
-	outer   string
+	fixed   int  // when not zero, one more than the place in the source that all of this text has
 	quoted  bool // the text is that of a string: a $ may be its last character
 	nesting int
 	ended   int // where the directive stands that ended the last block
@@ -22,7 +22,7 @@ type parser struct {
 
 func (p *parser) fail(at int, format string, args ...any) {
 	if p.fixed > 0 {
-		panic(errorAt(p.outer, p.fixed-1, format, args...))
+		panic(errorAt(p.source.text, p.fixed-1, format, args...))
 	}
 	panic(errorAt(p.text, at, format, args...))
 }
@@ -409,7 +409,7 @@ func (p *parser) defineMacro(at int) {
 	p.close("#macro")
 	body, _ := p.block("#macro", at)
 	p.endOfHead()
-	*m = macro{true, params, body}
+	*m = macro{true, p.source, params, body}
 }
 
 // separator goes past what may stand between a macro's arguments.
@@ -438,7 +438,7 @@ func (p *parser) define(at int) node {
 	p.close("#define")
 	body, _ := p.block("#define", at)
 	p.endOfHead()
-	return &defineNode{slot, &definition{p.place(at), body}}
+	return &defineNode{slot, &definition{p.source, p.place(at), body}}
 }
 
 // escaped reads backslashes before a reference or a directive. Other backslashes are text, and it goes past them.

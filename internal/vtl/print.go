@@ -66,7 +66,10 @@ func (r *renderer) appendValue(at int, dst []byte, v any, depth int) []byte {
 	case *definition:
 		r.enter(at, "a #define")
 		limit := r.limit
-		text, _ := r.capture(at, v.body)
+		here := r.source
+		r.source = v.from
+		text, _ := r.capture(v.at, v.body)
+		r.source = here
 		r.limit = limit
 		r.leave()
 		return append(dst, text...)

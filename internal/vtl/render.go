@@ -9,27 +9,26 @@ import (
 // renderer is one rendering. It leaves its recursion by a panic of *Error; see catch.
 type renderer struct {
 	in     *Input
-	text   string // of the template, for places
+	source *source // that the nodes under way stand in
 	names  map[string]int
 	macros map[string]*macro
 	out    []byte
 	start  int // of this template's output in out
 	vars   []any
-	loop   *loop  // the innermost #foreach
-	args   []any  // a stack
-	left   int    // steps
-	limit  int    // of the length of what is being printed
-	calls  int    // macros, definitions and #evaluate under way
-	cloned bool   // names are the renderer's own
-	where  string // before the text of a fault, within #evaluate
+	loop   *loop // the innermost #foreach
+	args   []any // a stack
+	left   int   // steps
+	limit  int   // of the length of what is being printed
+	calls  int   // macros, definitions and #evaluate under way
+	cloned bool  // names are the renderer's own
 
 	variables *jsonpath.Object // $stageVariables, made when it is asked for
 	context   *contextObject   // $context, likewise
 }
 
 func (r *renderer) fail(at int, format string, args ...any) {
-	err := errorAt(r.text, at, format, args...)
-	err.What = r.where + err.What
+	err := errorAt(r.source.text, at, format, args...)
+	err.What = r.source.where + err.What
 	panic(err)
 }
 
@@ -74,6 +73,15 @@ func (r *renderer) block(b block) flow {
 	return flowNext
 }
 
+// blockOf renders a block that stands in another text, perhaps.
+func (r *renderer) blockOf(from *source, b block) flow {
+	here := r.source
+	r.source = from
+	f := r.block(b)
+	r.source = here
+	return f
+}
+
 // capture renders a block into a text of its own.
 func (r *renderer) capture(at int, b block) (string, flow) {
 	out, start := r.out, r.start
@@ -114,7 +122,7 @@ func (f *reference) render(r *renderer) flow {
 		r.write(f.at, v)
 	case *definition:
 		r.enter(f.at, "a #define")
-		flow := r.block(v.body)
+		flow := r.blockOf(v.from, v.body)
 		r.leave()
 		if flow == flowStop {
 			return flow
@@ -261,7 +269,7 @@ func (n *callNode) render(r *renderer) flow {
 	for i, slot := range n.macro.params {
 		before[i], r.vars[slot] = r.vars[slot], args[i]
 	}
-	f := r.block(n.macro.body)
+	f := r.blockOf(n.macro.from, n.macro.body)
 	for i, slot := range n.macro.params {
 		r.vars[slot] = before[i]
 	}
@@ -285,20 +293,19 @@ func (n *evaluateNode) render(r *renderer) flow {
 	if !r.cloned {
 		r.names, r.cloned = maps.Clone(r.names), true
 	}
-	inner := &Template{text: text, names: r.names, macros: maps.Clone(r.macros)}
-	err := inner.parse()
-	if err != nil {
+	place := errorAt(r.source.text, n.at, "")
+	where := r.source.where + "(in #evaluate of line " + itoa(place.Line) + ", column " + itoa(place.Column) + ") "
+	inner := &Template{source: &source{text, where}, names: r.names, macros: maps.Clone(r.macros)}
+	if err := inner.parse(); err != nil {
 		r.fail(n.at, "in the text of #evaluate: %v", err)
 	}
 	for len(r.vars) < len(r.names) {
 		r.vars = append(r.vars, nil)
 	}
-	outer := *r
-	r.text, r.macros = text, inner.macros
-	place := errorAt(outer.text, n.at, "")
-	r.where = outer.where + "(in #evaluate of line " + itoa(place.Line) + ", column " + itoa(place.Column) + ") "
-	f := r.block(inner.body)
-	r.text, r.macros, r.where = outer.text, outer.macros, outer.where
+	macros := r.macros
+	r.macros = inner.macros
+	f := r.blockOf(inner.source, inner.body)
+	r.macros = macros
 	r.leave()
 	return f
 }

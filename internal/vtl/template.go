@@ -4,7 +4,7 @@ import "cleat/internal/apigw"
 
 // Template is a parsed mapping template. It is immutable and safe for concurrent use.
 type Template struct {
-	text    string
+	source  *source
 	body    block
 	names   map[string]int // slots of variables
 	macros  map[string]*macro
@@ -35,7 +35,7 @@ func Parse(text string) (*Template, error) {
 	if len(text) > apigw.QuotaTemplate {
 		return nil, errorAt(text, apigw.QuotaTemplate, "the template is longer than %d KB", apigw.QuotaTemplate>>10)
 	}
-	t := &Template{text: text, names: reservedNames(), macros: map[string]*macro{}}
+	t := &Template{source: &source{text: text}, names: reservedNames(), macros: map[string]*macro{}}
 	if err := t.parse(); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func Parse(text string) (*Template, error) {
 // parse reads the template's text. It adds to its names and macros.
 func (t *Template) parse() (err error) {
 	defer catch(&err)
-	p := &parser{text: t.text, end: len(t.text), names: t.names, macros: t.macros}
+	p := &parser{source: t.source, text: t.source.text, end: len(t.source.text), names: t.names, macros: t.macros}
 	p.findMacros()
 	t.body, _ = p.block("", 0)
 	t.changes = p.changes
@@ -58,7 +58,7 @@ func (t *Template) Changes() bool { return t.changes }
 // Render appends the template's text for one event to dst, and notes in in.Overrides what the template overrode. It
 // keeps nothing of in. The error is an *Error; dst is then of no use.
 func (t *Template) Render(dst []byte, in *Input) (out []byte, err error) {
-	r := &renderer{in: in, text: t.text, names: t.names, macros: t.macros, out: dst, start: len(dst), left: maxSteps}
+	r := &renderer{in: in, source: t.source, names: t.names, macros: t.macros, out: dst, start: len(dst), left: maxSteps}
 	r.vars = make([]any, len(t.names))
 	defer catch(&err)
 	r.block(t.body)
