@@ -107,71 +107,89 @@ func (p *parser) findMacros() {
 	}
 }
 
+// gathering is a block in the making.
+type gathering struct {
+	*parser
+	out      block
+	textFrom int // the text that is not in out yet begins here, behind a reference or a directive
+}
+
+// flush puts the text up to a place in.
+func (g *gathering) flush(to int) {
+	if to > g.textFrom {
+		g.out = append(g.out, textNode{g.place(g.textFrom), g.text[g.textFrom:to]})
+	}
+}
+
+// add puts in what was read from a place to where the parser is now. A nil node is nothing but this.
+func (g *gathering) add(n node) {
+	if n != nil {
+		g.out = append(g.out, n)
+	}
+	g.textFrom = g.at
+}
+
 // block reads text and directives until the end, or until one of the directives that end a block of owner: #end, or in
 // an #if #else and #elseif. It returns that directive's name, and has gone past it. The owner stands at a place.
 func (p *parser) block(owner string, place int) (block, string) {
 	p.enter(p.at)
 	defer p.leave()
-	var out block
-	textFrom := p.at // the text gathered so far begins here, behind a reference or a directive
-	flush := func(to int) {
-		if to > textFrom {
-			out = append(out, textNode{p.place(textFrom), p.text[textFrom:to]})
-		}
-	}
+	g := gathering{parser: p, textFrom: p.at}
 	for p.at < p.end {
 		at := p.at
 		switch c := p.text[at]; {
 		case c == '$':
 			if n := p.textReference(0); n != nil {
-				flush(at)
-				out = append(out, n)
-				textFrom = p.at
+				g.flush(at)
+				g.add(n)
 			}
 		case c == '\\':
 			if n := p.escaped(); n != nil {
-				flush(at)
-				out = append(out, n)
-				textFrom = p.at
+				g.flush(at)
+				g.add(n)
 			}
 		case c != '#':
 			p.at++
 		case p.comment():
-			flush(at)
-			textFrom = p.at
+			g.flush(at)
+			g.add(nil)
 		default:
-			kind, length := p.directiveAt(at)
-			switch kind {
-			case "":
-				p.at++
-				continue
-			case "end", "else", "elseif":
-				if owner == "" || kind != "end" && owner != "#if" {
-					p.fail(at, "#%s without a directive that it belongs to", kind)
-				}
-				flush(at)
-				p.at += length
-				p.ended = at
-				return out, kind
-			case "set":
-				if strings.Trim(p.text[textFrom:at], " \t") != "" {
-					flush(at)
-				} // blanks alone vanish before a #set
-			default:
-				flush(at)
+			if ended := g.directive(owner); ended != "" {
+				return g.out, ended
 			}
-			p.at += length
-			if n := p.directive(kind, at); n != nil {
-				out = append(out, n)
-			}
-			textFrom = p.at
 		}
 	}
 	if owner != "" {
 		p.fail(place, "%s without its #end", owner)
 	}
-	flush(p.end)
-	return out, ""
+	g.flush(p.end)
+	return g.out, ""
+}
+
+// directive reads what a # begins, if only itself. It returns the directive's name if that ends the block.
+func (g *gathering) directive(owner string) (ended string) {
+	at := g.at
+	kind, length := g.directiveAt(at)
+	switch kind {
+	case "":
+		g.at++
+		return ""
+	case "end", "else", "elseif":
+		if owner == "" || kind != "end" && owner != "#if" {
+			g.fail(at, "#%s without a directive that it belongs to", kind)
+		}
+		ended = kind
+		g.ended = at
+	}
+	// Blanks alone vanish before a #set.
+	if kind != "set" || strings.Trim(g.text[g.textFrom:at], " \t") != "" {
+		g.flush(at)
+	}
+	g.at += length
+	if ended == "" {
+		g.add(g.parser.directive(kind, at))
+	}
+	return ended
 }
 
 // comment goes past a comment or reports that there is none. A line's comment takes the line's end with it.
@@ -350,30 +368,23 @@ func (p *parser) set(at int) node {
 
 func (p *parser) ifDirective(at int) node {
 	n := new(ifNode)
-	owner := "#if"
-	for {
-		b := branch{}
-		head := at
-		if owner != "#else" {
+	for owner := "#if"; ; owner, at = "#"+owner, p.ended {
+		var b branch
+		body := "#if" // which #elseif and #else may end
+		if owner == "#else" {
+			p.endOfHead()
+			body = owner
+		} else {
 			p.open(at, owner)
 			b.condition = p.expression()
 			p.close(owner)
-		} else {
-			p.endOfHead()
 		}
-		var ended string
-		if owner == "#else" {
-			b.body, ended = p.block("#else", head)
-		} else {
-			b.body, ended = p.block("#if", head)
-		}
+		b.body, owner = p.block(body, at)
 		n.branches = append(n.branches, b)
-		if ended == "end" {
+		if owner == "end" {
 			p.endOfHead()
 			return n
 		}
-		owner = "#" + ended
-		at = p.ended
 	}
 }
 
