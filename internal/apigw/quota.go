@@ -28,6 +28,8 @@ const (
 	QuotaRequestRate        = 10_000 // requests a second
 	QuotaRequestBurst       = 5_000
 	QuotaLambdaPayload      = 6 << 20
+	QuotaTemplate           = 300 << 10 // of one mapping template
+	QuotaTemplateLoop       = 1000      // turns of one #foreach
 	QuotaFunctionTimeout    = 3 * time.Second
 	QuotaFunctionMemory     = 128 // MB; Serverless's own default is 1024
 )

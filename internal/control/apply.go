@@ -287,12 +287,20 @@ func (a *application) decode(r *cfn.Resource, kind string, into any) bool {
 
 // placeOf is where a property of a resource is written, or the resource.
 func (a *application) placeOf(r *cfn.Resource, property string) cfn.Place {
+	property, key, _ := strings.Cut(property, ".")
+	place := r.Place
 	for _, e := range r.Properties.Entries() {
-		if e.Key == property {
-			return e.Place
+		if e.Key != property {
+			continue
+		}
+		place = e.Place
+		for _, inner := range e.Value.Entries() {
+			if inner.Key == key {
+				place = inner.Place
+			}
 		}
 	}
-	return r.Place
+	return place
 }
 
 // report notes problems as faults, at the properties they are about.

@@ -171,7 +171,7 @@ func (c *Control) CreateIntegrationResponse(ctx context.Context, api apigw.APIID
 	r.IntegrationResponseID = newID(idLength)
 	return create(ctx, c, api,
 		func(d *draft) problems {
-			return slices.Concat(d.putIntegrationResponse(r), unsupportedIntegrationResponse(&r))
+			return d.putIntegrationResponse(r)
 		},
 		func(d *draft) *apigw.IntegrationResponse {
 			return find(d.now.IntegrationResponses, integrationResponseID, r.IntegrationResponseID)

@@ -113,7 +113,7 @@ func TestResourceFaults(t *testing.T) {
 		"template expression":    {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, TemplateSelectionExpression: "${integration.response.statuscode}"}}`, "not a variable"},
 		"parameter target":       {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestParameters: {header.X: "'y'"}}}`, "Invalid mapping expression specified: header.X"},
 		"parameter source":       {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestParameters: {integration.request.header.X: y}}}`, "Invalid mapping expression specified: y"},
-		"parameter in the body":  {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestParameters: {integration.request.header.X: "route.request.body.a[*]"}}}`, "only paths to one value"},
+		"parameter in the body":  {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestParameters: {integration.request.header.X: "route.request.body.a["}}}`, `JSONPath "$.a["`},
 		"parameter that is ours": {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestParameters: {integration.request.header.Content-Length: "'1'"}}}`, "this header cannot be set"},
 		"TLS configuration":      {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, TlsConfig: {}}}`, "TlsConfig is for HTTP APIs"},
 
@@ -152,6 +152,9 @@ func TestResourceFaults(t *testing.T) {
 		"function memory":    {`Lambda::Function", Properties: {Code: {LocalPath: /x}, Runtime: r, Handler: h, MemorySize: 64}}`, "MemorySize must be from 128"},
 		"function variable":  {`Lambda::Function", Properties: {Code: {LocalPath: /x}, Runtime: r, Handler: h, Environment: {Variables: {A: [1]}}}}`, "Environment.Variables.A must be text"},
 		"table without keys": {`DynamoDB::Table", Properties: {TableName: t}}`, "KeySchema must be a list"},
+		"response template":  {`ApiGatewayV2::IntegrationResponse", Properties: {ApiId: !Ref Api, IntegrationId: !Ref Mock, IntegrationResponseKey: $default, ResponseTemplates: {$default: "#set($x)"}}}`, `responseTemplates "$default": line 1, column 8`},
+		"response parameter": {`ApiGatewayV2::IntegrationResponse", Properties: {ApiId: !Ref Api, IntegrationId: !Ref Mock, IntegrationResponseKey: $default, ResponseParameters: {integration.response.header.X: nope}}}`, "Invalid mapping expression specified: nope"},
+		"response target":    {`ApiGatewayV2::IntegrationResponse", Properties: {ApiId: !Ref Api, IntegrationId: !Ref Mock, IntegrationResponseKey: $default, ResponseParameters: {header.X: "'a'"}}}`, "Invalid mapping expression specified: header.X"},
 		"unknown attribute":  {`Lambda::Function", Properties: {Code: {LocalPath: /x}, Runtime: r, Handler: h, Environment: {Variables: {A: !GetAtt Api.Nope}}}}`, "Api of type AWS::ApiGatewayV2::Api has no attribute Nope"},
 		"circle":             {`Lambda::Function", Properties: {Code: {LocalPath: /x}, Runtime: r, Handler: h, Environment: {Variables: {A: !GetAtt X.Arn}}}}`, "circular dependency between resources: X → X"},
 		"deployment of none": {`ApiGatewayV2::Deployment", Properties: {ApiId: !Ref Empty}}` + "\n  Empty: " + `{Type: "AWS::ApiGatewayV2::Api", Properties: {Name: e, ProtocolType: WEBSOCKET, RouteSelectionExpression: x}}`, "At least one route is required before deploying the Api"},
@@ -170,10 +173,8 @@ func TestResourceFaults(t *testing.T) {
 // TestUnsupported: what this version does not have is refused by name, with its place, and never passed over.
 func TestUnsupported(t *testing.T) {
 	tests := map[string]struct{ resource, want string }{
-		"services":   {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem"}}`, "not supported yet: integrations with AWS services"},
-		"VPC links":  {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, ConnectionType: VPC_LINK, ConnectionId: v}}`, "not supported yet: VPC links"},
-		"references": {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestTemplates: {$default: "{\"statusCode\": 200,\n \"a\": \"$context.stage\"}"}}}`, `not supported yet: mapping templates that are more than literal text ("$default", line 2: $context.stage"})`},
-		"directives": {`ApiGatewayV2::IntegrationResponse", Properties: {ApiId: !Ref Api, IntegrationId: !Ref Mock, IntegrationResponseKey: $default, ResponseTemplates: {$default: "#set($x = 1)"}}}`, "not supported yet: mapping templates"},
+		"services":  {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem"}}`, "not supported yet: integrations with AWS services"},
+		"VPC links": {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, ConnectionType: VPC_LINK, ConnectionId: v}}`, "not supported yet: VPC links"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) { checkWrong(t, tt.resource, tt.want, 4) })
@@ -200,18 +201,34 @@ func TestLeftAlone(t *testing.T) {
 	}
 }
 
-// TestLiteralTemplates tells what needs the template engine from what does not (spec mapping-templates §3).
-func TestLiteralTemplates(t *testing.T) {
-	for text, literal := range map[string]bool{
-		`{"statusCode": 200}`: true, `costs $5 # 1`: true, "": true, "a ## b": false, "a#b": false, "#[[x]]#": false, "$a": false, "$!a": false,
-		"${a}": false, "5$": false, "5#": true, "#set($x = 1)": false, "#@m()": false,
+// TestTemplates: a template is checked when it is defined, and its fault has two places: that of the property in the
+// file, and the line and column inside (spec mapping-templates §1).
+func TestTemplates(t *testing.T) {
+	for template, want := range map[string]string{
+		`{"statusCode": 200}`: "", `costs $5 # 1`: "", "a ## b": "", "$input.body": "", "#foreach($x in [1..3])$x#end": "",
+		"$input.path('$..a[?(@.b)]')": "",
+		"5$":                          `requestTemplates "$default": line 1, column 2: a $ as the last character`,
+		"a\\n  #if($x)":               `requestTemplates "$default": line 2, column 3: #if without its #end`,
+		"$input.path('$.a[')":         `requestTemplates "$default": line 1, column 7: JSONPath "$.a["`,
+		strings.Repeat("x", 33<<10):   `requestTemplates "$default": the template is longer than 32 KB`,
 	} {
 		_, err := newWorld(t).control.Apply(t.Context(), stack(t, fmt.Sprintf(`Resources:
   Api: {Type: "AWS::ApiGatewayV2::Api", Properties: {Name: a, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}}
-  Mock: {Type: "AWS::ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestTemplates: {$default: %q}}}
-`, text)))
-		if literal != (err == nil) {
-			t.Errorf("%q: %v, want literal %t", text, err, literal)
+  Mock:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref Api
+      IntegrationType: MOCK
+      RequestTemplates:
+        $default: "%s"
+`, strings.ReplaceAll(template, `"`, `\"`))))
+		switch {
+		case want == "":
+			if err != nil {
+				t.Errorf("%q: %v", template, err)
+			}
+		case err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ":9:"):
+			t.Errorf("%.40q: got %v, want line 9 and %s", template, err, want)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/expr"
+	"cleat/internal/jsonpath"
+	"cleat/internal/vtl"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -33,7 +35,7 @@ func (d *draft) putIntegration(in apigw.Integration) problems {
 	}
 	p.length("description", in.Description, maxDescription)
 	p.requestParameters(in.RequestParameters)
-	p.templates("requestTemplates", in.RequestTemplates)
+	p.templates("requestTemplates", in.RequestTemplates, in.IntegrationType == apigw.IntegrationAWSProxy || in.IntegrationType == apigw.IntegrationHTTPProxy)
 	p.expression(expr.Template, "templateSelectionExpression", in.TemplateSelectionExpression)
 	if in.TimeoutInMillis != 0 && (in.TimeoutInMillis < apigw.QuotaMinTimeoutMillis || in.TimeoutInMillis > apigw.QuotaMaxTimeoutMillis) {
 		p.bad("timeoutInMillis", "Timeout should be between %d ms and %d ms", apigw.QuotaMinTimeoutMillis, apigw.QuotaMaxTimeoutMillis)
@@ -126,10 +128,15 @@ func (p *problems) httpURI(uri string) {
 	}
 }
 
-func (p *problems) templates(field string, templates map[string]string) {
+// templates checks mapping templates; those of proxies, which nobody ever renders, for their size only.
+func (p *problems) templates(field string, templates map[string]string, proxy bool) {
 	for _, key := range sortedKeys(templates) {
 		if len(templates[key]) > maxTemplate {
-			p.bad(field, "the template of %s is longer than %d characters", key, maxTemplate)
+			p.bad(field+"."+key, "%s %q: the template is longer than %d KB", field, key, maxTemplate>>10)
+			continue
+		}
+		if _, err := vtl.Parse(templates[key]); err != nil && !proxy {
+			p.bad(field+"."+key, "%s %q: %v", field, key, err)
 		}
 	}
 }
@@ -155,11 +162,43 @@ func (p *problems) requestParameters(parameters map[string]string) {
 		case len(source) > maxParameter:
 			p.bad("requestParameters", "Invalid mapping expression specified: the source of %s is longer than %d characters", target, maxParameter)
 		case inBody:
-			if _, err := expr.Parse(expr.Template, "$request.body."+strings.TrimPrefix(path, "$.")); err != nil {
-				p.bad("requestParameters", "Invalid mapping expression specified: %s: only paths to one value are supported", source)
-			}
+			p.bodyPath("requestParameters", source, path)
 		case !mappingSource.MatchString(source):
 			p.bad("requestParameters", "Invalid mapping expression specified: %s, for %s", source, target)
+		}
+	}
+}
+
+// bodyPath wants a JSONPath, with or without its $.
+func (p *problems) bodyPath(field, source, path string) {
+	if !strings.HasPrefix(path, "$") {
+		path = "$." + path
+	}
+	if _, err := jsonpath.Compile(path); err != nil {
+		p.bad(field, "Invalid mapping expression specified: %s: %v", source, err)
+	}
+}
+
+var (
+	responseTarget = regexp.MustCompile(`^(?:integration|route|method)\.response\.header\.[a-zA-Z0-9._$-]+$`)
+	responseSource = regexp.MustCompile(`^(?:'[^']*'|integration\.response\.(?:multivalue)?header\.[a-zA-Z0-9._$-]+|integration\.response\.(?:body|statuscode)|(?:context|stageVariables)\.[a-zA-Z0-9._$-]+)$`)
+)
+
+// responseParameters checks an integration response's mappings. They have no effect: a client of a WebSocket API sees
+// no headers (spec events-and-integrations §8.2).
+func (p *problems) responseParameters(parameters map[string]string) {
+	for _, target := range sortedKeys(parameters) {
+		source := parameters[target]
+		path, inBody := strings.CutPrefix(source, "integration.response.body.")
+		switch {
+		case !responseTarget.MatchString(target):
+			p.bad("responseParameters", "Invalid mapping expression specified: %s: want integration.response.header.{name}", target)
+		case len(source) > maxParameter:
+			p.bad("responseParameters", "Invalid mapping expression specified: the source of %s is longer than %d characters", target, maxParameter)
+		case inBody:
+			p.bodyPath("responseParameters", source, path)
+		case !responseSource.MatchString(source):
+			p.bad("responseParameters", "Invalid mapping expression specified: %s, for %s", source, target)
 		}
 	}
 }
@@ -177,7 +216,8 @@ func (d *draft) putIntegrationResponse(r apigw.IntegrationResponse) problems {
 		}
 	}
 	p.oneOf("contentHandlingStrategy", r.ContentHandlingStrategy, "CONVERT_TO_BINARY", "CONVERT_TO_TEXT")
-	p.templates("responseTemplates", r.ResponseTemplates)
+	p.templates("responseTemplates", r.ResponseTemplates, false)
+	p.responseParameters(r.ResponseParameters)
 	p.expression(expr.ResponseTemplate, "templateSelectionExpression", r.TemplateSelectionExpression)
 	put(&d.now.IntegrationResponses, integrationResponseID, r)
 	return p

@@ -10,7 +10,9 @@ import (
 
 // problem is one reason why a definition is refused.
 type problem struct {
-	field string // the member at fault as in JSON, such as "routeKey"; empty: the whole
+	// field is the member at fault as in JSON, such as "routeKey", or a member of it: "requestTemplates.$default".
+	// Empty: the whole.
+	field string
 	err   *apigw.Error
 }
 

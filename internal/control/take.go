@@ -33,7 +33,7 @@ func (a *application) take(d *draft, r *cfn.Resource, kind string) {
 	case "IntegrationResponse":
 		v := apigw.IntegrationResponse{IntegrationResponseID: id}
 		ok := a.decode(r, kind, &v)
-		a.reportIf(ok, r, slices.Concat(d.putIntegrationResponse(v), unsupportedIntegrationResponse(&v)))
+		a.reportIf(ok, r, d.putIntegrationResponse(v))
 		own(store.IntegrationResponses(api).Key(id))
 	case "Route":
 		v := apigw.Route{RouteID: id}

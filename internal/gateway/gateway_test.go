@@ -173,7 +173,7 @@ func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 	n := &node{functions: newFunctions(), records: make(chan *apigw.Record, 1000)}
 	g, err := gateway.New(gateway.Options{
 		Log: slog.New(slog.DiscardHandler), Observe: n.observe,
-		Integration: integration.Dependencies{Functions: n.functions},
+		Integration: integration.Dependencies{Functions: n.functions, HTTP: echo{}},
 		Conn:        conn.Options{Limits: limits},
 	})
 	if err != nil {

@@ -81,7 +81,7 @@ func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record) (in
 	}
 	start := time.Now()
 	res, err := p.integration.Do(ctx, ev)
-	rec.BackendStatus = res.BackendStatus
+	rec.BackendStatus, rec.Request, rec.Response = res.BackendStatus, res.Request, res.Response
 	rec.Integration = apigw.Step{Taken: true, Status: res.BackendStatus, Latency: time.Since(start), RequestID: res.FunctionRequestID, Error: res.Cause}
 	if err != nil && rec.Integration.Error == "" {
 		rec.Integration.Error = err.Error()

@@ -105,9 +105,6 @@ func TestCompileFaults(t *testing.T) {
 		"function's query": {lambda(func(in *apigw.Integration) {
 			in.RequestParameters = map[string]string{"integration.request.querystring.Qualifier": "'1'"}
 		}), nil, []string{`"integration.request.querystring.Qualifier"`}},
-		"client context": {lambda(func(in *apigw.Integration) {
-			in.RequestParameters = map[string]string{"integration.request.header.x-amz-client-context": "'1'"}
-		}), nil, []string{"x-amz-client-context\" is not supported"}},
 		"no method":             {httpIntegration(apigw.IntegrationHTTP, "", "http://b.example", nil), nil, []string{"integrationMethod: HTTP integrations need one"}},
 		"bad method":            {httpIntegration(apigw.IntegrationHTTP, "get", "http://b.example", nil), nil, []string{`integrationMethod: "get"`}},
 		"no URL":                {httpIntegration(apigw.IntegrationHTTPProxy, "POST", "b.example/x", nil), nil, []string{"integrationUri: not an absolute"}},
@@ -130,21 +127,19 @@ func TestCompileFaults(t *testing.T) {
 		"unknown variable":      {parameters(header, "context.nope"), nil, []string{"is not a variable of a WebSocket API's context"}},
 		"no authorizer key":     {parameters(header, "context.authorizer."), nil, []string{"is not a variable"}},
 		"source's name":         {parameters(header, "route.request.header.a b"), nil, []string{`"a b" is not a name`}},
-		"indefinite path":       {parameters(header, "route.request.body.items[*].id"), nil, []string{"only paths to one value"}},
-		"deep scan":             {parameters(header, "route.request.body.$..id"), nil, []string{"only paths to one value"}},
+		"broken path":           {parameters(header, "route.request.body.items["), nil, []string{`requestParameters: "integration.request.header.X-To": route.request.body.items[: JSONPath "$.items[", character 9`}},
 		"template": {lambda(func(in *apigw.Integration) {
-			in.RequestTemplates = map[string]string{"k": "{\n \"id\": \"$context.connectionId\"}"}
-		}), nil, []string{`requestTemplates: "k": line 2`, "needs the template engine", "$context.connectionId"}},
-		"comment in a template": {lambda(func(in *apigw.Integration) { in.RequestTemplates = map[string]string{"k": "{} ## x"} }), nil, []string{"needs the template engine"}},
-		"dollar at the end":     {lambda(func(in *apigw.Integration) { in.RequestTemplates = map[string]string{"k": "5 $"} }), nil, []string{"needs the template engine"}},
-		"template expression":   {lambda(func(in *apigw.Integration) { in.TemplateSelectionExpression = "${integration.response.statuscode}" }), nil, []string{"templateSelectionExpression: "}},
-		"response expression":   {lambda(func(in *apigw.Integration) { in.IntegrationResponseSelectionExpression = "${response.statuscode}" }), nil, []string{"integrationResponseSelectionExpression: "}},
-		"response key":          {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "/a"}}, []string{`integration response "/a"`, "between slashes"}},
-		"response pattern":      {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "/(?=a)/"}}, []string{`integration response "/(?=a)/"`, "RE2"}},
-		"response twice":        {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "/a/"}, {IntegrationResponseKey: "/a/"}}, []string{"there are two of them"}},
-		"response template":     {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "$default", ResponseTemplates: map[string]string{"k": "#set($x = 1)"}}}, []string{`integration response "$default": responseTemplates: "k"`}},
-		"response handling":     {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "$default", ContentHandlingStrategy: "X"}}, []string{`integration response "$default": contentHandlingStrategy`}},
-		"all at once":           {httpIntegration(apigw.IntegrationHTTPProxy, "", "b.example", map[string]string{header: "x"}), nil, []string{"integrationMethod", "integrationUri", "requestParameters"}},
+			in.RequestTemplates = map[string]string{"k": "{\n \"id\": \"${context.connectionId\"}"}
+		}), nil, []string{`requestTemplates: "k": line 2, column 31: `, "the } of ${context should be"}},
+		"dollar at the end":   {lambda(func(in *apigw.Integration) { in.RequestTemplates = map[string]string{"k": "5 $"} }), nil, []string{"line 1, column 3: a $ as the last character"}},
+		"template expression": {lambda(func(in *apigw.Integration) { in.TemplateSelectionExpression = "${integration.response.statuscode}" }), nil, []string{"templateSelectionExpression: "}},
+		"response expression": {lambda(func(in *apigw.Integration) { in.IntegrationResponseSelectionExpression = "${response.statuscode}" }), nil, []string{"integrationResponseSelectionExpression: "}},
+		"response key":        {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "/a"}}, []string{`integration response "/a"`, "between slashes"}},
+		"response pattern":    {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "/(?=a)/"}}, []string{`integration response "/(?=a)/"`, "RE2"}},
+		"response twice":      {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "/a/"}, {IntegrationResponseKey: "/a/"}}, []string{"there are two of them"}},
+		"response template":   {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "$default", ResponseTemplates: map[string]string{"k": "#set($x = )"}}}, []string{`integration response "$default": responseTemplates: "k": line 1, column 11`}},
+		"response handling":   {lambda(func(*apigw.Integration) {}), []apigw.IntegrationResponse{{IntegrationResponseKey: "$default", ContentHandlingStrategy: "X"}}, []string{`integration response "$default": contentHandlingStrategy`}},
+		"all at once":         {httpIntegration(apigw.IntegrationHTTPProxy, "", "b.example", map[string]string{header: "x"}), nil, []string{"integrationMethod", "integrationUri", "requestParameters"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

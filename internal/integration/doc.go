@@ -3,6 +3,4 @@
 // events-and-integrations §1, §2, §5, §6 and §8). Everything an integration says is parsed once, by Compile; what this
 // version does not have is refused there, by name. It keeps no connections and sends nothing to clients: package
 // gateway calls it and acts on the Result.
-//
-// Mapping templates are literal texts so far. A template that needs the template engine does not compile.
 package integration

@@ -33,7 +33,7 @@ const anyMethod = "ANY"
 func (c *compiler) http() (caller, string) {
 	h := &httpCaller{
 		backend: c.deps.HTTP, own: c.deps.ConnectionHeaders, gateway: c.deps.GatewayAddress,
-		method: c.in.IntegrationMethod, request: c.requestShape(),
+		method: c.in.IntegrationMethod,
 	}
 	switch h.method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -50,9 +50,11 @@ func (c *compiler) http() (caller, string) {
 	h.query = slices.ContainsFunc(h.mappings, func(m mapping) bool { return m.in == inQuery })
 	shown := c.httpURI(h)
 	if c.in.IntegrationType == apigw.IntegrationHTTP {
+		h.request = c.requestShape()
 		h.responses = c.parseResponses("${integration.response.statuscode}")
 	} else { // a proxy integration passes the message as it is, whatever templates there are
-		h.request.templates, h.request.passthrough = templates{}, ""
+		c.checkHandling("contentHandlingStrategy", c.in.ContentHandlingStrategy)
+		h.request.handling = c.in.ContentHandlingStrategy
 	}
 	return h, h.method + " " + shown
 }
@@ -97,13 +99,14 @@ func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 	if h.backend == nil {
 		return Result{}, misconfigured("this node calls no HTTP backends")
 	}
-	req, err := h.newRequest(ev)
+	x := exchange{ev: ev}
+	req, err := h.newRequest(&x)
 	if err != nil {
 		return Result{}, err
 	}
 	resp, err := h.backend.Do(ctx, req)
 	if err != nil {
-		return Result{Cause: err.Error()}, err
+		return Result{Cause: err.Error(), Request: req.Body}, err
 	}
 	if h.responses != nil {
 		a := answer{body: resp.Body}
@@ -111,34 +114,48 @@ func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 		if h.responses.headers {
 			a.Headers = fieldsOf(resp.Header)
 		}
-		return h.responses.apply(ev, &a)
+		x.overrides.Status = 0 // only a response template decides that
+		res, err := h.responses.apply(&x, &a)
+		res.Request, res.Response = req.Body, resp.Body
+		return res, err
 	}
 	return Result{
 		Status: resp.Status, BackendStatus: resp.Status, Subprotocol: resp.Header.Get(subprotocolHeader),
-		Body: resp.Body, HasBody: len(resp.Body) > 0,
+		Body: resp.Body, HasBody: len(resp.Body) > 0, Request: req.Body, Response: resp.Body,
 	}, nil
 }
 
 func (h *httpCaller) proxy() bool { return h.responses == nil }
 
-func (h *httpCaller) newRequest(ev *apigw.Event) (*backend.Request, error) {
-	connect := ev.Context.EventType == apigw.EventConnect
-	u, err := h.requestURL(ev)
-	if err != nil {
-		return nil, err
-	}
-	req := &backend.Request{Method: h.method, URL: u, DiscardBody: h.proxy() && ev.Context.EventType != apigw.EventMessage}
-	// HTTP_PROXY sends no body but a message; without templates the shape passes that on.
+func (h *httpCaller) newRequest(x *exchange) (*backend.Request, error) {
+	ev := x.ev
+	req := &backend.Request{Method: h.method, DiscardBody: h.proxy() && ev.Context.EventType != apigw.EventMessage}
+	var err error
+	// HTTP_PROXY sends no body but a message; without templates the shape passes that on. The template comes first, for
+	// it may override the rest.
 	if !h.proxy() || ev.Context.EventType == apigw.EventMessage {
-		if req.Body, err = h.request.payload(ev); err != nil {
+		if req.Body, err = h.request.payload(x); err != nil {
 			return nil, err
 		}
+	}
+	if req.URL, err = h.requestURL(x); err != nil {
+		return nil, err
 	}
 	if h.method == http.MethodGet || h.method == http.MethodHead || h.method == http.MethodOptions {
 		req.Body = nil
 	}
+	req.Header, err = h.requestHeader(x, len(req.Body) > 0)
+	return req, err
+}
+
+func (h *httpCaller) requestHeader(x *exchange, hasBody bool) (apigw.Fields, error) {
+	ev := x.ev
+	overrides, err := x.overriddenHeaders()
+	if err != nil {
+		return nil, err
+	}
 	lines := headerLines{make(apigw.Fields, 0, 20+len(ev.Headers)+len(h.mappings))}
-	if h.proxy() && connect {
+	if h.proxy() && ev.Context.EventType == apigw.EventConnect {
 		lines.clients(ev.Headers)
 	}
 	lines.gateways(ev, h.gateway)
@@ -149,32 +166,34 @@ func (h *httpCaller) newRequest(ev *apigw.Event) (*backend.Request, error) {
 		if port, ok := ev.Headers.LastFold("X-Forwarded-Port"); ok {
 			lines.add("X-Forwarded-Port", port)
 		}
-	case len(req.Body) > 0 && ev.Binary:
+	case hasBody && ev.Binary:
 		lines.add("Content-Type", "application/octet-stream")
-	case len(req.Body) > 0:
+	case hasBody:
 		lines.add("Content-Type", "application/json; charset=UTF-8")
 	}
 	var room [4]string
 	for i := range h.mappings {
 		if m := &h.mappings[i]; m.in == inHeader {
-			if values := m.from.append(room[:0], ev); len(values) > 0 {
+			if values := m.from.append(room[:0], x); len(values) > 0 {
 				lines.set(m.name, values...)
 			}
 		}
 	}
+	for _, f := range overrides {
+		lines.set(f.Name, f.Value)
+	}
 	if h.own {
 		lines.own(&ev.Context)
 	}
-	req.Header = lines.Fields
-	return req, nil
+	return lines.Fields, nil
 }
 
 // requestURL fills the URI and adds the query: what the URI says, the client's own parameters under HTTP_PROXY at
-// $connect, and the mapped ones, which take the place of the client's.
-func (h *httpCaller) requestURL(ev *apigw.Event) (*url.URL, error) {
-	u := h.url
+// $connect, and the mapped ones, which take the place of the client's, as a template's overrides do of theirs.
+func (h *httpCaller) requestURL(x *exchange) (*url.URL, error) {
+	ev, u := x.ev, h.url
 	if u == nil {
-		filled, err := h.uri.expand(ev, func(name string) (string, bool) { return pathValue(h.mappings, ev, name) })
+		filled, err := h.uri.expand(ev, func(name string) (string, bool) { return x.pathValue(h.mappings, name) })
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +202,7 @@ func (h *httpCaller) requestURL(ev *apigw.Event) (*url.URL, error) {
 		}
 	}
 	passed := h.proxy() && len(ev.Query) > 0
-	if !h.query && !passed {
+	if !h.query && !passed && len(x.overrides.Query) == 0 {
 		return u, nil
 	}
 	var query strings.Builder
@@ -195,12 +214,16 @@ func (h *httpCaller) requestURL(ev *apigw.Event) (*url.URL, error) {
 		query.WriteString(url.QueryEscape(name) + "=" + url.QueryEscape(value))
 	}
 	mapped := map[string]bool{}
+	for _, f := range x.overrides.Query {
+		mapped[f.Name] = true
+		add(f.Name, f.Value)
+	}
 	for i := range h.mappings {
 		m := &h.mappings[i]
-		if m.in != inQuery {
+		if _, overridden := x.overrides.Query.Last(m.name); m.in != inQuery || overridden {
 			continue
 		}
-		for _, v := range m.from.append(nil, ev) {
+		for _, v := range m.from.append(nil, x) {
 			mapped[m.name] = true
 			add(m.name, v)
 		}

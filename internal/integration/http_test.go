@@ -198,7 +198,10 @@ func TestMappings(t *testing.T) {
 		"whole body of a connect":  {"route.request.body", apigw.EventConnect, "-"},
 		"body member":              {"route.request.body.action", apigw.EventMessage, "say"},
 		"body member, rooted":      {"route.request.body.$.action", apigw.EventMessage, "say"},
-		"body number":              {"route.request.body.n", apigw.EventMessage, "1.50"},
+		"body number":              {"route.request.body.n", apigw.EventMessage, "1.5"}, // as Java prints a Double
+		"body, all of a list":      {"route.request.body.deep.list[*].y", apigw.EventMessage, `["é"]`},
+		"body, filtered":           {"route.request.body.deep.list[?(@.y == 'é')].y", apigw.EventMessage, `["é"]`},
+		"body, length":             {"route.request.body.deep.list.length()", apigw.EventMessage, "2"},
 		"body deep":                {"route.request.body.deep.list[1].y", apigw.EventMessage, "é"},
 		"body object":              {"route.request.body.deep.list", apigw.EventMessage, `["x",{"y":"é"}]`},
 		"body missing":             {"route.request.body.none", apigw.EventMessage, "-"},

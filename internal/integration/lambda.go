@@ -31,8 +31,8 @@ func (c *compiler) lambdaTarget() (lambdaTarget, string) {
 	return t, t.uri.Short()
 }
 
-// invoke calls the function. Its Result holds what the log wants; the error says that the function could not be run.
-func (t *lambdaTarget) invoke(ctx context.Context, ev *apigw.Event, payload []byte, kind awsapi.InvocationType) (awsapi.InvocationResult, Result, error) {
+// invoke makes a call of the function, which call does not name yet. Its Result holds what the log wants; the error says that the function could not be run.
+func (t *lambdaTarget) invoke(ctx context.Context, ev *apigw.Event, call awsapi.Invocation) (awsapi.InvocationResult, Result, error) {
 	if t.functions == nil {
 		return awsapi.InvocationResult{}, Result{}, misconfigured("this node calls no Lambda functions")
 	}
@@ -40,8 +40,9 @@ func (t *lambdaTarget) invoke(ctx context.Context, ev *apigw.Event, payload []by
 	if err != nil {
 		return awsapi.InvocationResult{}, Result{}, misconfigured("integrationUri: %w", err)
 	}
-	out, err := t.functions.Invoke(ctx, awsapi.Invocation{Function: function, Type: kind, Payload: payload, TraceID: ev.TraceID})
-	res := Result{FunctionRequestID: out.RequestID, Cause: out.Cause}
+	call.Function, call.TraceID = function, ev.TraceID
+	out, err := t.functions.Invoke(ctx, call)
+	res := Result{FunctionRequestID: out.RequestID, Cause: out.Cause, Request: call.Payload, Response: out.Payload}
 	if err != nil {
 		err = &apigw.Error{Kind: invokeKind(err), Err: err}
 	}
@@ -78,7 +79,7 @@ func (c *compiler) lambdaProxy() (caller, string) {
 
 func (p *lambdaProxy) call(ctx context.Context, ev *apigw.Event) (Result, error) {
 	payload := lambdaevent.AppendProxy(make([]byte, 0, lambdaevent.Size(ev)), ev)
-	out, res, err := p.invoke(ctx, ev, payload, awsapi.InvokeRequestResponse)
+	out, res, err := p.invoke(ctx, ev, awsapi.Invocation{Type: awsapi.InvokeRequestResponse, Payload: payload})
 	switch {
 	case err != nil:
 		return res, err
@@ -99,12 +100,17 @@ func (p *lambdaProxy) call(ctx context.Context, ev *apigw.Event) (Result, error)
 // shaped by integration responses (spec events-and-integrations §5).
 type lambda struct {
 	lambdaTarget
-	request    requestShape
-	invocation *source // of X-Amz-Invocation-Type; nil: RequestResponse
-	responses  *responses
+	request       requestShape
+	invocation    *source // of X-Amz-Invocation-Type; nil: RequestResponse
+	clientContext *source // of X-Amz-Client-Context; nil: none
+	responses     *responses
 }
 
-const invocationTypeHeader = "X-Amz-Invocation-Type"
+// Headers of Lambda's Invoke that mappings and $context.requestOverride.header can set. Lambda makes nothing of others.
+const (
+	invocationTypeHeader = "X-Amz-Invocation-Type"
+	clientContextHeader  = "X-Amz-Client-Context"
+)
 
 func (c *compiler) lambda() (caller, string) {
 	if _, err := awsapi.ParseLambdaURI(c.in.IntegrationURI); err != nil && !strings.Contains(c.in.IntegrationURI, ":lambda:") {
@@ -122,35 +128,26 @@ func (c *compiler) lambda() (caller, string) {
 			c.fault("requestParameters: %q: Lambda functions have no path and no query string to set", m.key())
 		case strings.EqualFold(m.name, invocationTypeHeader):
 			l.invocation = &m.from
-		case strings.EqualFold(m.name, "X-Amz-Client-Context"):
-			c.fault("requestParameters: %q is not supported by this version", m.key())
-		} // Lambda makes nothing of other headers
+		case strings.EqualFold(m.name, clientContextHeader):
+			l.clientContext = &m.from
+		}
 	}
 	l.responses = c.parseResponses("${integration.response.body.errorMessage}")
 	return l, name
 }
 
 func (l *lambda) call(ctx context.Context, ev *apigw.Event) (Result, error) {
-	payload, err := l.request.payload(ev)
+	x := exchange{ev: ev}
+	call, err := l.newCall(&x)
 	if err != nil {
-		return Result{}, err
+		return Result{Request: call.Payload}, err
 	}
-	if len(payload) == 0 {
-		payload = []byte("{}") // what the function sees of an empty body
-	}
-	if !gjson.ValidBytes(payload) {
-		return Result{}, failure("the payload for the function is not JSON, which Lambda refuses: %s", excerpt(string(payload[:min(len(payload), 64)])))
-	}
-	kind, err := l.invocationType(ev)
-	if err != nil {
-		return Result{}, err
-	}
-	out, res, err := l.invoke(ctx, ev, payload, kind)
+	out, res, err := l.invoke(ctx, ev, call)
 	if err != nil {
 		return res, err
 	}
 	a := answer{body: out.Payload}
-	switch kind {
+	switch call.Type {
 	case awsapi.InvokeEvent:
 		a.StatusCode, a.body = 202, nil
 	case awsapi.InvokeDryRun:
@@ -164,24 +161,74 @@ func (l *lambda) call(ctx context.Context, ev *apigw.Event) (Result, error) {
 			return res, err // no response says what the failure means
 		}
 	}
-	shaped, err := l.responses.apply(ev, &a)
-	shaped.FunctionRequestID, shaped.Cause = res.FunctionRequestID, res.Cause
+	x.overrides.Status = 0 // only a response template decides that
+	shaped, err := l.responses.apply(&x, &a)
+	shaped.FunctionRequestID, shaped.Cause, shaped.Request, shaped.Response = res.FunctionRequestID, res.Cause, res.Request, res.Response
 	return shaped, err
 }
 
-func (l *lambda) invocationType(ev *apigw.Event) (awsapi.InvocationType, error) {
-	if l.invocation == nil {
-		return awsapi.InvokeRequestResponse, nil
+// newCall is the call that an event makes, but for the function's name.
+func (l *lambda) newCall(x *exchange) (awsapi.Invocation, error) {
+	var call awsapi.Invocation
+	var err error
+	if call.Payload, err = l.request.payload(x); err != nil {
+		return call, err
 	}
-	values := l.invocation.append(nil, ev)
+	if len(call.Payload) == 0 {
+		call.Payload = []byte("{}") // what the function sees of an empty body
+	}
+	if !gjson.ValidBytes(call.Payload) {
+		return call, failure("Could not parse request body into json: the payload for the function is %s", excerpt(string(call.Payload[:min(len(call.Payload), 64)])))
+	}
+	overrides, err := x.overriddenHeaders()
+	if err != nil {
+		return call, err
+	}
+	if call.Type, err = l.invocationType(x, overrides); err != nil {
+		return call, err
+	}
+	call.ClientContext, err = l.context(x, overrides)
+	return call, err
+}
+
+// header is what an event gives for a header of the call, and whether it gives anything.
+func (l *lambda) header(x *exchange, overrides apigw.Fields, name string, from *source) (string, bool) {
+	if v, ok := overrides.LastFold(name); ok {
+		return v, true
+	}
+	if from == nil {
+		return "", false
+	}
+	values := from.append(nil, x)
 	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
+}
+
+func (l *lambda) invocationType(x *exchange, overrides apigw.Fields) (awsapi.InvocationType, error) {
+	value, ok := l.header(x, overrides, invocationTypeHeader, l.invocation)
+	if !ok {
 		return awsapi.InvokeRequestResponse, nil
 	}
-	switch t := awsapi.InvocationType(values[0]); t {
+	switch t := awsapi.InvocationType(value); t {
 	case awsapi.InvokeRequestResponse, awsapi.InvokeEvent, awsapi.InvokeDryRun:
 		return t, nil
 	}
-	return "", misconfigured("integration.request.header.%s: %q is not one of RequestResponse, Event and DryRun", invocationTypeHeader, values[0])
+	return "", misconfigured("integration.request.header.%s: %q is not one of RequestResponse, Event and DryRun", invocationTypeHeader, value)
+}
+
+// context is the client context, which the header holds as base64 of JSON.
+func (l *lambda) context(x *exchange, overrides apigw.Fields) ([]byte, error) {
+	value, ok := l.header(x, overrides, clientContextHeader, l.clientContext)
+	if !ok {
+		return nil, nil
+	}
+	context, err := decodeBase64([]byte(value))
+	if err != nil || !gjson.ValidBytes(context) {
+		return nil, misconfigured("integration.request.header.%s: %q is not JSON in base64", clientContextHeader, excerpt(value))
+	}
+	return context, nil
 }
 
 // errorMessage is what a failed function's answer is selected by (spec lambda §2, §9).

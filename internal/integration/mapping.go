@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
-	"cleat/internal/expr"
+	"cleat/internal/jsonpath"
 )
 
 // mapping is one entry of requestParameters: a place in the backend's request and what goes there (spec
@@ -42,9 +42,9 @@ func (m *mapping) key() string {
 
 // source is where a mapped value comes from.
 type source struct {
-	kind  sourceKind
-	name  string           // of a header, parameter or variable; or the literal
-	value *expr.Expression // of a part of the body
+	kind sourceKind
+	name string         // of a header, parameter or variable; or the literal
+	path *jsonpath.Path // to a part of the body
 }
 
 type sourceKind uint8
@@ -142,14 +142,21 @@ func parseSource(value string) (source, error) {
 	return source{}, fmt.Errorf("%q is no source: want route.request.header.{name}, route.request.querystring.{name}, route.request.multivalueheader.{name}, route.request.multivaluequerystring.{name}, route.request.body, route.request.body.{path}, context.{name}, stageVariables.{name} or 'text' in single quotes", value)
 }
 
-// bodySource reads a JSONPath that leads to one value. Selection expressions have the same language for those.
+// bodySource reads a JSONPath, with or without the $ that it begins with.
 func bodySource(path string) (source, error) {
-	path = strings.TrimPrefix(path, "$.")
-	e, err := expr.Parse(expr.Template, "$request.body."+path)
+	p, err := jsonpath.Compile(bodyPath(path))
 	if err != nil {
-		return source{}, fmt.Errorf("route.request.body.%s: only paths to one value, such as user.tags[0], are supported: %w", path, err)
+		return source{}, fmt.Errorf("route.request.body.%s: %w", path, err)
 	}
-	return source{kind: fromBodyPart, value: e}, nil
+	return source{kind: fromBodyPart, path: p}, nil
+}
+
+// bodyPath is the whole JSONPath of what follows route.request.body.
+func bodyPath(path string) string {
+	if strings.HasPrefix(path, "$") {
+		return path
+	}
+	return "$." + path
 }
 
 func knownContext(name string) bool {
@@ -159,7 +166,8 @@ func knownContext(name string) bool {
 
 // append appends the values that a source has for an event: none when it is missing, for then the parameter is left
 // out. Names are looked up in the spelling given (spec events-and-integrations §6.1).
-func (s *source) append(dst []string, ev *apigw.Event) []string {
+func (s *source) append(dst []string, x *exchange) []string {
+	ev := x.ev
 	var value string
 	ok := true
 	switch s.kind {
@@ -176,8 +184,7 @@ func (s *source) append(dst []string, ev *apigw.Event) []string {
 	case fromBody:
 		value, ok = string(ev.Body), len(ev.Body) > 0
 	case fromBodyPart:
-		value = s.value.Eval(expr.Vars{Body: ev.Body})
-		ok = value != ""
+		value, ok = x.bodyPart(s.path)
 	case fromContext:
 		value, ok = ev.Context.Lookup(s.name)
 	case fromStageVariable:
@@ -198,13 +205,21 @@ func appendNamed(dst []string, fields apigw.Fields, name string) []string {
 	return dst
 }
 
-// pathValue is what fills the placeholder of a name.
-func pathValue(mappings []mapping, ev *apigw.Event, name string) (string, bool) {
-	for i := range mappings {
-		if m := &mappings[i]; m.in == inPath && m.name == name {
-			values := m.from.append(nil, ev)
-			return strings.Join(values, ","), len(values) > 0
-		}
+// bodyPart is the text of what a path leads to: a string as it is, a list or an object as JSON. Null, what is not there,
+// and a body that is not JSON are missing.
+func (x *exchange) bodyPart(path *jsonpath.Path) (string, bool) {
+	document, err := x.document()
+	if err != nil {
+		return "", false
 	}
-	return "", false
+	left := jsonpath.MaxVisits
+	v, found, err := path.Eval(document, &left)
+	if err != nil || !found || v == nil {
+		return "", false
+	}
+	if text, ok := v.(string); ok {
+		return text, true
+	}
+	text, err := jsonpath.Append(nil, v, apigw.QuotaMessageSize)
+	return string(text), err == nil
 }

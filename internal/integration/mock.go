@@ -21,20 +21,27 @@ func (c *compiler) mock() (caller, string) {
 }
 
 func (m *mock) call(_ context.Context, ev *apigw.Event) (Result, error) {
-	payload, err := m.request.payload(ev)
+	x := exchange{ev: ev}
+	payload, err := m.request.payload(&x)
 	if err != nil {
 		return Result{}, err
 	}
 	status, ok := mockStatus(payload)
 	if !ok {
-		return Result{}, misconfigured(`the request template of a MOCK integration must give an object with a statusCode, such as {"statusCode": 200}`)
+		return Result{Request: payload}, misconfigured(`the request template of a MOCK integration must give an object with a statusCode, such as {"statusCode": 200}`)
 	}
 	var a answer
 	a.StatusCode = status
 	if len(m.responses.entries) == 0 {
-		return Result{Status: status, BackendStatus: status}, nil // MOCK alone needs none (spec data-plane §2)
+		res := Result{Status: status, BackendStatus: status, Request: payload} // MOCK alone needs none (spec data-plane §2)
+		if x.overrides.Status != 0 {
+			res.Status = x.overrides.Status
+		}
+		return res, nil
 	}
-	return m.responses.apply(ev, &a)
+	res, err := m.responses.apply(&x, &a)
+	res.Request = payload
+	return res, err
 }
 
 // lenientStatus reads what is not quite JSON, such as {statusCode: 200}.

@@ -44,6 +44,8 @@ type Result struct {
 	BackendStatus     int    // status that the backend gave, before any mapping; zero when it gave none
 	FunctionRequestID string // of the Lambda call
 	Cause             string // why the backend failed, in its own words
+	// Request is what went to the backend after the mapping, and Response what it answered before.
+	Request, Response []byte
 }
 
 // Plan is one integration, compiled. It is immutable and safe for concurrent use.

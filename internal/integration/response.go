@@ -8,6 +8,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/expr"
+	"cleat/internal/vtl"
 )
 
 // responses are the integration responses of a non-proxy integration (spec events-and-integrations §8.2).
@@ -115,7 +116,8 @@ func (r *responses) pick(text string) *responseEntry {
 
 // apply shapes a backend's answer. Where an integration has no responses at all, an answer to a message or a
 // disconnect counts as success and goes nowhere; a connect cannot do without (spec events-and-integrations §7, §8.2).
-func (r *responses) apply(ev *apigw.Event, a *answer) (Result, error) {
+func (r *responses) apply(x *exchange, a *answer) (Result, error) {
+	ev := x.ev
 	res := Result{Status: a.StatusCode, BackendStatus: a.StatusCode, Cause: a.ErrorMessage}
 	if len(r.entries) == 0 {
 		if ev.Context.EventType == apigw.EventConnect {
@@ -132,14 +134,18 @@ func (r *responses) apply(ev *apigw.Event, a *answer) (Result, error) {
 	if e.status != 0 {
 		res.Status = e.status
 	}
+	in := vtl.Input{Event: ev, Status: res.Status, Overrides: x.overrides}
 	var err error
-	res.Body, err = e.body(ev, vars, a.body)
+	res.Body, err = e.body(&in, vars, a.body)
 	res.HasBody = len(res.Body) > 0
+	if in.Overrides.Status != 0 {
+		res.Status = in.Overrides.Status
+	}
 	return res, err
 }
 
 // body is what the client of a two-way route gets.
-func (e *responseEntry) body(ev *apigw.Event, vars expr.Vars, body []byte) ([]byte, error) {
+func (e *responseEntry) body(in *vtl.Input, vars expr.Vars, body []byte) ([]byte, error) {
 	body, err := convert(e.handling, body, !isText(body))
 	if err != nil {
 		return nil, failure("integration response %q: contentHandlingStrategy CONVERT_TO_BINARY: the answer is not base64: %w", e.key, err)
@@ -148,9 +154,10 @@ func (e *responseEntry) body(ev *apigw.Event, vars expr.Vars, body []byte) ([]by
 	if t == nil {
 		return body, nil
 	}
-	out, err := t.render(ev, body)
+	in.Payload = vtl.NewPayload(body)
+	out, err := t.Render(nil, in)
 	if err != nil {
-		return nil, failure("integration response %q: response template: %w", e.key, err)
+		return nil, templateFault(fmt.Sprintf("integration response %q: response template %q", e.key, t.key), err)
 	}
 	return out, nil
 }

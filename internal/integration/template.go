@@ -23,24 +23,10 @@ const (
 	convertToBinary = "CONVERT_TO_BINARY"
 )
 
-// template makes the text that goes to a backend or to a client. body is the payload it may draw on.
-type template interface {
-	render(ev *apigw.Event, body []byte) ([]byte, error)
-}
-
-// literal is a template without directives and references: it always yields its own text.
-type literal string
-
-var _ template = literal("")
-
-func (l literal) render(*apigw.Event, []byte) ([]byte, error) { return []byte(l), nil }
-
-// parseTemplate compiles a template's text.
-func parseTemplate(text string) (template, error) {
-	if d, found := vtl.FirstDirective(text); found {
-		return nil, fmt.Errorf("line %d, %q: the mapping template needs the template engine, which this version does not have yet; only literal texts are possible", d.Line, d.Text)
-	}
-	return literal(text), nil
+// template is a parsed mapping template with its key, for messages.
+type template struct {
+	key string
+	*vtl.Template
 }
 
 // excerpt is the beginning of a text's first line, for a message.
@@ -55,12 +41,12 @@ func excerpt(s string) string {
 // templates are the request or response templates of one owner, and the rule that picks one of them.
 type templates struct {
 	selection *expr.Expression // nil: see pick
-	byKey     map[string]template
+	byKey     map[string]*template
 }
 
 // parseTemplates reads templates and the expression that selects among them.
 func parseTemplates(kind expr.Kind, field, selection string, texts map[string]string) (templates, []error) {
-	out := templates{byKey: make(map[string]template, len(texts))}
+	out := templates{byKey: make(map[string]*template, len(texts))}
 	var faults []error
 	if selection != "" {
 		var err error
@@ -69,19 +55,19 @@ func parseTemplates(kind expr.Kind, field, selection string, texts map[string]st
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
-		t, err := parseTemplate(texts[key])
+		t, err := vtl.Parse(texts[key])
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %q: %w", field, key, err))
 			continue
 		}
-		out.byKey[key] = t
+		out.byKey[key] = &template{key, t}
 	}
 	return out, faults
 }
 
 // pick returns the template for an event, nil when there is none. Without an expression that is $default, or else
 // application/json, or else the only one there is (spec events-and-integrations §8.1, open-questions 40).
-func (t *templates) pick(vars expr.Vars) template {
+func (t *templates) pick(vars expr.Vars) *template {
 	if len(t.byKey) == 0 {
 		return nil
 	}
@@ -128,22 +114,31 @@ func (c *compiler) checkHandling(field, value string) {
 }
 
 // payload is what the backend gets of an event: the chosen template's text, or the body as it came.
-func (s *requestShape) payload(ev *apigw.Event) ([]byte, error) {
-	body, err := convert(s.handling, ev.Body, ev.Binary)
+func (s *requestShape) payload(x *exchange) ([]byte, error) {
+	body, err := convert(s.handling, x.ev.Body, x.ev.Binary)
 	if err != nil {
 		return nil, failure("contentHandlingStrategy CONVERT_TO_BINARY: the message is not base64: %w", err)
 	}
-	if t := s.templates.pick(expr.Vars{Body: ev.Body}); t != nil {
-		out, err := t.render(ev, body)
-		if err != nil {
-			return nil, failure("request template: %w", err)
-		}
-		return out, nil
-	}
-	if s.passthrough == never || s.passthrough == whenNoTemplates && len(s.templates.byKey) > 0 {
+	t := s.templates.pick(expr.Vars{Body: x.ev.Body})
+	switch {
+	case t == nil && (s.passthrough == never || s.passthrough == whenNoTemplates && len(s.templates.byKey) > 0):
 		return nil, &apigw.Error{Kind: apigw.KindUnsupportedMediaType, Err: fmt.Errorf("no request template is selected and passthroughBehavior is %s", s.passthrough)}
+	case t == nil:
+		return body, nil
 	}
-	return body, nil
+	in := x.input()
+	if s.handling != "" { // the template works on the converted body
+		in.Payload = vtl.NewPayload(body)
+	}
+	out, err := t.Render(nil, in)
+	if err != nil {
+		return nil, templateFault(fmt.Sprintf("request template %q", t.key), err)
+	}
+	if t.Changes() {
+		in.Payload.Forget() // mappings read the message as it came
+	}
+	x.overrides = in.Overrides
+	return out, nil
 }
 
 // convert applies a contentHandlingStrategy: binary to base64 text, or base64 text to what it stands for.

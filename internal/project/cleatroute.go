@@ -20,11 +20,11 @@ var (
 		"headers":   {"http"},
 		"query":     {"http"},
 		"path":      {"http"},
-		"template":  {"http"},
+		"template":  {"http", "mock"},
 		"responses": {"http", "mock", "integration"},
 	}
 	methods      = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY"}
-	mappedSource = regexp.MustCompile(`^(route\.request\.[A-Za-z0-9._$-]+|context\.[A-Za-z0-9._$-]+|stageVariables\.[A-Za-z0-9._$-]+)$`)
+	mappedSource = regexp.MustCompile(`^(route\.request\.body\..+|route\.request\.[A-Za-z0-9._$-]+|context\.[A-Za-z0-9._$-]+|stageVariables\.[A-Za-z0-9._$-]+)$`)
 	// integrationProperties are those of AWS::ApiGatewayV2::Integration that WebSocket APIs have (spec control-plane §6).
 	integrationProperties = []string{
 		"IntegrationType", "IntegrationUri", "IntegrationMethod", "ConnectionType", "ConnectionId", "ContentHandlingStrategy",
@@ -215,7 +215,7 @@ func (s *short) integration(v *cfn.Value, target, what string) (props, responses
 		}
 		props = cfn.MapOf(at, "IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)), "IntegrationUri", lambdaURI(at, arn))
 	case "mock":
-		props, responses = s.mockIntegration(tv, what)
+		props, responses = s.mockIntegration(v, what)
 	default:
 		if !tv.Is(cfn.Map) {
 			s.faultf(at, "%s: integration must be a map of properties of AWS::ApiGatewayV2::Integration, not %s", what, tv.Kind)
@@ -314,9 +314,10 @@ func (s *short) requestParameters(v *cfn.Value, what string) *cfn.Value {
 	return out
 }
 
-// mockIntegration reads `mock`: true, or a status code and a response.
-func (s *short) mockIntegration(v *cfn.Value, what string) (props, responses *cfn.Value) {
-	status := 200
+// mockIntegration reads `mock`: true, or a status code and a response. A template of the route's own gives the status
+// code in place of the plain one.
+func (s *short) mockIntegration(route *cfn.Value, what string) (props, responses *cfn.Value) {
+	v, status := route.Get("mock"), 200
 	switch {
 	case v.Is(cfn.Map):
 		s.checkKeys(v, what+": mock", cleatSettings["mock"])
@@ -330,7 +331,16 @@ func (s *short) mockIntegration(v *cfn.Value, what string) (props, responses *cf
 	}
 	at := v.Place
 	props = cfn.MapOf(at, "IntegrationType", cfn.TextOf(at, string(apigw.IntegrationMock)))
-	props.Keys = append(props.Keys, templates(at, `{"statusCode": `+strconv.Itoa(status)+`}`, "RequestTemplates")...)
+	request := cfn.TextOf(at, `{"statusCode": `+strconv.Itoa(status)+`}`)
+	if own := route.Get("template"); own != nil {
+		if _, ok := s.text(own, what+": template"); ok {
+			request = own
+		}
+		if code := v.Get("statusCode"); code != nil {
+			s.faultf(code.Place, "%s: either statusCode or template says what status a mock has, not both", what)
+		}
+	}
+	props.Keys = append(props.Keys, templates(request.Place, request.Text, "RequestTemplates")...)
 	text := s.responseText(v.Get("response"))
 	if text == "" {
 		return props, cfn.MapOf(at, apigw.RouteDefault, cfn.MapOf(at))

@@ -1,0 +1,18 @@
+package vtl
+
+import "cleat/internal/apigw"
+
+// What parsing and rendering are held to. Those that AWS has are quotas of its documentation.
+const (
+	maxIterations = apigw.QuotaTemplateLoop
+	maxOutput     = apigw.QuotaLambdaPayload // bytes of output, and of one string: no backend takes more
+	maxSteps      = 1_000_000                // one for each node visited, for each element made, and for each 16 bytes of text
+	bytesPerStep  = 16                       // of a text that is made
+	bytesRead     = 256                      // of a text that is only looked at, for one step
+	maxCalls      = 20                       // macros, #define blocks and #evaluate within each other; Velocity's own bound
+	maxNesting    = 100                      // blocks and expressions within each other, in a template's text
+	maxPattern    = 1000                     // bytes of a regular expression
+	maxProgram    = 5000                     // instructions that one compiles to
+	maxBigBits    = 4096                     // of an integer that arithmetic makes
+	maxPrintDepth = 600                      // lists and maps within each other, when they are printed
+)

@@ -1,0 +1,67 @@
+package vtl
+
+import "cleat/internal/apigw"
+
+// Template is a parsed mapping template. It is immutable and safe for concurrent use.
+type Template struct {
+	source  *source
+	body    block
+	names   map[string]int // slots of variables
+	macros  map[string]*macro
+	changes bool
+}
+
+// Slots of the names that are always there.
+const (
+	slotInput = iota
+	slotContext
+	slotUtil
+	slotStageVariables
+	slotForeach
+	slotVelocityCount
+	slotVelocityHasNext
+	reservedSlots
+)
+
+func reservedNames() map[string]int {
+	return map[string]int{
+		"input": slotInput, "context": slotContext, "util": slotUtil, "stageVariables": slotStageVariables,
+		"foreach": slotForeach, "velocityCount": slotVelocityCount, "velocityHasNext": slotVelocityHasNext,
+	}
+}
+
+// Parse reads a template. The error is an *Error.
+func Parse(text string) (*Template, error) {
+	if len(text) > apigw.QuotaTemplate {
+		return nil, errorAt(text, apigw.QuotaTemplate, "the template is longer than %d KB", apigw.QuotaTemplate>>10)
+	}
+	t := &Template{source: &source{text: text}, names: reservedNames(), macros: map[string]*macro{}}
+	if err := t.parse(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// parse reads the template's text. It adds to its names and macros.
+func (t *Template) parse() (err error) {
+	defer catch(&err)
+	p := &parser{source: t.source, text: t.source.text, end: len(t.source.text), names: t.names, macros: t.macros}
+	p.findMacros()
+	t.body, _ = p.block("", 0)
+	t.changes = p.changes
+	return nil
+}
+
+// Changes reports whether the template may change the document that $input.path leads into, as $list.add(1) does.
+func (t *Template) Changes() bool { return t.changes }
+
+// Render appends the template's text for one event to dst, and notes in in.Overrides what the template overrode. It
+// keeps nothing of in. The error is an *Error; dst is then of no use.
+func (t *Template) Render(dst []byte, in *Input) (out []byte, err error) {
+	r := &renderer{in: in, source: t.source, names: t.names, macros: t.macros, out: dst, start: len(dst), left: maxSteps}
+	r.vars = make([]any, len(t.names))
+	defer catch(&err)
+	r.block(t.body)
+	in.Overrides.take(r)
+	return r.out, nil
+}
