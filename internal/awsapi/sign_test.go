@@ -2,6 +2,7 @@ package awsapi_test
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -127,4 +128,10 @@ func BenchmarkSign(b *testing.B) {
 			}
 		}
 	})
+}
+
+func hmacOf(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
 }
