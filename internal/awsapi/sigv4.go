@@ -39,7 +39,7 @@ const (
 // The headers of Signature Version 4, as canonical headers spell them.
 const (
 	headerDate          = "x-amz-date"
-	headerSecurityToken = "x-amz-security-token"
+	headerSecurityToken = "x-amz-security-token" //nolint:gosec // G101: a name, no credential
 	headerContentHash   = "x-amz-content-sha256"
 )
 

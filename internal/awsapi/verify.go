@@ -57,12 +57,12 @@ const (
 // The query parameters of a presigned request.
 const (
 	paramAlgorithm     = "X-Amz-Algorithm"
-	paramCredential    = "X-Amz-Credential"
+	paramCredential    = "X-Amz-Credential" //nolint:gosec // G101: a name, no credential
 	paramDate          = "X-Amz-Date"
 	paramExpires       = "X-Amz-Expires"
 	paramSignedHeaders = "X-Amz-SignedHeaders"
 	paramSignature     = "X-Amz-Signature"
-	paramToken         = "X-Amz-Security-Token"
+	paramToken         = "X-Amz-Security-Token" //nolint:gosec // G101: a name, no credential
 )
 
 // ReadSignature reads the signature of a request, from its Authorization header or its query string. It fails with an
@@ -385,24 +385,24 @@ func queryReadings(query string) []byte {
 	return []byte{' '}
 }
 
-// signatureMismatch is the refusal of a signature. Its own text is for logs: what the sender is shown holds the whole
+// mismatchError is the refusal of a signature. Its own text is for logs: what the sender is shown holds the whole
 // request, session tokens included.
-type signatureMismatch struct {
+type mismatchError struct {
 	accessKeyID string
 	shown       *apigw.Error
 }
 
-func (m *signatureMismatch) Error() string {
+func (m *mismatchError) Error() string {
 	return fmt.Sprintf("the signature of access key %q does not match the request: a wrong secret, or something was changed after signing", m.accessKeyID)
 }
 
-func (m *signatureMismatch) Unwrap() error { return m.shown }
+func (m *mismatchError) Unwrap() error { return m.shown }
 
 func mismatch(claim *Signature, canonical, toSign []byte) error {
 	if len(canonical) > maxDump {
 		canonical = canonical[:maxDump]
 	}
-	return &signatureMismatch{printable(claim.AccessKeyID), &apigw.Error{
+	return &mismatchError{printable(claim.AccessKeyID), &apigw.Error{
 		Kind: apigw.KindInvalidSignature,
 		Message: answers[apigw.KindInvalidSignature].text +
 			"\n\nThe Canonical String for this request should have been\n'" + strings.ToValidUTF8(string(canonical), "?") +

@@ -25,11 +25,11 @@ import (
 const region, service = "eu-west-1", "execute-api"
 
 // request is a request to be signed.
-func request(t testing.TB, method, target, body string, headers ...apigw.Field) *http.Request {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+func request(tb testing.TB, method, target, body string, headers ...apigw.Field) *http.Request {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(tb.Context(), method, target, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, f := range headers {
 		r.Header.Add(f.Name, f.Value)
@@ -47,41 +47,41 @@ func payloadHash(body string) string {
 }
 
 // signed signs a request in the header form, as the SDK for Go does, and returns it as a server sees it.
-func signed(t testing.TB, r *http.Request, body string, creds awsapi.Credentials) *awsapi.SignedRequest {
-	t.Helper()
-	if err := v4.NewSigner().SignHTTP(t.Context(), sdkCredentials(creds), r, payloadHash(body), service, region, signTime); err != nil {
-		t.Fatal(err)
+func signed(tb testing.TB, r *http.Request, body string, creds awsapi.Credentials) *awsapi.SignedRequest {
+	tb.Helper()
+	if err := v4.NewSigner().SignHTTP(tb.Context(), sdkCredentials(creds), r, payloadHash(body), service, region, signTime); err != nil {
+		tb.Fatal(err)
 	}
-	return received(t, r)
+	return received(tb, r)
 }
 
 // presigned signs a request in the query form.
-func presigned(t testing.TB, r *http.Request, creds awsapi.Credentials) *awsapi.SignedRequest {
-	t.Helper()
-	uri, _, err := v4.NewSigner().PresignHTTP(t.Context(), sdkCredentials(creds), r, payloadHash(""), service, region, signTime)
+func presigned(tb testing.TB, r *http.Request, creds awsapi.Credentials) *awsapi.SignedRequest {
+	tb.Helper()
+	uri, _, err := v4.NewSigner().PresignHTTP(tb.Context(), sdkCredentials(creds), r, payloadHash(""), service, region, signTime)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if r.URL, err = url.Parse(uri); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return received(t, r)
+	return received(tb, r)
 }
 
 // received is a request after it went over the wire.
-func received(t testing.TB, r *http.Request) *awsapi.SignedRequest {
-	t.Helper()
+func received(tb testing.TB, r *http.Request) *awsapi.SignedRequest {
+	tb.Helper()
 	var wire bytes.Buffer
 	if err := r.Write(&wire); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	in, err := http.ReadRequest(bufio.NewReader(&wire))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	body, err := io.ReadAll(in.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out := &awsapi.SignedRequest{
 		Method: in.Method, Path: in.URL.EscapedPath(), Query: in.URL.RawQuery,
