@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -191,14 +190,10 @@ func (n *node) withRetired(now []apigw.Function, at time.Time) []apigw.Function 
 // needs none, and none have to be there.
 func remoteOptions(r project.RemoteFunction) backend.RemoteLambdaOptions {
 	id, secret := r.AccessKeyID, r.SecretAccessKey
-	if u, err := url.Parse(r.Endpoint); id == "" && err == nil && !isAWS(u.Hostname()) {
+	if u, err := url.Parse(r.Endpoint); id == "" && err == nil && !backend.IsAWSHost(u.Hostname()) {
 		id, secret = "local", "local"
 	}
 	return backend.RemoteLambdaOptions{
 		Endpoint: r.Endpoint, Region: r.Region, Credentials: backend.StaticCredentials(id, secret, r.SessionToken),
 	}
-}
-
-func isAWS(host string) bool {
-	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
