@@ -15,6 +15,7 @@ type Outcome struct {
 	APIs      []APISummary     // in the order of the template
 	Functions []apigw.Function // whose code is on this machine
 	Tables    []Table
+	Links     []LinkUse // which integrations go through VPC links
 	// LeftAlone are the types of the resources that were given no effect, with their number where there are several:
 	// "AWS::IAM::Role", "AWS::SQS::Queue (2)".
 	LeftAlone []string
@@ -114,6 +115,9 @@ func targetOf(in *apigw.Integration) string {
 				return name.Name
 			}
 			return arn
+		}
+		if uri, err := awsapi.ParseServiceURI(in.IntegrationURI); err == nil {
+			return uri.String()
 		}
 	}
 	return in.IntegrationURI

@@ -27,17 +27,6 @@ func unsupportedRoute(r *apigw.Route) problems {
 	return p
 }
 
-func unsupportedIntegration(in *apigw.Integration) problems {
-	var p problems
-	if in.ConnectionType == "VPC_LINK" {
-		p.notYet("connectionType", "VPC links")
-	}
-	if in.IntegrationType == apigw.IntegrationAWS && !isLambdaURI(in.IntegrationURI) {
-		p.notYet("integrationUri", "integrations with AWS services other than Lambda, such as %s", in.IntegrationURI)
-	}
-	return p
-}
-
 // withoutEffectAPI are the settings of an API that are kept and do nothing yet.
 func withoutEffectAPI(api *apigw.API) problems {
 	var p problems

@@ -67,10 +67,10 @@ func (c *compiler) serviceURI(s *awsService) string {
 	}
 	if s.uri.static() {
 		s.target = &parsed
-		return parsed.String()
+	} else if raw, err := awsapi.ParseServiceURI(c.in.IntegrationURI); err == nil {
+		return raw.String()
 	}
-	parts := strings.SplitN(c.in.IntegrationURI, ":", 6)
-	return strings.Join(parts[min(4, len(parts)-1):], ":")
+	return parsed.String()
 }
 
 func (s *awsService) call(ctx context.Context, ev *apigw.Event) (Result, error) {
