@@ -22,7 +22,7 @@ type AWSJSON struct {
 	Service     string // as in the credential scope, "dynamodb"
 	Target      string // prefix of X-Amz-Target, "DynamoDB_20120810"
 	Region      string
-	Credentials aws.Credentials // zero: dummy ones, which local stand-ins accept
+	Credentials awsapi.Credentials // zero: dummy ones, which local stand-ins accept
 }
 
 // AWSError is an error that an AWS service answered.
@@ -48,7 +48,7 @@ func (a AWSJSON) Call(ctx context.Context, action string, body []byte) error {
 		return fmt.Errorf("endpoint of %s %q: want an http or https URL, such as http://127.0.0.1:8000", a.Service, a.Endpoint)
 	}
 	if a.Credentials.AccessKeyID == "" {
-		a.Credentials = aws.Credentials(dummyCredentials)
+		a.Credentials = ours(aws.Credentials(dummyCredentials))
 	}
 	r := &Request{Method: http.MethodPost, URL: u, Body: body, Header: apigw.Fields{
 		{Name: "Content-Type", Value: "application/x-amz-json-1.0"},

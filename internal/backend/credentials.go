@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"cleat/internal/awsapi"
 )
 
 // StaticCredentials returns a provider of a fixed key pair, for RemoteLambdaOptions and ServiceSettings, and nil when
@@ -27,6 +29,11 @@ func (c staticCredentials) Retrieve(context.Context) (aws.Credentials, error) {
 
 // dummyCredentials sign calls of stand-ins, which accept any.
 var dummyCredentials = staticCredentials{AccessKeyID: "local", SecretAccessKey: "local", Source: "stand-in"}
+
+// ours are the SDK's credentials as our signer takes them.
+func ours(c aws.Credentials) awsapi.Credentials {
+	return awsapi.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
+}
 
 // IsAWSHost reports whether a host is one of AWS's own, which alone gets the credentials of the process.
 func IsAWSHost(host string) bool {

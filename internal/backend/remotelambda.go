@@ -181,7 +181,7 @@ func (l *RemoteLambda) sign(ctx context.Context, r *Request, region string) erro
 	if err != nil {
 		return fmt.Errorf("get AWS credentials (or set the remote functions to be called unsigned): %w", err)
 	}
-	sign(&l.signer, r, "lambda", region, who)
+	sign(&l.signer, r, "lambda", region, ours(who))
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (s *Services) Call(ctx context.Context, call *ServiceCall) (*Response, erro
 		return nil, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("%s: get AWS credentials (or name them, or an endpoint of a stand-in, in cleat.yaml): %w", describe(r), err)}
 	}
 	service, region := call.URI.Scope()
-	sign(&s.signer, r, service, region, who)
+	sign(&s.signer, r, service, region, ours(who))
 	return s.http.Do(ctx, r)
 }
 
@@ -146,7 +146,6 @@ func (s *Services) caller(settings *serviceSettings, to *url.URL) aws.Credential
 }
 
 // sign adds the headers of a signature to a request.
-func sign(signer *awsapi.SigV4, r *Request, service, region string, who aws.Credentials) {
-	creds := awsapi.Credentials{AccessKeyID: who.AccessKeyID, SecretAccessKey: who.SecretAccessKey, SessionToken: who.SessionToken}
-	r.Header = append(r.Header, signer.Sign(r.Method, r.URL, r.Header, r.Body, service, region, creds, time.Now())...)
+func sign(signer *awsapi.SigV4, r *Request, service, region string, who awsapi.Credentials) {
+	r.Header = append(r.Header, signer.Sign(r.Method, r.URL, r.Header, r.Body, service, region, who, time.Now())...)
 }

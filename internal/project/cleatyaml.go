@@ -17,7 +17,7 @@ var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
 		"apiKeySelectionExpression", "routes", "authorizers", "functions", "remoteFunctions", "stageVariables", "throttle",
-		"limits", "connectionHeaders", "logs",
+		"limits", "connectionHeaders", "logs", "awsEndpoints", "awsCredentials", "vpcLinks",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
@@ -32,6 +32,9 @@ var cleatSettings = map[string][]string{
 		"handler", "runtime", "code", "name", "description", "environment", "timeout", "memory", "concurrency",
 	},
 	"remoteFunction": {"endpoint", "region", "accessKeyId", "secretAccessKey", "sessionToken"},
+	"awsCredentials": {"accessKeyId", "secretAccessKey", "sessionToken"},
+	"vpcLink":        {"targets", "healthCheck"},
+	"healthCheck":    {"path", "interval", "timeout", "healthy", "unhealthy"},
 	"throttle":       {"rate", "burst"},
 	"limits":         limitKeys(),
 	"logs":           {"access", "execution"},
@@ -150,6 +153,8 @@ func (s *short) readNode() {
 	}
 	s.p.Remote = s.remotes
 	s.readLogs()
+	s.readAWS()
+	s.readVPCLinks()
 }
 
 func (l *loader) goodVariable(e cfn.Entry) bool {
@@ -178,22 +183,10 @@ func (s *short) readRemote(e cfn.Entry) {
 	v := e.Value
 	if v.Is(cfn.Map) {
 		s.checkKeys(v, what, cleatSettings["remoteFunction"])
-		for _, f := range []struct {
-			key  string
-			into *string
-		}{
-			{"region", &remote.Region},
-			{"accessKeyId", &remote.AccessKeyID},
-			{"secretAccessKey", &remote.SecretAccessKey},
-			{"sessionToken", &remote.SessionToken},
-		} {
-			if text, ok := s.text(v.Get(f.key), what+": "+f.key); ok {
-				*f.into = text
-			}
+		if text, ok := s.text(v.Get("region"), what+": region"); ok {
+			remote.Region = text
 		}
-		if (remote.AccessKeyID == "") != (remote.SecretAccessKey == "") {
-			s.faultf(v.Place, "%s: accessKeyId and secretAccessKey belong together", what)
-		}
+		s.readKeys(v, what, &remote.AccessKeyID, &remote.SecretAccessKey, &remote.SessionToken)
 		v = v.Get("endpoint")
 	}
 	text, ok := s.text(v, what+": endpoint")
@@ -267,6 +260,7 @@ func (s *short) overlay(base string) *Project {
 	}
 	p.Limits, p.ConnectionHeaders, p.Remote = s.p.Limits, s.p.ConnectionHeaders, s.p.Remote
 	p.Logs = s.p.Logs
+	p.AWS, p.VPCLinks = s.p.AWS, s.p.VPCLinks
 	fill(p.Environment, s.p.Environment)
 	resources := p.Template.Get("Resources")
 	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {

@@ -31,10 +31,14 @@ type node struct {
 	control   *control.Control
 	functions *lambda.Pool
 	invoker   *backend.Functions
+	services  *backend.Services
+	links     *backend.Links
 	gateway   *gateway.Gateway
 	logs      *eventlog.Log
 	metrics   *metrics.Metrics
 	registry  *prometheus.Registry
+	own       string // URL at which this node is reached from itself
+	dynamoDB  string // URL of a DynamoDB that the command line names; empty: none
 
 	published []store.Published // what the last load gave
 	current   []apigw.Function  // what the last load gave; used by load only
@@ -55,10 +59,12 @@ type nodeOptions struct {
 	lambda  lambda.Options
 	gateway gateway.Options
 	logs    eventlog.Options
+	// own and dynamoDB are as in node.
+	own, dynamoDB string
 }
 
 func newNode(o nodeOptions) (*node, error) {
-	n := &node{log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs)}
+	n := &node{log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs), own: o.own, dynamoDB: o.dynamoDB}
 	n.control = control.New(n.store)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
@@ -68,7 +74,9 @@ func newNode(o nodeOptions) (*node, error) {
 	}
 	n.invoker = backend.NewFunctions(n.functions)
 	o.gateway.Integration.Functions = n.invoker
-	o.gateway.Integration.HTTP = backend.NewHTTP(backend.HTTPOptions{MaxBody: o.gateway.Conn.Limits.MessageSize + 1<<10})
+	bounds := backend.HTTPOptions{MaxBody: o.gateway.Conn.Limits.MessageSize + 1<<10}
+	n.links, n.services = backend.NewLinks(backend.NewHTTP(bounds), bounds), backend.NewServices(backend.HTTPOptions{})
+	o.gateway.Integration.HTTP, o.gateway.Integration.Services = n.links, n.services
 	observe := o.gateway.Observe
 	o.gateway.Observe = func(rec *apigw.Record) {
 		n.logs.Observe(rec)
@@ -105,6 +113,8 @@ func (n *node) start() (stop func() error) {
 	return func() error {
 		stopGateway()
 		err := <-gatewayDone
+		n.links.Close()
+		n.services.Close()
 		stopFunctions()
 		err = errors.Join(err, <-functionsDone)
 		stopLogs() // last, for the others have something to tell until they end
@@ -113,8 +123,8 @@ func (n *node) start() (stop func() error) {
 }
 
 // load makes the node serve what the store holds now, with the settings of p that are no definitions: where functions
-// run that do not run here, and what their environment is laid over. Functions come before routes, so that no route leads nowhere, and
-// leave a while after them. It must not be called concurrently.
+// run that do not run here, what their environment is laid over, where AWS services and private backends are. Functions
+// come before routes, so that no route leads nowhere, and leave a while after them. It must not be called concurrently.
 func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) error {
 	rules := make([]backend.Rule, 0, len(p.Remote))
 	for _, r := range p.Remote {
@@ -129,13 +139,16 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 		return fmt.Errorf("read the functions: %w", err)
 	}
 	for i := range functions {
-		functions[i].Environment = withDefaults(functions[i].Environment, p.Environment)
+		functions[i].Environment = withDefaults(withDefaults(functions[i].Environment, p.Environment), endpointVariables(p))
 	}
 	published, err := n.store.Published(ctx)
 	if err != nil {
 		return fmt.Errorf("read the definitions: %w", err)
 	}
 	if err := n.observeStages(published, logs); err != nil {
+		return err
+	}
+	if err := n.loadBackends(p); err != nil {
 		return err
 	}
 	n.functions.Swap(n.withRetired(functions, time.Now()))
