@@ -115,36 +115,36 @@ func TestServiceRequests(t *testing.T) {
 		want want
 	}{
 		"DynamoDB put": {
-			service("POST", "dynamodb:action/PutItem", nil, `{"TableName":"conns","Item":{"id":{"S":"c"}}}`), apigw.EventConnect,
-			want{"POST", "/", `{"TableName":"conns","Item":{"id":{"S":"c"}}}`, jsonType0, "DynamoDB_20120810.PutItem", "dynamodb/eu-west-1"},
+			service("POST", "dynamodb:action/PutItem", nil, `#set($ttl = $context.requestTimeEpoch / 1000 + 86400){"TableName":"conns","Item":{"id":{"S":"$context.connectionId"},"at":{"N":"$context.connectedAt"},"ttl":{"N":"$ttl"}}}`), apigw.EventConnect,
+			want{"POST", "/", `{"TableName":"conns","Item":{"id":{"S":"Qyi07eCbtjMCJKw="},"at":{"N":"1710277042123"},"ttl":{"N":"1710363442"}}}`, jsonType0, "DynamoDB_20120810.PutItem", "dynamodb/eu-west-1"},
 		},
 		"DynamoDB delete": {
-			service("POST", "dynamodb:action/DeleteItem", nil, `{"TableName":"conns","Key":{"id":{"S":"c"}}}`), apigw.EventDisconnect,
-			want{"POST", "/", `{"TableName":"conns","Key":{"id":{"S":"c"}}}`, jsonType0, "DynamoDB_20120810.DeleteItem", "dynamodb/eu-west-1"},
+			service("POST", "dynamodb:action/DeleteItem", nil, `{"TableName":"conns","Key":{"id":{"S":"$context.connectionId"}}}`), apigw.EventDisconnect,
+			want{"POST", "/", `{"TableName":"conns","Key":{"id":{"S":"Qyi07eCbtjMCJKw="}}}`, jsonType0, "DynamoDB_20120810.DeleteItem", "dynamodb/eu-west-1"},
 		},
 		"SQS": {
-			service("POST", "sqs:path/123456789012/jobs", form, "Action=SendMessage&MessageBody=hi"), apigw.EventMessage,
-			want{"POST", "/123456789012/jobs", "Action=SendMessage&MessageBody=hi", "application/x-www-form-urlencoded", "", "sqs/eu-west-1"},
+			service("POST", "sqs:path/123456789012/jobs", form, "Action=SendMessage&MessageBody=$util.urlEncode($input.body)"), apigw.EventMessage,
+			want{"POST", "/123456789012/jobs", "Action=SendMessage&MessageBody=%7B%22action%22%3A%22say%22%2C%22text%22%3A%22hi%22%7D", "application/x-www-form-urlencoded", "", "sqs/eu-west-1"},
 		},
 		"SNS": {
-			service("POST", "sns:action/Publish", form, "TopicArn=arn&Message=hi"), apigw.EventMessage,
-			want{"POST", "/?Action=Publish", "TopicArn=arn&Message=hi", "application/x-www-form-urlencoded", "", "sns/eu-west-1"},
+			service("POST", "sns:action/Publish", form, `TopicArn=$util.urlEncode("arn:aws:sns:eu-west-1:123456789012:t")&Message=$util.urlEncode($input.path('$.text'))`), apigw.EventMessage,
+			want{"POST", "/?Action=Publish", "TopicArn=arn%3Aaws%3Asns%3Aeu-west-1%3A123456789012%3At&Message=hi", "application/x-www-form-urlencoded", "", "sns/eu-west-1"},
 		},
 		"SNS by query": {
 			service("POST", "sns:action/Publish&Version=2010-03-31", with("querystring.Message", "route.request.body", "querystring.TopicArn", "'arn:x'"), ""), apigw.EventMessage,
 			want{"POST", "/?Version=2010-03-31&Action=Publish&Message=%7B%22action%22%3A%22say%22%2C%22text%22%3A%22hi%22%7D&TopicArn=arn%3Ax", `{"action":"say","text":"hi"}`, "application/json", "", "sns/eu-west-1"},
 		},
 		"Kinesis": {
-			service("POST", "kinesis:action/PutRecord", nil, `{"StreamName":"s"}`), apigw.EventMessage,
-			want{"POST", "/", `{"StreamName":"s"}`, jsonType1, "Kinesis_20131202.PutRecord", "kinesis/eu-west-1"},
+			service("POST", "kinesis:action/PutRecord", nil, `{"StreamName":"s","Data":"$util.base64Encode($input.body)","PartitionKey":"$context.connectionId"}`), apigw.EventMessage,
+			want{"POST", "/", `{"StreamName":"s","Data":"eyJhY3Rpb24iOiJzYXkiLCJ0ZXh0IjoiaGkifQ==","PartitionKey":"Qyi07eCbtjMCJKw="}`, jsonType1, "Kinesis_20131202.PutRecord", "kinesis/eu-west-1"},
 		},
 		"Firehose": {
 			service("POST", "firehose:action/PutRecord", nil, `{"DeliveryStreamName":"s"}`), apigw.EventMessage,
 			want{"POST", "/", `{"DeliveryStreamName":"s"}`, jsonType1, "Firehose_20150804.PutRecord", "firehose/eu-west-1"},
 		},
 		"Step Functions": {
-			service("POST", "states:action/StartExecution", nil, `{"stateMachineArn":"arn"}`), apigw.EventMessage,
-			want{"POST", "/", `{"stateMachineArn":"arn"}`, jsonType0, "AWSStepFunctions.StartExecution", "states/eu-west-1"},
+			service("POST", "states:action/StartExecution", nil, `{"stateMachineArn":"arn","input":"$util.escapeJavaScript($input.body).replaceAll("\\'","'")"}`), apigw.EventMessage,
+			want{"POST", "/", `{"stateMachineArn":"arn","input":"{\"action\":\"say\",\"text\":\"hi\"}"}`, jsonType0, "AWSStepFunctions.StartExecution", "states/eu-west-1"},
 		},
 		"Step Functions, synchronous": {
 			service("POST", "states:action/StartSyncExecution", nil, `{"stateMachineArn":"arn"}`), apigw.EventMessage,
@@ -155,8 +155,8 @@ func TestServiceRequests(t *testing.T) {
 			want{"POST", "/", `{"Name":"/a"}`, jsonType1, "AmazonSSM.GetParameter", "ssm/eu-west-1"},
 		},
 		"EventBridge": {
-			service("POST", "events:action/PutEvents", with("header.X-Amz-Target", "'AWSEvents.PutEvents'", "header.Content-Type", "'"+jsonType1+"'"), `{"Entries":[]}`), apigw.EventMessage,
-			want{"POST", "/", `{"Entries":[]}`, jsonType1, "AWSEvents.PutEvents", "events/eu-west-1"},
+			service("POST", "events:action/PutEvents", with("header.X-Amz-Target", "'AWSEvents.PutEvents'", "header.Content-Type", "'"+jsonType1+"'"), `{"Entries":[{"Source":"ws","DetailType":"$context.routeKey","Detail":"$util.escapeJavaScript($input.body)"}]}`), apigw.EventMessage,
+			want{"POST", "/", `{"Entries":[{"Source":"ws","DetailType":"say","Detail":"{\"action\":\"say\",\"text\":\"hi\"}"}]}`, jsonType1, "AWSEvents.PutEvents", "events/eu-west-1"},
 		},
 		"S3 put": {
 			service("PUT", "s3:path/{bucket}/{key}", with("path.bucket", "stageVariables.bucket", "path.key", "context.connectionId", "header.Content-Type", "'text/plain'"), ""), apigw.EventMessage,
@@ -184,6 +184,11 @@ func TestServiceRequests(t *testing.T) {
 		"a target of one's own": {
 			service("POST", "dynamodb:action/PutItem", with("header.x-amz-target", "'DynamoDB_20120810.Other'"), "{}"), apigw.EventMessage,
 			want{"POST", "/", "{}", jsonType0, "DynamoDB_20120810.Other", "dynamodb/eu-west-1"},
+		},
+		"overrides": {
+			service("POST", "${stageVariables.service}:path/{a}", with("path.a", "'mapped'", "querystring.q", "'mapped'", "header.X-Amz-Target", "'mapped'"),
+				`#set($context.requestOverride.path.a = "x y")#set($context.requestOverride.querystring.q = "a&b")#set($context.requestOverride.header["X-Amz-Target"] = "T")ok`), apigw.EventMessage,
+			want{"POST", "/x%20y?q=a%26b", "ok", "application/json", "T", "dynamodb/eu-west-1"},
 		},
 		"no body, no type": {
 			service("POST", "sqs:action/ListQueues", nil, ""), apigw.EventConnect, want{"POST", "/?Action=ListQueues", "", "", "", "sqs/eu-west-1"},
@@ -234,8 +239,8 @@ func TestServiceResponses(t *testing.T) {
 	const cause = "ValidationException: no key"
 	pass := []apigw.IntegrationResponse{{IntegrationResponseKey: "$default"}}
 	mapped := []apigw.IntegrationResponse{
-		{IntegrationResponseKey: "/200/", ResponseTemplates: map[string]string{"$default": `{"ok":true}`}},
-		{IntegrationResponseKey: `/4\d\d/`, ResponseTemplates: map[string]string{"$default": `{"ok":false}`}},
+		{IntegrationResponseKey: "/200/", ResponseTemplates: map[string]string{"$default": `{"n":$input.path('$.Items').size()}`}},
+		{IntegrationResponseKey: `/4\d\d/`, ResponseTemplates: map[string]string{"$default": `#set($context.responseOverride.status = 409){"why":$input.json('$.message')}`}},
 	}
 	config := outcome{kind: apigw.KindIntegrationConfig, failed: true}
 	type eventWants map[apigw.EventType]outcome
@@ -251,11 +256,11 @@ func TestServiceResponses(t *testing.T) {
 		"no responses": {answering200(`{"Items":[]}`), nil, eventWants{
 			apigw.EventConnect: config, apigw.EventMessage: {status: 200, hasBody: true, body: `{"Items":[]}`}, apigw.EventDisconnect: {status: 200},
 		}, ""},
-		"mapped": {answering200(`{"Items":[]}`), mapped, eventWants{apigw.EventMessage: {status: 200, hasBody: true, body: `{"ok":true}`}}, ""},
+		"mapped": {answering200(`{"Items":[]}`), mapped, eventWants{apigw.EventMessage: {status: 200, hasBody: true, body: `{"n":0}`}}, ""},
 		"refused": {refused, pass, eventWants{
 			apigw.EventConnect: {status: 400, hasBody: true, body: `{"__type":"x#ValidationException","message":"no key"}`},
 		}, cause},
-		"refused, mapped":        {refused, mapped, eventWants{apigw.EventMessage: {status: 400, hasBody: true, body: `{"ok":false}`}}, cause},
+		"refused, mapped":        {refused, mapped, eventWants{apigw.EventMessage: {status: 409, hasBody: true, body: `{"why":"no key"}`}}, cause},
 		"refused, let in":        {refused, []apigw.IntegrationResponse{{IntegrationResponseKey: "200"}, {IntegrationResponseKey: "$default"}}, eventWants{apigw.EventConnect: {status: 400, hasBody: true, body: `{"__type":"x#ValidationException","message":"no key"}`}}, cause},
 		"refused, none for that": {refused, mapped[:1], eventWants{apigw.EventConnect: config, apigw.EventMessage: config}, cause},
 		"refused, no responses":  {refused, nil, eventWants{apigw.EventDisconnect: {status: 400}}, cause},
@@ -297,6 +302,7 @@ func TestServiceFailures(t *testing.T) {
 	never := quick
 	never.PassthroughBehavior, never.RequestTemplates = "NEVER", nil
 	client := service("POST", "execute-api:path/{api}/dev/@connections/x", map[string]string{"integration.request.path.api": "route.request.body.text"}, "{}")
+	override := service("POST", "dynamodb:action/Query", nil, `#set($context.requestOverride.header["X-Amz-Date"] = "x"){}`)
 	for name, tt := range map[string]struct {
 		in       apigw.Integration
 		services integration.Services
@@ -310,6 +316,7 @@ func TestServiceFailures(t *testing.T) {
 		"no template":                {never, slowServices{}, apigw.KindUnsupportedMediaType, "NEVER"},
 		"no stage variable":          {service("POST", "dynamodb:action/${stageVariables.nope}", nil, "{}"), slowServices{}, apigw.KindIntegrationConfig, `no variable "nope"`},
 		"a bad stage variable":       {service("POST", "${stageVariables.bad}:action/Query", nil, "{}"), slowServices{}, apigw.KindIntegrationConfig, `"a/b" is not a service`},
+		"an override of a signature": {override, slowServices{}, apigw.KindIntegrationConfig, "the header X-Amz-Date of a signed request cannot be set"},
 		"a host of the client's own": {client, slowServices{}, apigw.KindIntegrationConfig, `"evil.example%2F" is not an API's ID`},
 	} {
 		t.Run(name, func(t *testing.T) {
