@@ -155,7 +155,7 @@ func TestSlowBackends(t *testing.T) {
 		for _, discard := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, discard %t", name, discard), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					p := newPipes()
+					p := newPipes(t)
 					p.set("slow.example:80", func(c net.Conn) {
 						defer c.Close()
 						if name != "does not read it" {

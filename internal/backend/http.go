@@ -145,6 +145,7 @@ func (h *HTTP) do(ctx context.Context, r *Request) (_ *Response, sent bool, _ er
 	}
 	resp, err := h.transport.RoundTrip(req)
 	for err != nil && picked.stale.Load() && ctx.Err() == nil { // each round takes a stale connection out of the pool
+		picked.forget() // this round may end without any connection
 		if req.Body, err = req.GetBody(); err == nil {
 			resp, err = h.transport.RoundTrip(req)
 		}
@@ -171,6 +172,11 @@ type pick struct{ got, stale atomic.Bool }
 
 // sent reports whether anything may have been written: there was a connection, and it was not closed here.
 func (p *pick) sent() bool { return p.got.Load() && !p.stale.Load() }
+
+func (p *pick) forget() {
+	p.got.Store(false)
+	p.stale.Store(false)
+}
 
 func (p *pick) gotConn(info httptrace.GotConnInfo) {
 	p.got.Store(true)

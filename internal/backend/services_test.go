@@ -1,10 +1,12 @@
 package backend_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -208,5 +210,27 @@ func TestServiceError(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// BenchmarkServicesCall is one signed call of a stand-in; BenchmarkHTTPDo is the same without the signature.
+func BenchmarkServicesCall(b *testing.B) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
+	defer s.Close()
+	services := backend.NewServices(backend.HTTPOptions{})
+	defer services.Close()
+	if err := services.Swap(backend.ServiceSettings{Endpoints: map[string]string{"*": s.URL}}); err != nil {
+		b.Fatal(err)
+	}
+	uri, err := awsapi.ParseServiceURI("arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem")
+	if err != nil {
+		b.Fatal(err)
+	}
+	call := &backend.ServiceCall{URI: &uri, Method: "POST", Body: bytes.Repeat([]byte("x"), 512), Header: apigw.Fields{{Name: "X-Amz-Target", Value: "DynamoDB_20120810.PutItem"}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := services.Call(b.Context(), call); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package backend_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -10,9 +11,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -24,14 +27,16 @@ import (
 
 // pipes is a network in memory: what is behind each address.
 type pipes struct {
-	mu    sync.Mutex
-	peers map[string]func(net.Conn) // none: nothing listens
-	calls map[string][]string       // "GET /path" of the requests that were read, by address
-	dials map[string]int
+	*testing.T // of the bubble
+	mu         sync.Mutex
+	peers      map[string]func(net.Conn) // none: nothing listens
+	calls      map[string][]string       // "GET /path" of the requests that were read, by address
+	dials      map[string]int
 }
 
-func newPipes() *pipes {
-	return &pipes{peers: map[string]func(net.Conn){}, calls: map[string][]string{}, dials: map[string]int{}}
+func newPipes(t *testing.T) *pipes {
+	t.Helper()
+	return &pipes{T: t, peers: map[string]func(net.Conn){}, calls: map[string][]string{}, dials: map[string]int{}}
 }
 
 func (p *pipes) dial(ctx context.Context, _, addr string) (net.Conn, error) {
@@ -98,10 +103,10 @@ func status(code int) string {
 }
 
 // inLinks runs a test in a bubble of its own time with links over a network in memory.
-func inLinks(t *testing.T, specs []backend.Link, test func(*testing.T, *pipes, *backend.Links)) {
+func inLinks(t *testing.T, specs []backend.Link, test func(*pipes, *backend.Links)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipes()
+		p := newPipes(t)
 		l := backend.NewLinks(backend.NewHTTP(backend.HTTPOptions{Dial: p.dial}), backend.HTTPOptions{Dial: p.dial})
 		defer l.Close()
 		for _, spec := range specs { // the first check must find somebody
@@ -118,7 +123,7 @@ func inLinks(t *testing.T, specs []backend.Link, test func(*testing.T, *pipes, *
 				p.took(name)
 			}
 		}
-		test(t, p, l)
+		test(p, l)
 	})
 }
 
@@ -132,7 +137,9 @@ func via(t *testing.T, link, method string) *backend.Request {
 }
 
 func TestLinkTakesTurns(t *testing.T) {
-	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1", "c:1"}}}, func(t *testing.T, p *pipes, l *backend.Links) {
+	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1", "c:1"}}}, func(p *pipes, l *backend.Links) {
+		t := p.T
+
 		for range 6 {
 			if resp, err := l.Do(t.Context(), via(t, "main", "POST")); err != nil || resp.Status != 200 {
 				t.Fatalf("got %+v, %v", resp, err)
@@ -148,7 +155,9 @@ func TestLinkTakesTurns(t *testing.T) {
 
 // TestLinkFailsOver: a call that reached nobody goes on to the next target, and the dead one is left out for a while.
 func TestLinkFailsOver(t *testing.T) {
-	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(t *testing.T, p *pipes, l *backend.Links) {
+	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(p *pipes, l *backend.Links) {
+		t := p.T
+
 		p.set("a:1", nil)
 		call := func(times int) {
 			t.Helper()
@@ -191,7 +200,9 @@ func TestLinkNeverRepeats(t *testing.T) {
 		"switching protocols, GET": {"GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(t *testing.T, p *pipes, l *backend.Links) {
+			inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(p *pipes, l *backend.Links) {
+				t := p.T
+
 				p.answers("b:1", tt.answer) // the second target is the first to be called
 				if tt.answer != "" && !strings.Contains(tt.answer, "Length: 0") {
 					serve := p.peers["b:1"]
@@ -214,13 +225,10 @@ func TestLinkNeverRepeats(t *testing.T) {
 }
 
 func TestLinkTimeouts(t *testing.T) {
-	within := func(t *testing.T, d time.Duration) context.Context {
-		ctx, cancel := context.WithTimeout(t.Context(), d)
-		t.Cleanup(cancel)
-		return ctx
-	}
 	t.Run("hangs", func(t *testing.T) {
-		inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(t *testing.T, p *pipes, l *backend.Links) {
+		inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(p *pipes, l *backend.Links) {
+			t := p.T
+
 			p.set("b:1", hangs)
 			failures := 0
 			for range 8 {
@@ -238,7 +246,9 @@ func TestLinkTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("black hole", func(t *testing.T) {
-		inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "black:1"}}}, func(t *testing.T, p *pipes, l *backend.Links) {
+		inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "black:1"}}}, func(p *pipes, l *backend.Links) {
+			t := p.T
+
 			start := time.Now()
 			for range 4 {
 				if _, err := l.Do(within(t, 10*time.Second), via(t, "main", "POST")); err != nil {
@@ -251,7 +261,9 @@ func TestLinkTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("cancelled", func(t *testing.T) {
-		inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(t *testing.T, p *pipes, l *backend.Links) {
+		inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(p *pipes, l *backend.Links) {
+			t := p.T
+
 			p.set("b:1", hangs)
 			for range 6 { // b's turn three times: none counts against it
 				ctx, cancel := context.WithCancelCause(t.Context())
@@ -269,7 +281,9 @@ func TestLinkTimeouts(t *testing.T) {
 
 // TestLinkAllDown: while nobody is healthy everybody is tried.
 func TestLinkAllDown(t *testing.T) {
-	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(t *testing.T, p *pipes, l *backend.Links) {
+	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(p *pipes, l *backend.Links) {
+		t := p.T
+
 		p.set("a:1", nil)
 		p.set("b:1", nil)
 		for range 2 {
@@ -287,7 +301,9 @@ func TestLinkAllDown(t *testing.T) {
 
 func TestLinkHealthChecks(t *testing.T) {
 	check := &backend.HealthCheck{Path: "/up", Interval: 5 * time.Second, Timeout: time.Second, Healthy: 3, Unhealthy: 2}
-	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}, Check: check}}, func(t *testing.T, p *pipes, l *backend.Links) {
+	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}, Check: check}}, func(p *pipes, l *backend.Links) {
+		t := p.T
+
 		var got []string
 		rounds := func(n int) { time.Sleep(time.Duration(n)*check.Interval + time.Second/2); synctest.Wait() }
 		calls := func() string {
@@ -328,7 +344,9 @@ func TestLinkHealthChecks(t *testing.T) {
 
 // TestLinkRefusedUnderChecks: a target that refused a call stays out until its checks say otherwise.
 func TestLinkRefusedUnderChecks(t *testing.T) {
-	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}, Check: &backend.HealthCheck{}}}, func(t *testing.T, p *pipes, l *backend.Links) {
+	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}, Check: &backend.HealthCheck{}}}, func(p *pipes, l *backend.Links) {
+		t := p.T
+
 		p.set("b:1", nil)
 		call := func() {
 			t.Helper()
@@ -357,7 +375,9 @@ func TestLinkRefusedUnderChecks(t *testing.T) {
 func TestLinkSwap(t *testing.T) {
 	check := &backend.HealthCheck{Interval: time.Second}
 	kept := backend.Link{Name: "kept", Targets: []string{"a:1", "b:1"}}
-	inLinks(t, []backend.Link{kept, {Name: "gone", Targets: []string{"c:1"}, Check: check}}, func(t *testing.T, p *pipes, l *backend.Links) {
+	inLinks(t, []backend.Link{kept, {Name: "gone", Targets: []string{"c:1"}, Check: check}}, func(p *pipes, l *backend.Links) {
+		t := p.T
+
 		p.set("b:1", nil)
 		if _, err := l.Do(t.Context(), via(t, "kept", "POST")); err != nil { // b is out now
 			t.Fatal(err)
@@ -409,7 +429,8 @@ func TestLinkNames(t *testing.T) {
 	l := backend.NewLinks(direct, backend.HTTPOptions{RootCAs: roots})
 	t.Cleanup(l.Close)
 	err := l.Swap([]backend.Link{
-		{Name: "pass", Targets: []string{s.Listener.Addr().String()}}, {Name: "tls", Targets: []string{"https://" + s.Listener.Addr().String()}},
+		{Name: "pass", Targets: []string{s.Listener.Addr().String()}},
+		{Name: "tls", Targets: []string{"https://" + s.Listener.Addr().String()}},
 		{Name: "plain", Targets: []string{plain.URL + "/"}},
 	})
 	if err != nil {
@@ -439,6 +460,67 @@ func TestLinkNames(t *testing.T) {
 	}
 }
 
+// deafConn does not notice that the other side has ended the connection, as a reader that has not come to run yet.
+type deafConn struct {
+	*net.TCPConn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (c *deafConn) Read(b []byte) (int, error) {
+	n, err := c.TCPConn.Read(b)
+	if err != nil {
+		<-c.closed
+	}
+	return n, err
+}
+
+func (c *deafConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.TCPConn.Close()
+}
+
+// TestLinkTargetGone: a target that ended while a connection was kept has read nothing of the next call, which goes on to
+// another one at once. Without another one the call fails at once.
+func TestLinkTargetGone(t *testing.T) {
+	var calls atomic.Int64
+	serve := func(http.ResponseWriter, *http.Request) { calls.Add(1) }
+	gone, stays := httptest.NewServer(http.HandlerFunc(serve)), newTestServer(t, serve)
+	options := backend.HTTPOptions{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &deafConn{TCPConn: c.(*net.TCPConn), closed: make(chan struct{})}, nil
+	}}
+	direct := backend.NewHTTP(options)
+	l := backend.NewLinks(direct, options)
+	t.Cleanup(l.Close)
+	if err := l.Swap([]backend.Link{{Name: "main", Targets: []string{gone.Listener.Addr().String(), stays.Listener.Addr().String()}}}); err != nil {
+		t.Fatal(err)
+	}
+	straight := &backend.Request{Method: "POST", URL: parse(t, gone.URL)}
+	if _, err := direct.Do(within(t, 5*time.Second), straight); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 { // each target twice
+		if i == 2 {
+			gone.Close()
+		}
+		if _, err := l.Do(within(t, 5*time.Second), via(t, "main", "POST")); err != nil {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	if got := calls.Load(); got != 5 {
+		t.Errorf("the targets took %d calls, want 5", got)
+	}
+	start := time.Now()
+	_, err := direct.Do(within(t, 5*time.Second), straight)
+	if took := time.Since(start); apigw.KindOf(err) != apigw.KindIntegrationFailure || took > 2*time.Second {
+		t.Errorf("directly: got %v after %s, want a refusal at once", err, took)
+	}
+}
+
 func TestParseLinkTarget(t *testing.T) {
 	for s, want := range map[string][2]string{
 		"127.0.0.1:9001": {"", "127.0.0.1:9001"}, "http://[::1]:80/": {"http", "[::1]:80"}, "https://app.internal:443": {"https", "app.internal:443"},
@@ -450,6 +532,24 @@ func TestParseLinkTarget(t *testing.T) {
 	for _, s := range []string{"", "app.internal", "http://app.internal", "ftp://app:21", "http://app:80/path", "http://user@app:80", ":80", "app:"} {
 		if scheme, addr, err := backend.ParseLinkTarget(s); err == nil {
 			t.Errorf("%s: got %q %q", s, scheme, addr)
+		}
+	}
+}
+
+// BenchmarkLinksDo is a call through a VPC link; BenchmarkHTTPDo is the same without.
+func BenchmarkLinksDo(b *testing.B) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
+	defer s.Close()
+	l := backend.NewLinks(backend.NewHTTP(backend.HTTPOptions{}), backend.HTTPOptions{})
+	defer l.Close()
+	if err := l.Swap([]backend.Link{{Name: "main", Targets: []string{s.Listener.Addr().String(), s.Listener.Addr().String()}}}); err != nil {
+		b.Fatal(err)
+	}
+	r := &backend.Request{Method: "POST", URL: &url.URL{Scheme: "http", Host: "app.internal"}, Link: "main", Body: bytes.Repeat([]byte("x"), 512)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := l.Do(b.Context(), r); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -148,7 +148,7 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 	if err := n.observeStages(published, logs); err != nil {
 		return err
 	}
-	if err := n.loadBackends(p); err != nil {
+	if err := n.loadBackends(p); err != nil { //nolint:contextcheck // health checks outlive ctx: the next load or the stop ends them
 		return err
 	}
 	n.functions.Swap(n.withRetired(functions, time.Now()))
