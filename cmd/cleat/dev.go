@@ -42,7 +42,7 @@ type devCommand struct {
 	Port        int      `default:"${port}" help:"Port for WebSocket, management API and TLS, all on one; 0 takes a free one."`
 	Host        string   `default:"127.0.0.1" help:"Address to listen on. Anything but loopback lets other machines in, without credentials."`
 	Limits      string   `enum:"aws,open,project" default:"project" help:"Limits to hold connections to: aws, open, or what the project says (${enum})."`
-	DynamoDB    string   `name:"dynamodb" help:"Endpoint of a local DynamoDB; the project's tables are made there." placeholder:"URL"`
+	DynamoDB    string   `name:"dynamodb" help:"Endpoint of a local DynamoDB; the project's tables are made there, and integrations call it." placeholder:"URL"`
 	LogFormat   string   `enum:"text,json" default:"text" help:"Form of the output: ${enum}."`
 	LogLevel    string   `enum:"debug,info,warn,error" default:"info" help:"Least level of Cleat's own log: ${enum}."`
 	AllowHost   []string `help:"Further host name to be addressed by, such as host.docker.internal. May be repeated." placeholder:"NAME"`

@@ -43,11 +43,13 @@ func ParseFunctionName(s string) (FunctionName, error) {
 }
 
 // ParseLambdaURI returns the function that a Lambda integration URI names (spec events-and-integrations §1.4). The
-// name is returned as written: stage variables in it are the caller's to replace before.
+// name is returned as written: stage variables in it are the caller's to replace before. The path may begin with two
+// slashes, as templates copied from Amazon's own have it.
 func ParseLambdaURI(uri string) (string, error) {
 	rest, ok := strings.CutPrefix(uri, "arn:")
 	if parts := strings.SplitN(rest, ":", 5); ok && len(parts) == 5 && parts[1] == "apigateway" && parts[3] == "lambda" {
-		if path, ok := strings.CutPrefix(parts[4], "path/2015-03-31/functions/"); ok {
+		path, ok := strings.CutPrefix(parts[4], "path/")
+		if path, has := strings.CutPrefix(strings.TrimPrefix(path, "/"), "2015-03-31/functions/"); ok && has {
 			if name, ok := strings.CutSuffix(path, "/invocations"); ok && name != "" {
 				return name, nil
 			}

@@ -2,20 +2,17 @@ package backend
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
 )
 
 // AWSJSON calls an AWS service that speaks AWS's JSON protocol, such as a local DynamoDB. The zero value is of no use:
@@ -25,7 +22,7 @@ type AWSJSON struct {
 	Service     string // as in the credential scope, "dynamodb"
 	Target      string // prefix of X-Amz-Target, "DynamoDB_20120810"
 	Region      string
-	Credentials aws.Credentials // zero: dummy ones, which local stand-ins accept
+	Credentials awsapi.Credentials // zero: dummy ones, which local stand-ins accept
 }
 
 // AWSError is an error that an AWS service answered.
@@ -51,23 +48,13 @@ func (a AWSJSON) Call(ctx context.Context, action string, body []byte) error {
 		return fmt.Errorf("endpoint of %s %q: want an http or https URL, such as http://127.0.0.1:8000", a.Service, a.Endpoint)
 	}
 	if a.Credentials.AccessKeyID == "" {
-		a.Credentials = aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}
+		a.Credentials = ours(aws.Credentials(dummyCredentials))
 	}
 	r := &Request{Method: http.MethodPost, URL: u, Body: body, Header: apigw.Fields{
 		{Name: "Content-Type", Value: "application/x-amz-json-1.0"},
 		{Name: "X-Amz-Target", Value: a.Target + "." + action},
 	}}
-	req, err := newRequest(ctx, r)
-	if err != nil {
-		return fmt.Errorf("call %s: %w", a.Service, err)
-	}
-	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, a.Credentials, req, hex.EncodeToString(sum[:]), a.Service, a.Region, time.Now()); err != nil {
-		return fmt.Errorf("sign the call of %s: %w", a.Service, err)
-	}
-	for _, name := range []string{"X-Amz-Date", "Authorization"} {
-		r.Header = append(r.Header, apigw.Field{Name: name, Value: req.Header.Get(name)})
-	}
+	sign(&awsapi.SigV4{}, r, a.Service, a.Region, a.Credentials)
 	client := NewHTTP(HTTPOptions{})
 	defer client.Close()
 	res, err := client.Do(ctx, r)

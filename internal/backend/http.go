@@ -31,6 +31,8 @@ type Request struct {
 	// DiscardBody says that only status and headers of the answer matter: its body is read up to the bound, so that
 	// the connection can be kept, and may be larger.
 	DiscardBody bool
+	// Link is the VPC link through which the backend is reached; empty: none. Links alone know any.
+	Link string
 }
 
 // Response is the answer to a Request.
@@ -51,6 +53,11 @@ type HTTPOptions struct {
 	MaxIdlePerHost  int            // kept connections per host; zero: 256
 	MaxConnsPerHost int            // connections per host, idle ones included; further calls wait. Zero: 1024
 	RootCAs         *x509.CertPool // zero: the system's
+	// DialAddr is the TCP address, host:port, that every connection goes to, whatever host the URL names: that host stays
+	// the Host header and the name that a certificate must have. Empty: the URL's.
+	DialAddr string
+	// Dial makes TCP connections, within ConnectTimeout. Nil: as a net.Dialer does.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Proxy chooses a proxy for a request, as http.ProxyFromEnvironment does. Nil: none, whatever the environment says.
 	Proxy func(*http.Request) (*url.URL, error)
 }
@@ -69,12 +76,13 @@ type HTTP struct {
 
 // NewHTTP returns an HTTP without connections.
 func NewHTTP(o HTTPOptions) *HTTP {
-	dialer := &net.Dialer{Timeout: or(o.ConnectTimeout, 5*time.Second)}
+	o.ConnectTimeout = or(o.ConnectTimeout, 5*time.Second)
+	o.Dial = o.dialer()
 	return &HTTP{
 		maxBody: or(o.MaxBody, apigw.QuotaMessageSize+1024),
 		transport: &http.Transport{
 			Proxy:                  o.Proxy,
-			DialContext:            dialer.DialContext,
+			DialContext:            o.dial,
 			TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    or(o.TLSHandshakeTimeout, 5*time.Second),
 			ResponseHeaderTimeout:  or(o.ResponseHeaderTimeout, 30*time.Second),
@@ -87,6 +95,23 @@ func NewHTTP(o HTTPOptions) *HTTP {
 			HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
 		},
 	}
+}
+
+func (o *HTTPOptions) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if o.Dial != nil {
+		return o.Dial
+	}
+	return (&net.Dialer{}).DialContext
+}
+
+// dial makes one connection.
+func (o *HTTPOptions) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if o.DialAddr != "" {
+		addr = o.DialAddr
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
+	defer cancel()
+	return o.Dial(ctx, network, addr)
 }
 
 func or[T comparable](v, zero T) T {
@@ -104,19 +129,29 @@ func (h *HTTP) Close() { h.transport.CloseIdleConnections() }
 // It fails with an *apigw.Error: KindIntegrationTimeout when ctx's deadline or a time-out of the options passed,
 // KindIntegrationConfig when the request cannot be sent as it is, KindIntegrationFailure otherwise.
 func (h *HTTP) Do(ctx context.Context, r *Request) (*Response, error) {
+	if r.Link != "" {
+		return nil, noLink(r)
+	}
+	resp, _, err := h.do(ctx, r)
+	return resp, err
+}
+
+// do is Do without a look at the link. sent tells, of a failed call, whether the backend may have read any of it.
+func (h *HTTP) do(ctx context.Context, r *Request) (_ *Response, sent bool, _ error) {
 	var picked pick
 	req, err := newRequest(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: picked.gotConn}), r)
 	if err != nil {
-		return nil, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("%s: %w", describe(r), err)}
+		return nil, false, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("%s: %w", describe(r), err)}
 	}
 	resp, err := h.transport.RoundTrip(req)
 	for err != nil && picked.stale.Load() && ctx.Err() == nil { // each round takes a stale connection out of the pool
+		picked.forget() // this round may end without any connection
 		if req.Body, err = req.GetBody(); err == nil {
 			resp, err = h.transport.RoundTrip(req)
 		}
 	}
 	if err != nil {
-		return nil, fault(ctx, r, err)
+		return nil, picked.sent(), fault(ctx, r, err)
 	}
 	out := &Response{Status: resp.StatusCode, Header: resp.Header}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -125,17 +160,26 @@ func (h *HTTP) Do(ctx context.Context, r *Request) (*Response, error) {
 		out.Body, err = h.readBody(resp, r.DiscardBody)
 	}
 	if err = errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, fault(ctx, r, err)
+		return nil, true, fault(ctx, r, err)
 	}
-	return out, nil
+	return out, true, nil
 }
 
 // pick tells of the connection that net/http last chose for a call. A kept connection that its backend has closed
 // meanwhile is closed here before anything is written: a write on it could succeed, and nobody would know whether the
 // backend had read it. So the call can safely be made on another connection; net/http alone would give up on a POST.
-type pick struct{ stale atomic.Bool }
+type pick struct{ got, stale atomic.Bool }
+
+// sent reports whether anything may have been written: there was a connection, and it was not closed here.
+func (p *pick) sent() bool { return p.got.Load() && !p.stale.Load() }
+
+func (p *pick) forget() {
+	p.got.Store(false)
+	p.stale.Store(false)
+}
 
 func (p *pick) gotConn(info httptrace.GotConnInfo) {
+	p.got.Store(true)
 	p.stale.Store(false)
 	if !info.Reused {
 		return

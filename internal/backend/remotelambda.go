@@ -2,9 +2,7 @@ package backend
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/tidwall/gjson"
 
@@ -52,14 +49,14 @@ type RemoteLambda struct {
 	single      bool     // endpoint is the whole URL of one function
 	region      string
 	credentials aws.CredentialsProvider // nil: unsigned
-	signer      *v4.Signer
+	signer      awsapi.SigV4
 }
 
 var _ awsapi.Invoker = (*RemoteLambda)(nil)
 
 // NewRemoteLambda reads the configuration that the options leave to the AWS SDK; ctx bounds that. No call is made.
 func NewRemoteLambda(ctx context.Context, o RemoteLambdaOptions) (*RemoteLambda, error) {
-	l := &RemoteLambda{region: o.Region, credentials: o.Credentials, signer: v4.NewSigner()}
+	l := &RemoteLambda{region: o.Region, credentials: o.Credentials}
 	if o.Endpoint != "" {
 		u, err := url.Parse(o.Endpoint)
 		if err != nil {
@@ -184,19 +181,7 @@ func (l *RemoteLambda) sign(ctx context.Context, r *Request, region string) erro
 	if err != nil {
 		return fmt.Errorf("get AWS credentials (or set the remote functions to be called unsigned): %w", err)
 	}
-	req, err := newRequest(ctx, r)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(r.Body)
-	if err := l.signer.SignHTTP(ctx, who, req, hex.EncodeToString(sum[:]), "lambda", region, time.Now()); err != nil {
-		return err
-	}
-	for _, name := range []string{"X-Amz-Date", "X-Amz-Security-Token", "Authorization"} {
-		if v := req.Header.Get(name); v != "" {
-			r.Header = append(r.Header, apigw.Field{Name: name, Value: v})
-		}
-	}
+	sign(&l.signer, r, "lambda", region, ours(who))
 	return nil
 }
 

@@ -2,8 +2,6 @@ package backend_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
@@ -95,42 +92,20 @@ func TestRemoteLambdaTarget(t *testing.T) {
 	}
 }
 
-// TestRemoteLambdaSignature signs what the server received once more and compares.
 func TestRemoteLambdaSignature(t *testing.T) {
-	var fault string
+	var fault error
 	s := newTestServer(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		got := r.Header.Get("Authorization")
-		at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-		if err != nil {
-			fault = err.Error()
-			return
-		}
-		again, _ := http.NewRequest(r.Method, "http://"+r.Host+r.RequestURI, nil)
-		again.ContentLength = int64(len(body))
-		_, signed, _ := strings.Cut(got, "SignedHeaders=")
-		signed, _, _ = strings.Cut(signed, ",")
-		for name := range strings.SplitSeq(signed, ";") {
-			if name != "host" && name != "content-length" {
-				again.Header.Set(name, r.Header.Get(name))
-			}
-		}
-		sum := sha256.Sum256(body)
-		if err := v4.NewSigner().SignHTTP(r.Context(), aws.Credentials(testCredentials), again, hex.EncodeToString(sum[:]), "lambda", "eu-west-1", at); err != nil {
-			fault = err.Error()
-		}
-		if want := again.Header.Get("Authorization"); got != want {
-			fault = "got " + got + ", want " + want
-		}
+		fault = verifySignature(r, body, aws.Credentials(testCredentials), "lambda", "eu-west-1")
 		if r.Header.Get("X-Amz-Security-Token") != "token" {
-			fault += "; no session token"
+			fault = errors.New("no session token")
 		}
 	})
 	l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL, Region: "eu-west-1", Credentials: testCredentials})
 	if _, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: "hello:live", Payload: []byte(`{}`), TraceID: "Root=1"}); err != nil {
 		t.Fatal(err)
 	}
-	if fault != "" {
+	if fault != nil {
 		t.Error(fault)
 	}
 }

@@ -162,7 +162,7 @@ func (c *Control) CreateRouteResponse(ctx context.Context, api apigw.APIID, r ap
 func (c *Control) CreateIntegration(ctx context.Context, api apigw.APIID, in apigw.Integration) (apigw.Integration, error) {
 	in.IntegrationID = newID(idLength)
 	return create(ctx, c, api,
-		func(d *draft) problems { return slices.Concat(d.putIntegration(in), unsupportedIntegration(&in)) },
+		func(d *draft) problems { return d.putIntegration(in) },
 		func(d *draft) *apigw.Integration { return find(d.now.Integrations, integrationID, in.IntegrationID) })
 }
 

@@ -8,6 +8,4 @@
 //
 // An API and all below it is changed as one draft (draft.go); custom domain names and their API mappings, which belong to
 // no API, as domains (domains.go).
-//
-// What this version does not have yet it refuses by name, in unsupported.go.
 package control

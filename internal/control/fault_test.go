@@ -115,6 +115,15 @@ func TestResourceFaults(t *testing.T) {
 		"parameter source":       {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestParameters: {integration.request.header.X: y}}}`, "Invalid mapping expression specified: y"},
 		"parameter in the body":  {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestParameters: {integration.request.header.X: "route.request.body.a["}}}`, `JSONPath "$.a["`},
 		"parameter that is ours": {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, RequestParameters: {integration.request.header.Content-Length: "'1'"}}}`, "this header cannot be set"},
+		"service":                {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: !Sub "arn:aws:apigateway:${AWS::Region}:dynamodb:PutItem"}}`, `"PutItem" is neither action/{Action} nor path/{path}`},
+		"service by its own ARN": {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: "arn:aws:sqs:eu-west-1:123456789012:jobs"}}`, "an ARN of sqs, not of apigateway"},
+		"service, no method":     {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationUri: "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem"}}`, "Integration method is required"},
+		"service, signed header": {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: "arn:aws:apigateway:eu-west-1:sqs:path/1/q", RequestParameters: {integration.request.header.Authorization: "'x'"}}}`, "integration.request.header.Authorization: this header cannot be set on a signed request"},
+		"link without an ID":     {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: HTTP_PROXY, IntegrationMethod: POST, IntegrationUri: "http://x", ConnectionType: VPC_LINK}}`, "needs a connectionId"},
+		"link of a mock":         {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, ConnectionType: VPC_LINK, ConnectionId: l}}`, "VPC_LINK is for integrations of type HTTP and HTTP_PROXY, not MOCK"},
+		"link without a name":    {`ApiGateway::VpcLink", Properties: {TargetArns: [arn]}}`, "Name is required: cleat.yaml says under it"},
+		"link without a target":  {`ApiGateway::VpcLink", Properties: {Name: l, TargetArns: []}}`, "TargetArns must be a list of one load balancer's ARN"},
+		"link, other property":   {`ApiGateway::VpcLink", Properties: {Name: l, TargetArns: [a], SubnetIds: [s]}}`, "extraneous key [SubnetIds] is not permitted"},
 		"TLS configuration":      {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, TlsConfig: {}}}`, "TlsConfig is for HTTP APIs"},
 
 		"response key missing": {`ApiGatewayV2::IntegrationResponse", Properties: {ApiId: !Ref Api, IntegrationId: !Ref Mock}}`, "integrationResponseKey is required"},
@@ -167,17 +176,6 @@ func TestResourceFaults(t *testing.T) {
 			}
 			checkWrong(t, tt.resource, tt.want, lines...)
 		})
-	}
-}
-
-// TestUnsupported: what this version does not have is refused by name, with its place, and never passed over.
-func TestUnsupported(t *testing.T) {
-	tests := map[string]struct{ resource, want string }{
-		"services":  {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS, IntegrationMethod: POST, IntegrationUri: "arn:aws:apigateway:eu-west-1:dynamodb:action/PutItem"}}`, "not supported yet: integrations with AWS services"},
-		"VPC links": {`ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: MOCK, ConnectionType: VPC_LINK, ConnectionId: v}}`, "not supported yet: VPC links"},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) { checkWrong(t, tt.resource, tt.want, 4) })
 	}
 }
 

@@ -25,9 +25,7 @@ func (d *draft) putIntegration(in apigw.Integration) problems {
 	}
 	p.integrationTarget(&in)
 	p.oneOf("connectionType", in.ConnectionType, "INTERNET", "VPC_LINK")
-	if in.ConnectionType == "VPC_LINK" && in.ConnectionID == "" {
-		p.bad("connectionId", "The connection type VPC_LINK needs a connectionId")
-	}
+	p.private(&in)
 	p.oneOf("contentHandlingStrategy", in.ContentHandlingStrategy, "CONVERT_TO_BINARY", "CONVERT_TO_TEXT")
 	p.oneOf("passthroughBehavior", in.PassthroughBehavior, "WHEN_NO_MATCH", "NEVER", "WHEN_NO_TEMPLATES")
 	if v := in.PayloadFormatVersion; v != "" && v != "1.0" {
@@ -35,6 +33,7 @@ func (d *draft) putIntegration(in apigw.Integration) problems {
 	}
 	p.length("description", in.Description, maxDescription)
 	p.requestParameters(in.RequestParameters)
+	p.signedParameters(&in)
 	p.templates("requestTemplates", in.RequestTemplates, in.IntegrationType == apigw.IntegrationAWSProxy || in.IntegrationType == apigw.IntegrationHTTPProxy)
 	p.expression(expr.Template, "templateSelectionExpression", in.TemplateSelectionExpression)
 	if in.TimeoutInMillis != 0 && (in.TimeoutInMillis < apigw.QuotaMinTimeoutMillis || in.TimeoutInMillis > apigw.QuotaMaxTimeoutMillis) {
@@ -90,9 +89,7 @@ func (p *problems) integrationTarget(in *apigw.Integration) {
 		p.lambdaURI("integrationUri", in.IntegrationURI)
 		needsMethod = false
 	case apigw.IntegrationAWS:
-		if parts := strings.SplitN(in.IntegrationURI, ":", 6); len(parts) != 6 || parts[0] != "arn" || parts[2] != "apigateway" {
-			p.bad("integrationUri", "Invalid integration URI %q: want arn:aws:apigateway:{region}:{service}:{action or path}/…", in.IntegrationURI)
-		}
+		p.serviceURI(in.IntegrationURI)
 	case apigw.IntegrationHTTP, apigw.IntegrationHTTPProxy:
 		p.httpURI(in.IntegrationURI)
 	case apigw.IntegrationMock:

@@ -69,6 +69,7 @@ var references = map[string]reference{
 	}},
 	"AWS::SecretsManager::Secret": {"Name", "arn:{p}:secretsmanager:{r}:{a}:secret:{name}-Ab1Cd2", map[string]string{"Id": "arn:{p}:secretsmanager:{r}:{a}:secret:{name}-Ab1Cd2"}},
 	"AWS::SSM::Parameter":         {"Name", "", nil},
+	vpcLinkType:                   {"Name", "", map[string]string{"VpcLinkId": "{name}"}},
 	"AWS::KMS::Key":               {"", "{uuid}", map[string]string{arnAttribute: "arn:{p}:kms:{r}:{a}:key/{uuid}", "KeyId": "{uuid}"}},
 	"AWS::Cognito::UserPool": {"", "{r}_{id9}", map[string]string{
 		arnAttribute: "arn:{p}:cognito-idp:{r}:{a}:userpool/{r}_{id9}", "UserPoolId": "{r}_{id9}",

@@ -17,6 +17,7 @@ type Outcome struct {
 	Functions []apigw.Function // whose code is on this machine
 	Tables    []Table
 	APIKeys   []APIKeySummary // in the order of the template
+	Links     []LinkUse       // which integrations go through VPC links
 	// LeftAlone are the types of the resources that were given no effect, with their number where there are several:
 	// "AWS::IAM::Role", "AWS::SQS::Queue (2)".
 	LeftAlone []string
@@ -142,6 +143,9 @@ func targetOf(in *apigw.Integration) string {
 				return name.Name
 			}
 			return arn
+		}
+		if uri, err := awsapi.ParseServiceURI(in.IntegrationURI); err == nil {
+			return uri.String()
 		}
 	}
 	return in.IntegrationURI

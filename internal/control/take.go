@@ -28,7 +28,8 @@ func (a *application) take(d *draft, r *cfn.Resource, kind string) {
 	case "Integration":
 		v := apigw.Integration{IntegrationID: id}
 		ok := a.decode(r, kind, &v)
-		a.reportIf(ok, r, slices.Concat(d.putIntegration(v), unsupportedIntegration(&v)))
+		a.reportIf(ok, r, d.putIntegration(v))
+		a.noteLink(r, &v)
 		own(store.Integrations(api).Key(id))
 	case "IntegrationResponse":
 		v := apigw.IntegrationResponse{IntegrationResponseID: id}
@@ -116,6 +117,8 @@ func (a *application) addOther(r *cfn.Resource) {
 	switch {
 	case ours && (kind == "Api" || slices.Contains(phases, kind)), r.Type == typeDomainName, r.Type == typeMapping:
 	case isUsage(r): // addUsage has
+	case r.Type == vpcLinkType:
+		a.addVPCLink(r)
 	case r.Type == "AWS::Lambda::Function":
 		a.addFunction(r)
 	case r.Type == "AWS::DynamoDB::Table", r.Type == "AWS::DynamoDB::GlobalTable":

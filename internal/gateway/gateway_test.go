@@ -123,13 +123,14 @@ func (f *functions) count(name string) int {
 
 const apiID = "a1b2c3d4e5"
 
-// api builds definitions of one API: route key to function name.
+// api builds definitions of one API: route key to function name, or to the URL of an HTTP backend.
 type api struct {
 	routes    map[string]string
 	twoWay    []string
 	variables map[string]string
 	timeout   int
 	params    map[string]apigw.ParameterConstraint // of $connect
+	http      integration.HTTP                     // nil: echo
 }
 
 func (a api) serving(revision int) store.Serving {
@@ -145,6 +146,10 @@ func (a api) serving(revision int) store.Serving {
 				IntegrationID: "i" + key, IntegrationType: apigw.IntegrationAWSProxy, TimeoutInMillis: a.timeout,
 				IntegrationURI: awsapi.LambdaURI("eu-west-1", awsapi.FunctionARN("eu-west-1", awsapi.DefaultAccount, function)),
 			})
+		}
+		if strings.HasPrefix(function, "http") { // an HTTP backend's URL instead of a function's name
+			in := &def.Integrations[len(def.Integrations)-1]
+			in.IntegrationType, in.IntegrationMethod, in.IntegrationURI = apigw.IntegrationHTTPProxy, "POST", function
 		}
 		if slices.Contains(a.twoWay, key) {
 			def.RouteResponses = append(def.RouteResponses, apigw.RouteResponse{RouteID: r.RouteID, RouteResponseKey: "$default"})
@@ -171,9 +176,12 @@ type node struct {
 func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 	tb.Helper()
 	n := &node{functions: newFunctions(), records: make(chan *apigw.Record, 1000)}
+	if a.http == nil {
+		a.http = echo{}
+	}
 	g, err := gateway.New(gateway.Options{
 		Log: slog.New(slog.DiscardHandler), Observe: n.observe,
-		Integration: integration.Dependencies{Functions: n.functions, HTTP: echo{}},
+		Integration: integration.Dependencies{Functions: n.functions, HTTP: a.http},
 		Conn:        conn.Options{Limits: limits},
 	})
 	if err != nil {

@@ -65,6 +65,8 @@ func TestTargets(t *testing.T) {
 		"${stageVariables.fn}": {
 			IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: strings.Replace(functionURI, "onEvent", "${stageVariables.fn}", 1),
 		},
+		"dynamodb PutItem":                      service("POST", "dynamodb:action/PutItem", nil, ""),
+		"s3 /${stageVariables.b}/k":             service("PUT", "s3:path/${stageVariables.b}/k", nil, ""),
 		"POST http://b.example:8080/ws":         httpIntegration(apigw.IntegrationHTTPProxy, "POST", "http://user:secret@b.example:8080/ws?key=secret", nil),
 		"PUT http://${stageVariables.host}/{x}": httpIntegration(apigw.IntegrationHTTP, "PUT", "http://${stageVariables.host}/{x}", map[string]string{"integration.request.path.x": "context.stage"}),
 	}
@@ -101,7 +103,14 @@ func TestCompileFaults(t *testing.T) {
 		"method of a function": {apigw.Integration{IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: functionURI, IntegrationMethod: "GET"}, nil, []string{`integrationMethod: "GET"`}},
 		"another variable":     {apigw.Integration{IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: "arn:${context.x}"}, nil, []string{"${context.x} is not a stage variable"}},
 		"unclosed variable":    {apigw.Integration{IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: "arn:${stageVariables.x"}, nil, []string{"a { without its }"}},
-		"AWS service":          {apigw.Integration{IntegrationType: apigw.IntegrationAWS, IntegrationURI: "arn:aws:apigateway:us-east-1:dynamodb:action/PutItem", IntegrationMethod: "POST"}, nil, []string{"other AWS services are not supported"}},
+		"service's method":     {service("", "dynamodb:action/PutItem", nil, ""), nil, []string{"integrationMethod: AWS integrations need one"}},
+		"service's URI":        {service("POST", "dynamodb:PutItem", nil, ""), nil, []string{`integrationUri: "arn:aws:apigateway:eu-west-1:dynamodb:PutItem"`, "neither action/{Action} nor path/{path}"}},
+		"service's variables":  {service("POST", "${stageVariables.s}:act/x", nil, ""), nil, []string{"neither action/{Action} nor path/{path}"}},
+		"service's path":       {service("PUT", "s3:path/b/{key}", nil, ""), nil, []string{"nothing fills {key}", "integration.request.path.key"}},
+		"service's brace":      {service("PUT", "s3:path/b/{key", nil, ""), nil, []string{"a { without its }"}},
+		"private service":      {apigw.Integration{IntegrationType: apigw.IntegrationAWS, IntegrationMethod: "POST", IntegrationURI: "arn:aws:apigateway:r:sqs:path/1/q", ConnectionType: "VPC_LINK", ConnectionID: "l"}, nil, []string{`connectionType: "VPC_LINK" is for HTTP and HTTP_PROXY`}},
+		"connection type":      {apigw.Integration{IntegrationType: apigw.IntegrationMock, ConnectionType: "CABLE"}, nil, []string{`connectionType: "CABLE" is not one of INTERNET and VPC_LINK`}},
+		"link without a name":  {apigw.Integration{IntegrationType: apigw.IntegrationHTTP, IntegrationMethod: "POST", IntegrationURI: "http://b.example", ConnectionType: "VPC_LINK"}, nil, []string{"connectionId: connectionType VPC_LINK needs"}},
 		"function's query": {lambda(func(in *apigw.Integration) {
 			in.RequestParameters = map[string]string{"integration.request.querystring.Qualifier": "'1'"}
 		}), nil, []string{`"integration.request.querystring.Qualifier"`}},

@@ -16,6 +16,7 @@ import (
 type httpCaller struct {
 	backend  HTTP
 	method   string
+	link     string // of the VPC; empty: none
 	uri      text
 	url      *url.URL // nil when the URI depends on the event
 	mappings []mapping
@@ -33,16 +34,7 @@ const anyMethod = "ANY"
 func (c *compiler) http() (caller, string) {
 	h := &httpCaller{
 		backend: c.deps.HTTP, own: c.deps.ConnectionHeaders, gateway: c.deps.GatewayAddress,
-		method: c.in.IntegrationMethod,
-	}
-	switch h.method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-	case anyMethod:
-		h.method = http.MethodPost
-	case "":
-		c.fault("integrationMethod: %s integrations need one, such as POST", c.in.IntegrationType)
-	default:
-		c.fault("integrationMethod: %q is not an HTTP method", h.method)
+		method: c.httpMethod(), link: c.vpcLink(),
 	}
 	var faults []error
 	h.mappings, faults = parseMappings(c.in.RequestParameters)
@@ -59,6 +51,40 @@ func (c *compiler) http() (caller, string) {
 	return h, h.method + " " + shown
 }
 
+// httpMethod is the method with which the backend is called.
+func (c *compiler) httpMethod() string {
+	switch m := c.in.IntegrationMethod; m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	case anyMethod:
+	case "":
+		c.fault("integrationMethod: %s integrations need one, such as POST", c.in.IntegrationType)
+	default:
+		c.fault("integrationMethod: %q is not an HTTP method", m)
+	}
+	return http.MethodPost
+}
+
+// vpcLink is the link through which the backend is called, empty when it is called directly.
+func (c *compiler) vpcLink() string {
+	if c.in.ConnectionType != vpcLink {
+		return ""
+	}
+	if c.in.ConnectionID == "" {
+		c.fault("connectionId: connectionType VPC_LINK needs the name or the ID of a VPC link")
+	}
+	return c.in.ConnectionID
+}
+
+// checkPlaceholders wants a path mapping for each placeholder of a URI.
+func (c *compiler) checkPlaceholders(uri *text, mappings []mapping) {
+	for _, name := range uri.placeholders() {
+		if !slices.ContainsFunc(mappings, func(m mapping) bool { return m.in == inPath && m.name == name }) {
+			c.fault("integrationUri: nothing fills {%s}: requestParameters has no %spath.%s", name, targetPrefix, name)
+		}
+	}
+}
+
 // httpURI reads the integration's URI and returns it as it may be shown.
 func (c *compiler) httpURI(h *httpCaller) string {
 	var err error
@@ -66,11 +92,7 @@ func (c *compiler) httpURI(h *httpCaller) string {
 		c.fault("integrationUri: %w", err)
 		return ""
 	}
-	for _, name := range h.uri.placeholders() {
-		if !slices.ContainsFunc(h.mappings, func(m mapping) bool { return m.in == inPath && m.name == name }) {
-			c.fault("integrationUri: nothing fills {%s}: requestParameters has no %spath.%s", name, targetPrefix, name)
-		}
-	}
+	c.checkPlaceholders(&h.uri, h.mappings)
 	if !h.uri.static() {
 		return c.in.IntegrationURI
 	}
@@ -129,7 +151,7 @@ func (h *httpCaller) proxy() bool { return h.responses == nil }
 
 func (h *httpCaller) newRequest(x *exchange) (*backend.Request, error) {
 	ev := x.ev
-	req := &backend.Request{Method: h.method, DiscardBody: h.proxy() && ev.Context.EventType != apigw.EventMessage}
+	req := &backend.Request{Method: h.method, Link: h.link, DiscardBody: h.proxy() && ev.Context.EventType != apigw.EventMessage}
 	var err error
 	// HTTP_PROXY sends no body but a message; without templates the shape passes that on. The template comes first, for
 	// it may override the rest.
@@ -141,7 +163,7 @@ func (h *httpCaller) newRequest(x *exchange) (*backend.Request, error) {
 	if req.URL, err = h.requestURL(x); err != nil {
 		return nil, err
 	}
-	if h.method == http.MethodGet || h.method == http.MethodHead || h.method == http.MethodOptions {
+	if bodyless(h.method) {
 		req.Body = nil
 	}
 	req.Header, err = h.requestHeader(x, len(req.Body) > 0)

@@ -513,3 +513,18 @@ func BenchmarkHTTPProxy(b *testing.B) {
 		}
 	})
 }
+
+// TestPrivateIntegration: the link's name goes with the request, for both types (spec events-and-integrations §5).
+func TestPrivateIntegration(t *testing.T) {
+	for _, kind := range []apigw.IntegrationType{apigw.IntegrationHTTP, apigw.IntegrationHTTPProxy} {
+		for connectionType, want := range map[string]string{"VPC_LINK": "main", "INTERNET": ""} {
+			f := &fakeHTTP{answer: backend.Response{Status: 200}}
+			in := httpIntegration(kind, "POST", "http://app.internal/ws", nil)
+			in.ConnectionType, in.ConnectionID = connectionType, "main"
+			p := compile(t, in, nil, integration.Dependencies{HTTP: f})
+			if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); err != nil || f.last.Link != want || f.last.URL.Host != "app.internal" {
+				t.Errorf("%s over %s: got %+v, %v", kind, connectionType, f.last, err)
+			}
+		}
+	}
+}

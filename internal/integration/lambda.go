@@ -112,11 +112,15 @@ const (
 	clientContextHeader  = "X-Amz-Client-Context"
 )
 
-func (c *compiler) lambda() (caller, string) {
-	if _, err := awsapi.ParseLambdaURI(c.in.IntegrationURI); err != nil && !strings.Contains(c.in.IntegrationURI, ":lambda:") {
-		c.fault("integrationUri: %q is not a Lambda function's; other AWS services are not supported by this version", c.in.IntegrationURI)
-		return nil, ""
+// aws is an AWS integration: with a function, which is called by Invoke wherever it runs, or with another service.
+func (c *compiler) aws() (caller, string) {
+	if _, err := awsapi.ParseLambdaURI(c.in.IntegrationURI); err == nil {
+		return c.lambda()
 	}
+	return c.awsService()
+}
+
+func (c *compiler) lambda() (caller, string) {
 	t, name := c.lambdaTarget()
 	l := &lambda{lambdaTarget: t, request: c.requestShape()}
 	mappings, faults := parseMappings(c.in.RequestParameters)

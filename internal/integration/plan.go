@@ -21,6 +21,7 @@ type HTTP interface {
 type Dependencies struct {
 	Functions awsapi.Invoker // needed by integrations with a Lambda function
 	HTTP      HTTP           // needed by integrations with an HTTP backend
+	Services  Services       // needed by integrations with an AWS service other than Lambda
 	Region    string         // where this node poses to be
 	Account   string         // whose account it poses to be
 	// ConnectionHeaders adds the X-Cleat-… headers of docs/http-backends.md to every HTTP call.
@@ -42,7 +43,7 @@ type Result struct {
 	// The rest is for the log.
 
 	BackendStatus     int    // status that the backend gave, before any mapping; zero when it gave none
-	FunctionRequestID string // of the Lambda call
+	FunctionRequestID string // of the call of a function or an AWS service
 	Cause             string // why the backend failed, in its own words
 	// Request is what went to the backend after the mapping, and Response what it answered before.
 	Request, Response []byte
@@ -72,7 +73,7 @@ func Compile(in *apigw.Integration, responses []apigw.IntegrationResponse, d Dep
 	case apigw.IntegrationAWSProxy:
 		p.caller, p.target = c.lambdaProxy()
 	case apigw.IntegrationAWS:
-		p.caller, p.target = c.lambda()
+		p.caller, p.target = c.aws()
 	case apigw.IntegrationHTTPProxy, apigw.IntegrationHTTP:
 		p.caller, p.target = c.http()
 	case apigw.IntegrationMock:
@@ -85,6 +86,9 @@ func Compile(in *apigw.Integration, responses []apigw.IntegrationResponse, d Dep
 	}
 	return p, nil
 }
+
+// vpcLink is the connectionType of a private integration.
+const vpcLink = "VPC_LINK"
 
 // compiler gathers an integration's faults, so that all of them are told at once.
 type compiler struct {
@@ -102,8 +106,14 @@ func (c *compiler) checkCommon() {
 	if c.in.TimeoutInMillis < 0 {
 		c.fault("timeoutInMillis: %d is negative", c.in.TimeoutInMillis)
 	}
-	if t := c.in.ConnectionType; t != "" && t != "INTERNET" {
-		c.fault("connectionType: %q is not supported by this version; only INTERNET is", t)
+	switch t := c.in.ConnectionType; t {
+	case "", "INTERNET":
+	case vpcLink:
+		if k := c.in.IntegrationType; k != apigw.IntegrationHTTP && k != apigw.IntegrationHTTPProxy {
+			c.fault("connectionType: %q is for HTTP and HTTP_PROXY integrations", t)
+		}
+	default:
+		c.fault("connectionType: %q is not one of INTERNET and VPC_LINK", t)
 	}
 	switch c.in.PassthroughBehavior {
 	case "", whenNoMatch, whenNoTemplates, never:

@@ -84,6 +84,19 @@ func (t *text) static() bool {
 	return true
 }
 
+// example is the text with a word for each part that depends on an event.
+func (t *text) example() string {
+	var out strings.Builder
+	for _, p := range t.parts {
+		if p.kind == textStatic {
+			out.WriteString(p.value)
+		} else {
+			out.WriteString("x")
+		}
+	}
+	return out.String()
+}
+
 // placeholders are the names that path mappings must fill.
 func (t *text) placeholders() []string {
 	var names []string

@@ -15,9 +15,9 @@ var (
 	quotaText = regexp.MustCompile(`(?i)^([0-9]{1,10})\s*/\s*(day|week|month)$`)
 )
 
-// readKeys makes API keys and usage plans of `apiKeys` and `usagePlans`. Keys without any plan are put into one that
+// readAPIKeys makes API keys and usage plans of `apiKeys` and `usagePlans`. Keys without any plan are put into one that
 // limits nothing.
-func (s *short) readKeys() {
+func (s *short) readAPIKeys() {
 	keys, plans := s.mapEntries(s.root.Get("apiKeys"), "apiKeys"), s.mapEntries(s.root.Get("usagePlans"), "usagePlans")
 	taken := map[string]string{} // names by resource ID
 	free := func(e cfn.Entry, what, id string) bool {

@@ -18,6 +18,7 @@ var cleatSettings = map[string][]string{
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
 		"apiKeySelectionExpression", "routes", "authorizers", "models", "functions", "remoteFunctions", "stageVariables", "throttle",
 		"domains", "limits", "connectionHeaders", "logs", "users", "managementAuth", "apiKeys", "usagePlans", "prices",
+		"awsEndpoints", "awsCredentials", "vpcLinks",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
@@ -34,6 +35,9 @@ var cleatSettings = map[string][]string{
 	"remoteFunction": {"endpoint", "region", "accessKeyId", "secretAccessKey", "sessionToken"},
 	"user":           {"account", "accessKeys", "policies"},
 	"accessKey":      {"id", "secret", "sessionToken", "enabled", "expires"},
+	"awsCredentials": {"accessKeyId", "secretAccessKey", "sessionToken"},
+	"vpcLink":        {"targets", "healthCheck"},
+	"healthCheck":    {"path", "interval", "timeout", "healthy", "unhealthy"},
 	"throttle":       {"rate", "burst"},
 	"apiKey":         {"value", "enabled", "description", "customerId"},
 	"usagePlan":      {"keys", "description", "throttle", "quota", "routes"},
@@ -160,6 +164,8 @@ func (s *short) readNode() {
 	s.readUsers()
 	s.readLogs()
 	s.readPrices()
+	s.readAWS()
+	s.readVPCLinks()
 }
 
 func (l *loader) goodVariable(e cfn.Entry) bool {
@@ -188,22 +194,10 @@ func (s *short) readRemote(e cfn.Entry) {
 	v := e.Value
 	if v.Is(cfn.Map) {
 		s.checkKeys(v, what, cleatSettings["remoteFunction"])
-		for _, f := range []struct {
-			key  string
-			into *string
-		}{
-			{"region", &remote.Region},
-			{"accessKeyId", &remote.AccessKeyID},
-			{"secretAccessKey", &remote.SecretAccessKey},
-			{"sessionToken", &remote.SessionToken},
-		} {
-			if text, ok := s.text(v.Get(f.key), what+": "+f.key); ok {
-				*f.into = text
-			}
+		if text, ok := s.text(v.Get("region"), what+": region"); ok {
+			remote.Region = text
 		}
-		if (remote.AccessKeyID == "") != (remote.SecretAccessKey == "") {
-			s.faultf(v.Place, "%s: accessKeyId and secretAccessKey belong together", what)
-		}
+		s.readKeys(v, what, &remote.AccessKeyID, &remote.SecretAccessKey, &remote.SessionToken)
 		v = v.Get("endpoint")
 	}
 	text, ok := s.text(v, what+": endpoint")
@@ -277,6 +271,7 @@ func (s *short) overlay(base string) *Project {
 	}
 	p.Limits, p.ConnectionHeaders, p.Remote = s.p.Limits, s.p.ConnectionHeaders, s.p.Remote
 	p.Logs, p.Users, p.Prices = s.p.Logs, s.p.Users, s.p.Prices
+	p.AWS, p.VPCLinks = s.p.AWS, s.p.VPCLinks
 	fill(p.Environment, s.p.Environment)
 	resources := p.Template.Get("Resources")
 	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {
@@ -369,7 +364,7 @@ func (s *short) readProject() {
 	s.api.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
 	s.api.add(at, deployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", ref(at, apiID)), "DependsOn", texts(at, s.deps...))
 	s.t.resources.Keys = append(s.t.resources.Keys, s.api.resources.Keys...)
-	s.readKeys()
+	s.readAPIKeys()
 	s.t.resources.Keys = append(s.t.resources.Keys, s.domainResources(ref(at, apiID), ref(at, stageID))...)
 }
 

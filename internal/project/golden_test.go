@@ -152,6 +152,19 @@ func show(p *project.Project, err error) string {
 	if p.Users.Management {
 		b.WriteString("management API: signed\n")
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.AWS.Endpoints)) {
+		fmt.Fprintf(&b, "AWS endpoint: %s -> %s\n", name, p.AWS.Endpoints[name])
+	}
+	if p.AWS.AccessKeyID != "" {
+		fmt.Fprintf(&b, "AWS credentials: %s %s %s\n", p.AWS.AccessKeyID, p.AWS.SecretAccessKey, p.AWS.SessionToken)
+	}
+	for _, l := range p.VPCLinks {
+		fmt.Fprintf(&b, "VPC link: %s -> %s", l.Name, strings.Join(l.Targets, " "))
+		if l.Check != nil {
+			fmt.Fprintf(&b, ", checked %+v", *l.Check)
+		}
+		b.WriteByte('\n')
+	}
 	if p.Limits.Profile != "" || len(p.Limits.Overrides) > 0 || !p.ConnectionHeaders {
 		fmt.Fprintf(&b, "limits: %s %+v\nconnection headers: %v\n", p.Limits.Profile, p.Limits.Apply(""), p.ConnectionHeaders)
 	}

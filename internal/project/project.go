@@ -65,6 +65,9 @@ type Project struct {
 	Users Users
 	// Prices are those that cleat.yaml sets.
 	Prices Prices
+	// AWS says where the AWS services of integrations are, and VPCLinks where private integrations lead: of cleat.yaml.
+	AWS      AWSServices
+	VPCLinks []VPCLink
 	// Files are the absolute paths of the files the project was read from, those that were looked for and are absent (.env)
 	// among them: a change of any of them calls for another Load. A file that is a link stands there with its target.
 	Files []string

@@ -74,6 +74,7 @@ func rehearse(ctx context.Context, p *project.Project) (control.Outcome, error) 
 	if err != nil {
 		return outcome, fmt.Errorf("read the definitions: %w", err)
 	}
+	missingLinks(p, &outcome)
 	return outcome, gateway.Compile(serving)
 }
 

@@ -38,7 +38,7 @@ type DevOptions struct {
 	// Profile names the limits, "aws" or "open"; empty means the project's own, else "aws". The project's overrides of
 	// single limits hold in any case.
 	Profile  string
-	DynamoDB string   // endpoint URL where tables are made; empty: none are
+	DynamoDB string   // endpoint URL of DynamoDB, where tables are made; empty: that of the project's cleat.yaml, if any
 	StateDir string   // where the local authority is kept between runs
 	Env      []string // the environment that functions inherit, "K=V"
 	// Upstream is the proxy through which other hosts are reached, as in listen.ProxyOptions; nil: directly.
@@ -223,7 +223,7 @@ func (d *dev) openAuthority() (*localca.Authority, error) {
 // nodeOptions sets the node up for functions that find it at addr, whose TLS they trust by caFile.
 func (d *dev) nodeOptions(addr, caFile string, limits apigw.Limits) nodeOptions {
 	return nodeOptions{
-		log: d.o.Log,
+		log: d.o.Log, own: "http://" + addr, dynamoDB: d.o.DynamoDB,
 		lambda: lambda.Options{
 			Log: d.o.Log, Output: d.o.Report.Line, Region: d.project.Region, Account: awsapi.DefaultAccount,
 			Env: d.o.Env, ExtraEnv: d.extraEnv(),
@@ -284,6 +284,7 @@ func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, e
 	if err := d.node.load(ctx, p, d.logs(p)); err != nil {
 		return outcome, err
 	}
+	missingLinks(p, &outcome)
 	d.warn(p.Warnings)
 	d.warn(outcome.Warnings)
 	return outcome, nil

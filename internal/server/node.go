@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,11 +34,15 @@ type node struct {
 	control   *control.Control
 	functions *lambda.Pool
 	invoker   *backend.Functions
+	services  *backend.Services
+	links     *backend.Links
 	gateway   *gateway.Gateway
 	logs      *eventlog.Log
 	metrics   *metrics.Metrics
 	meter     *meter.Meter
 	registry  *prometheus.Registry
+	own       string // URL at which this node is reached from itself
+	dynamoDB  string // URL of a DynamoDB that the command line names; empty: none
 
 	functionEnv  []string           // that functions inherit
 	functionKeys awsapi.Credentials // of this run, for functions that must sign
@@ -63,11 +66,15 @@ type nodeOptions struct {
 	lambda  lambda.Options
 	gateway gateway.Options
 	logs    eventlog.Options
+	// own and dynamoDB are as in node.
+	own, dynamoDB string
 }
 
 func newNode(o nodeOptions) (*node, error) {
-	n := &node{log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs), meter: meter.New()}
-	n.functionEnv, n.functionKeys = o.lambda.Env, credentials.NewTemporary()
+	n := &node{
+		log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB,
+		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(),
+	}
 	n.control = control.New(n.store)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
@@ -77,7 +84,9 @@ func newNode(o nodeOptions) (*node, error) {
 	}
 	n.invoker = backend.NewFunctions(n.functions)
 	o.gateway.Integration.Functions = n.invoker
-	o.gateway.Integration.HTTP = backend.NewHTTP(backend.HTTPOptions{MaxBody: o.gateway.Conn.Limits.MessageSize + 1<<10})
+	bounds := backend.HTTPOptions{MaxBody: o.gateway.Conn.Limits.MessageSize + 1<<10}
+	n.links, n.services = backend.NewLinks(backend.NewHTTP(bounds), bounds), backend.NewServices(backend.HTTPOptions{})
+	o.gateway.Integration.HTTP, o.gateway.Integration.Services = n.links, n.services
 	observe := o.gateway.Observe
 	o.gateway.Observe = func(rec *apigw.Record) {
 		n.logs.Observe(rec)
@@ -115,6 +124,8 @@ func (n *node) start() (stop func() error) {
 	return func() error {
 		stopGateway()
 		err := <-gatewayDone
+		n.links.Close()
+		n.services.Close()
 		stopFunctions()
 		err = errors.Join(err, <-functionsDone)
 		stopLogs() // last, for the others have something to tell until they end
@@ -123,8 +134,8 @@ func (n *node) start() (stop func() error) {
 }
 
 // load makes the node serve what the store holds now, with the settings of p that are no definitions: where functions
-// run that do not run here, and what their environment is laid over. Functions come before routes, so that no route leads nowhere, and
-// leave a while after them. It must not be called concurrently.
+// run that do not run here, what their environment is laid over, where AWS services and private backends are. Functions
+// come before routes, so that no route leads nowhere, and leave a while after them. It must not be called concurrently.
 func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) error {
 	rules := make([]backend.Rule, 0, len(p.Remote))
 	for _, r := range p.Remote {
@@ -139,7 +150,7 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 		return fmt.Errorf("read the functions: %w", err)
 	}
 	for i := range functions {
-		functions[i].Environment = withDefaults(functions[i].Environment, p.Environment)
+		functions[i].Environment = withDefaults(withDefaults(functions[i].Environment, p.Environment), endpointVariables(p))
 	}
 	serving, err := n.store.Serving(ctx)
 	if err != nil {
@@ -154,6 +165,9 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 	}
 	n.gateway.SetIAM(who.iam) // before the routes that ask for it
 	n.functions.SetCredentials(who.functions)
+	if err := n.loadBackends(p); err != nil { //nolint:contextcheck // health checks outlive ctx: the next load or the stop ends them
+		return err
+	}
 	n.functions.Swap(n.withRetired(functions, time.Now()))
 	n.invoker.Swap(rules)
 	return n.gateway.Swap(serving)
@@ -209,14 +223,10 @@ func (n *node) withRetired(now []apigw.Function, at time.Time) []apigw.Function 
 // needs none, and none have to be there.
 func remoteOptions(r project.RemoteFunction) backend.RemoteLambdaOptions {
 	id, secret := r.AccessKeyID, r.SecretAccessKey
-	if u, err := url.Parse(r.Endpoint); id == "" && err == nil && !isAWS(u.Hostname()) {
+	if u, err := url.Parse(r.Endpoint); id == "" && err == nil && !backend.IsAWSHost(u.Hostname()) {
 		id, secret = "local", "local"
 	}
 	return backend.RemoteLambdaOptions{
 		Endpoint: r.Endpoint, Region: r.Region, Credentials: backend.StaticCredentials(id, secret, r.SessionToken),
 	}
-}
-
-func isAWS(host string) bool {
-	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }

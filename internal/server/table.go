@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"cleat/internal/awsapi"
 	"cleat/internal/backend"
 	"cleat/internal/control"
 )
@@ -22,7 +23,7 @@ type TableStatus struct {
 func (t TableStatus) String() string {
 	switch {
 	case t.Missing:
-		return t.Name + ": not served; start DynamoDB Local or dynalite and pass its URL with --dynamodb, such as --dynamodb http://127.0.0.1:8000"
+		return t.Name + ": not served; start DynamoDB Local or dynalite and pass its URL with --dynamodb, such as --dynamodb http://127.0.0.1:8000, or as awsEndpoints.dynamodb in cleat.yaml"
 	case t.Err != nil:
 		return t.Name + ": not made: " + t.Err.Error()
 	case t.Created:
@@ -36,24 +37,28 @@ const tableTime = 5 * time.Second // for all tables of a project together
 // makeTables creates the tables that the project declares, where they are missing. A table that cannot be made does
 // not keep the project from running: its status says why.
 func (d *dev) makeTables(ctx context.Context, tables []control.Table) []TableStatus {
+	endpoint := d.node.tableEndpoint(d.project)
 	ctx, cancel := context.WithTimeout(ctx, tableTime)
 	defer cancel()
 	out := make([]TableStatus, len(tables))
 	var wait sync.WaitGroup
 	for i, t := range tables {
 		out[i].Name = t.Name
-		if d.o.DynamoDB == "" {
+		if endpoint == "" {
 			out[i].Missing = true
 			continue
 		}
-		wait.Go(func() { out[i].Created, out[i].Err = d.makeTable(ctx, t) })
+		wait.Go(func() { out[i].Created, out[i].Err = d.makeTable(ctx, endpoint, t) })
 	}
 	wait.Wait()
 	return out
 }
 
-func (d *dev) makeTable(ctx context.Context, t control.Table) (created bool, err error) {
-	db := backend.AWSJSON{Endpoint: d.o.DynamoDB, Service: "dynamodb", Target: "DynamoDB_20120810", Region: d.project.Region}
+func (d *dev) makeTable(ctx context.Context, endpoint string, t control.Table) (created bool, err error) {
+	db := backend.AWSJSON{
+		Endpoint: endpoint, Service: serviceDynamoDB, Target: "DynamoDB_20120810", Region: d.project.Region,
+		Credentials: awsapi.Credentials{AccessKeyID: d.project.AWS.AccessKeyID, SecretAccessKey: d.project.AWS.SecretAccessKey, SessionToken: d.project.AWS.SessionToken},
+	}
 	body, err := json.Marshal(t.CreateTable)
 	if err != nil {
 		return false, fmt.Errorf("describe the table: %w", err)
