@@ -75,7 +75,7 @@ func refusal(res *http.Response, body []byte) error {
 	if json.Unmarshal(body, &said) == nil && said.Message != "" { // field names match without regard to case
 		text = said.Message
 	}
-	return fmt.Errorf("%d %s: %s", res.StatusCode, res.Header.Get("X-Amzn-Errortype"), printable(text))
+	return errors.New(printable(fmt.Sprintf("%d %s: %s", res.StatusCode, res.Header.Get("X-Amzn-Errortype"), text)))
 }
 
 func connectionPath(id string) string { return "/@connections/" + url.PathEscape(id) }

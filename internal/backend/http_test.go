@@ -29,7 +29,7 @@ func newTestHTTP(t *testing.T, o backend.HTTPOptions) *backend.HTTP {
 	return h
 }
 
-func newTestServer(t *testing.T, handler http.HandlerFunc) *httptest.Server {
+func newTestServer(t testing.TB, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(handler)
 	t.Cleanup(s.Close)

@@ -80,7 +80,7 @@ func (h *hub) List(after apigw.ConnectionID, most int, keep func(any) bool) (inf
 }
 
 // newTestHub has n connections on stage prod of API a1, and one on stage dev.
-func newTestHub(t *testing.T, n int) *hub {
+func newTestHub(t testing.TB, n int) *hub {
 	t.Helper()
 	maker, err := conn.New(nobody{}, conn.Options{Limits: apigw.LimitsAWS()}) // makes well-formed IDs
 	if err != nil {

@@ -38,7 +38,7 @@ type response struct {
 const arrivals = 150
 
 // share is how much of the crowd stays until the end; the others come and go.
-const share = 0.96
+const share = 0.99
 
 // maxFaults bounds what is told.
 const maxFaults = 20
