@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -12,7 +13,8 @@ type section struct {
 	cases         []testCase
 }
 
-func sections() []section {
+// sections are all cases. They are made once, for the payloads take a while, and must not be changed.
+var sections = sync.OnceValue(func() []section {
 	return []section{
 		{"0", "Handshake", handshakeCases()},
 		{"1", "Framing: sizes and lengths", framingCases()},
@@ -28,7 +30,7 @@ func sections() []section {
 		{"13", "Compression: offers", offerCases()},
 		{"14", "Compression: violations", deflateViolationCases()},
 	}
-}
+})
 
 const (
 	rfc      = "RFC 6455 §"
