@@ -17,7 +17,7 @@ ARGS      ?=
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build bin/cleat
@@ -72,9 +72,24 @@ tidy: # go.mod must be as `go mod tidy` leaves it
 	$(GO) mod tidy -diff
 	cd examples && $(GO) mod tidy -diff
 
+.PHONY: conformance
+conformance: ## Hold both engines to RFC 6455 and RFC 7692, and show the table: make conformance [ONLY=6.4]
+	$(GO) test ./test/conformance -count 1 -v -run TestConformance $(if $(ONLY),-args -only $(ONLY))
+
 .PHONY: fuzz
 fuzz: ## Fuzz for 30 s each: make fuzz [T=FuzzName] [P=./internal/frame] [D=30s]
-	tools/fuzz.sh "$(P)" "$(T)" "$(or $(D),30s)"
+	tools/fuzz.sh "$(if $(filter command line,$(origin P)),$(P),./...)" "$(T)" "$(or $(D),30s)"
+
+# Seconds that all fuzz targets together may take: with more than 32 of them each gets less than 30.
+FUZZ_TOTAL := 480
+
+.PHONY: fuzz-ci
+fuzz-ci: # every fuzz target, in a bounded time
+	tools/fuzz.sh ./... "" 30s $(FUZZ_TOTAL)
+
+.PHONY: soak
+soak: ## 10,000 clients that misbehave for five minutes: make soak [D=20s] [N=2000] [SEED=7]
+	$(GO) test -tags soak -count 1 -timeout 1h -v ./test/soak -args $(if $(D),-d $(D)) $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED))
 
 .PHONY: bench
 bench: $(BENCHSTAT) ## Ten runs of the Go benchmarks of P (P=./internal/expr); the servers' are in docs/benchmarks.md
@@ -87,7 +102,7 @@ e2e: build ## Drive the binary with wscat, the AWS CLI, the JavaScript SDKs, bot
 	$(GO) test -tags e2e -count 1 -timeout 15m ./test/e2e/...
 
 .PHONY: check
-check: tidy lint test race e2e ## Everything that CI runs, in its order
+check: tidy lint test race e2e fuzz-ci soak ## Everything that CI runs, in its order
 
 .PHONY: clean
 clean: ## Remove what was built

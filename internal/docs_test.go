@@ -38,6 +38,28 @@ func TestCompatibilityNamesRealTests(t *testing.T) {
 	}
 }
 
+// TestConformanceNamesRealTargets keeps docs/conformance.md honest: each fuzz target that it names exists and has a corpus.
+func TestConformanceNamesRealTargets(t *testing.T) {
+	text, err := os.ReadFile("../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([a-z]+)\\.(Fuzz[A-Za-z0-9]+)`").FindAllStringSubmatch(string(text), -1)
+	for _, m := range named {
+		dir, target := m[1], m[2]
+		if dir == "main" {
+			dir = "../cmd/cleat"
+		}
+		corpus, err := os.ReadDir(filepath.Join(dir, "testdata", "fuzz", target))
+		if !declared(t, dir, target) || err != nil || len(corpus) == 0 {
+			t.Errorf("%s.%s: not there, or without a corpus (%v)", m[1], target, err)
+		}
+	}
+	if len(named) < 20 {
+		t.Errorf("read only %d targets: has the form of the table changed?", len(named))
+	}
+}
+
 func declared(t *testing.T, pkg, test string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(pkg, "*_test.go"))

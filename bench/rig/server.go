@@ -217,5 +217,5 @@ func upgrade(hub *conn.Hub, w http.ResponseWriter, r *http.Request) error {
 		hub.Abandon(id)
 		return errors.Join(err, c.Close())
 	}
-	return hub.Open(id, c, []byte(answer), rest)
+	return hub.Open(id, c, conn.Handshake{Answer: []byte(answer), Rest: rest})
 }

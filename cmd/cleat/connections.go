@@ -153,7 +153,7 @@ func (a answer) refusal() error {
 	if json.Unmarshal(a.body, &said) == nil && said.Message != "" { // field names match without regard to case
 		text = said.Message
 	}
-	return fmt.Errorf("%d %s: %s", a.status, a.header.Get("X-Amzn-Errortype"), printable(text))
+	return errors.New(printable(fmt.Sprintf("%d %s: %s", a.status, a.header.Get("X-Amzn-Errortype"), text)))
 }
 
 func connectionPath(id string) string { return "/@connections/" + url.PathEscape(id) }

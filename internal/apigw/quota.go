@@ -42,6 +42,9 @@ type Limits struct {
 	MaxDuration  time.Duration // from connect; closes with 1001. Zero: never
 	PingInterval time.Duration // server pings on an idle connection. Zero: never, as AWS
 	Binary       bool          // accept binary messages; otherwise they close with 1003
+	// Compression agrees to a client's offer of permessage-deflate (RFC 7692), which AWS never does. MessageSize bounds
+	// what a message amounts to; connections keep what was agreed when they were opened.
+	Compression bool
 	// ControlIsActivity lets a client's ping or pong reset the idle timer (spec open-questions 18).
 	ControlIsActivity bool
 	// InFlight bounds one connection's messages being handled at a time; past it Cleat stops reading from it.

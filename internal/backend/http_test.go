@@ -29,10 +29,10 @@ func newTestHTTP(t *testing.T, o backend.HTTPOptions) *backend.HTTP {
 	return h
 }
 
-func newTestServer(t *testing.T, handler http.HandlerFunc) *httptest.Server {
-	t.Helper()
+func newTestServer(tb testing.TB, handler http.HandlerFunc) *httptest.Server {
+	tb.Helper()
 	s := httptest.NewServer(handler)
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	return s
 }
 

@@ -3,6 +3,7 @@
 package conn_test
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -30,6 +31,39 @@ func TestReceiveAllocations(t *testing.T) {
 				t.Errorf("%v allocations a message, want %v", n, want)
 			}
 		})
+	}
+}
+
+// With permessage-deflate a message costs no more: what inflating and deflating take comes from pools.
+func TestDeflateAllocations(t *testing.T) {
+	text := strings.Repeat("all work and no play ", 100)
+	in := frame.AppendMasked(nil, frame.OpText, true, testKey, deflate(t, text))
+	in[0] |= rsv1
+	got := make(chan struct{})
+	h := newTestHandler()
+	h.onMessage = func(_ apigw.ConnectionID, _ any, m conn.Message) {
+		if len(m.Data) != len(text) {
+			t.Errorf("got %d bytes, want %d", len(m.Data), len(text))
+		}
+		got <- struct{}{}
+	}
+	hub := newTestHub(t, h, conn.Options{})
+	id, c := connectAs(t, hub, named(t, "epoll/tcp"), nil, conn.Handshake{Window: frame.MaxWindow})
+	payload := []byte(text)
+	size := len(frame.AppendDeflated(nil, frame.OpText, payload, 0, frame.MaxWindow))
+	buf := make([]byte, size)
+	n := testing.AllocsPerRun(2000, func() {
+		c.bytes(in)
+		<-got
+		if err := hub.Send(id, payload); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c.c, buf); err != nil || buf[0]&rsv1 == 0 {
+			t.Fatalf("%v, first byte %#x", err, buf[0])
+		}
+	})
+	if n > 1 {
+		t.Errorf("%v allocations for a message there and one back, want 1", n)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestTLSDribble(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := hub.Open(id, server, nil, nil); err != nil {
+	if err := hub.Open(id, server, conn.Handshake{}); err != nil {
 		t.Fatal(err)
 	}
 	slow.on = true
@@ -109,7 +109,7 @@ func TestKeepAlive(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if err := hub.Open(id, secure(server), nil, nil); err != nil {
+					if err := hub.Open(id, secure(server), conn.Handshake{}); err != nil {
 						t.Fatal(err)
 					}
 					if got := keepAliveOf(t, socket); got != test.want {
@@ -180,7 +180,7 @@ func TestTLSBuffered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := hub.Open(id, server, nil, nil); err != nil {
+	if err := hub.Open(id, server, conn.Handshake{}); err != nil {
 		t.Fatal(err)
 	}
 	words := map[string]bool{<-got: true, <-got: true}

@@ -196,13 +196,19 @@ type testClient struct {
 // connect opens a connection on a Hub and returns its client.
 func connect(tb testing.TB, hub *conn.Hub, tr transport, attachment any) (apigw.ConnectionID, *testClient) {
 	tb.Helper()
+	return connectAs(tb, hub, tr, attachment, conn.Handshake{})
+}
+
+// connectAs is connect after a handshake of which something is to be told.
+func connectAs(tb testing.TB, hub *conn.Hub, tr transport, attachment any, shaken conn.Handshake) (apigw.ConnectionID, *testClient) {
+	tb.Helper()
 	client, server := tr.pair(tb)
 	tb.Cleanup(func() { client.Close() })
 	id, err := hub.Reserve(attachment)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := hub.Open(id, server, nil, nil); err != nil {
+	if err := hub.Open(id, server, shaken); err != nil {
 		tb.Fatal(err)
 	}
 	if err := client.SetDeadline(time.Now().Add(wait)); err != nil {

@@ -85,7 +85,7 @@ func serveUpgrades(t *testing.T, hub *conn.Hub, withTLS bool) string {
 			return
 		}
 		rest, _ := rw.Peek(rw.Reader.Buffered())
-		if err := hub.Open(id, c, nil, rest); err != nil {
+		if err := hub.Open(id, c, conn.Handshake{Rest: rest}); err != nil {
 			t.Error(err)
 		}
 	})}

@@ -89,6 +89,7 @@ type Hub struct {
 	keepAlive   time.Duration
 	began       time.Time // times in slots count from here
 	limits      atomic.Pointer[apigw.Limits]
+	deflates    atomic.Bool // a connection was opened that takes compressed messages
 	stats       stats
 
 	table      table
@@ -221,8 +222,9 @@ func (h *Hub) Incarnation() uint32 { return h.incarnation }
 // now is the time since the Hub began, in nanoseconds.
 func (h *Hub) now() int64 { return int64(time.Since(h.began)) }
 
-func (h *Hub) frameLimits(l *apigw.Limits) frame.Limits {
-	return frame.Limits{Frame: l.FrameSize, Message: l.MessageSize, Binary: l.Binary}
+// frameLimits are the bounds of what one connection may send.
+func frameLimits(l *apigw.Limits, f flags) frame.Limits {
+	return frame.Limits{Frame: l.FrameSize, Message: l.MessageSize, Binary: l.Binary, Deflate: f.window() != 0}
 }
 
 // Reserve gives out the ID of a connection whose handshake is about to be decided, and keeps the attachment with it.
@@ -308,14 +310,28 @@ func (h *Hub) release(e entry) {
 	h.work.done()
 }
 
-// Open makes a reserved connection open on c. answer is the end of the handshake, the 101: it is sent ahead of all else,
-// and who has seen it can address the connection, for Send, Info and Disconnect wait meanwhile. rest is what came behind
-// the handshake; it is processed before anything else that the client sends. Open takes c over, whatever it returns: a *net.TCPConn, a
+// Handshake is what was said and agreed before a connection is opened. The zero value is nothing of either.
+type Handshake struct {
+	// Answer is the end of the handshake, the 101. It is sent ahead of all else, and who has seen it can address the
+	// connection, for Send, Info and Disconnect wait meanwhile.
+	Answer []byte
+	// Rest is what came behind the request; it is processed before anything else that the client sends.
+	Rest []byte
+	// Window is the size, as a power of two from frame.MinWindow to frame.MaxWindow, of the window that messages to the
+	// client may be compressed with: permessage-deflate is agreed, without context takeover either way. Zero: it is not.
+	Window int
+}
+
+// Open makes a reserved connection open on c. It takes c over, whatever it returns: a *net.TCPConn, a
 // *net.UnixConn, a *tls.Conn of ServerTLS or a wrapper of one of these with the method NetConn() net.Conn, which must
 // hold no unread bytes, goes to the event loops; anything else is read by a goroutine. It fails with ErrGone when the
 // ID is not pending, with ErrLost when the answer cannot be sent, and with the system's error; then c is closed, the ID
 // is dead and Closed is not called. On a Hub that shuts down Open succeeds, and the connection is closed at once.
-func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, answer, rest []byte) error {
+func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, shaken Handshake) error {
+	if w := shaken.Window; w != 0 && (w < frame.MinWindow || w > frame.MaxWindow) {
+		h.Abandon(id)
+		return errors.Join(fmt.Errorf("open connection: no window has 2^%d bytes", w), closeError(c.Close()))
+	}
 	e, err := h.lookup(id)
 	if !errors.Is(err, ErrPending) {
 		if err == nil {
@@ -332,9 +348,13 @@ func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, answer, rest []byte) error
 	now := h.now()
 	s := e.s
 	s.state, s.opened, s.active, s.heard = stateOpen, now, now, now
+	if shaken.Window != 0 {
+		s.flags |= flags(shaken.Window) << windowShift //nolint:gosec // G115: at most 15
+		h.deflates.Store(true)
+	}
 	h.schedule(e, now)
-	if len(answer) > 0 {
-		h.output(e, answer, now)
+	if len(shaken.Answer) > 0 {
+		h.output(e, shaken.Answer, now)
 	}
 	if s.flags&flagNoWrite != 0 {
 		s.state = stateClosing
@@ -344,7 +364,7 @@ func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, answer, rest []byte) error
 	}
 	h.stats.open.Add(1)
 	h.stats.opened.Add(1)
-	h.feed(e, rest, now)
+	h.feed(e, shaken.Rest, now)
 	if s.state != stateFree {
 		h.transports[s.transport].resume(e)
 	}

@@ -64,7 +64,7 @@ func TestOpenRest(t *testing.T) {
 		}
 		sent := frame.AppendMasked(nil, frame.OpText, true, testKey, []byte("first"))
 		sent = frame.AppendMasked(sent, frame.OpText, true, testKey, []byte("second"))
-		if err := hub.Open(id, server, nil, slices.Clone(sent[:len(sent)-3])); err != nil {
+		if err := hub.Open(id, server, conn.Handshake{Rest: slices.Clone(sent[:len(sent)-3])}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.Write(sent[len(sent)-3:]); err != nil {
@@ -98,7 +98,7 @@ func TestOpenAnswers(t *testing.T) {
 				}
 				sent <- hub.Send(id, []byte("x"))
 			}()
-			if err := hub.Open(id, server, []byte("answer"), nil); err != nil {
+			if err := hub.Open(id, server, conn.Handshake{Answer: []byte("answer")}); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-sent; err != nil {
@@ -125,7 +125,7 @@ func TestOpenLost(t *testing.T) {
 	if _, err := server.Read(make([]byte, 1)); err == nil { // the reset has come
 		t.Fatal("read from a client that is gone")
 	}
-	if err := hub.Open(id, server, []byte("answer"), nil); !errors.Is(err, conn.ErrLost) {
+	if err := hub.Open(id, server, conn.Handshake{Answer: []byte("answer")}); !errors.Is(err, conn.ErrLost) {
 		t.Errorf("got %v, want ErrLost", err)
 	}
 	if err := hub.Send(id, nil); !errors.Is(err, conn.ErrGone) || hub.Len() != 0 {
@@ -170,7 +170,7 @@ func TestPending(t *testing.T) {
 	}
 	client, server := net.Pipe()
 	defer client.Close()
-	if err := hub.Open(id, server, nil, nil); !errors.Is(err, conn.ErrGone) {
+	if err := hub.Open(id, server, conn.Handshake{}); !errors.Is(err, conn.ErrGone) {
 		t.Errorf("Open after Abandon: %v", err)
 	}
 	if _, err := client.Read(make([]byte, 1)); err == nil {
@@ -303,7 +303,7 @@ func TestShutdown(t *testing.T) {
 		// A handshake that was under way still gets its $disconnect.
 		client, server := tr.pair(t)
 		defer client.Close()
-		if err := hub.Open(late, server, nil, nil); err != nil {
+		if err := hub.Open(late, server, conn.Handshake{}); err != nil {
 			t.Fatal(err)
 		}
 		go func() {

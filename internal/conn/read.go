@@ -20,7 +20,7 @@ func (h *Hub) feed(e entry, b []byte, now int64) {
 	}
 	s.heard = now
 	limits := h.limits.Load()
-	bounds := h.frameLimits(limits)
+	bounds := frameLimits(limits, s.flags)
 	var fresh frame.Reader
 	r := &fresh
 	if x := e.r.x; x != nil && x.reader != nil {

@@ -30,7 +30,13 @@ const (
 	flagHalfClose                   // end the writing side once the queue is empty
 	flagFinish                      // end the connection once the queue is empty
 	flagDetached                    // the epoll set does not watch the descriptor for now
+
+	// The upper four bits hold the window that permessage-deflate was negotiated with, as a power of two; zero without.
+	// They have room here, and a field of their own would make every slot eight bytes longer.
+	windowShift = 12
 )
+
+func (f flags) window() int { return int(f >> windowShift) }
 
 // slot is a connection's state that needs no pointer, so that the garbage collector never looks at it: a collection
 // over a million connections costs next to nothing.

@@ -40,8 +40,16 @@ func (h *Hub) send(id apigw.ConnectionID, op frame.Opcode, payload []byte) error
 	if len(payload) > lim.MessageSize {
 		return ErrTooLarge
 	}
+	window, err := h.windowFor(id, payload)
+	if err != nil {
+		return err
+	}
 	buf, _ := scratch.Get().(*[]byte)
-	*buf = frame.AppendMessage((*buf)[:0], op, payload, maxFragment)
+	if window != 0 {
+		*buf = frame.AppendDeflated((*buf)[:0], op, payload, maxFragment, window)
+	} else {
+		*buf = frame.AppendMessage((*buf)[:0], op, payload, maxFragment)
+	}
 	defer keepScratch(buf)
 	e, err := h.locate(id)
 	if err != nil {
@@ -61,6 +69,24 @@ func (h *Hub) send(id apigw.ConnectionID, op frame.Opcode, payload []byte) error
 	h.stats.messagesOut.Add(1)
 	h.stats.bytesOut.Add(uint64(len(payload)))
 	return nil
+}
+
+// deflateFrom is the payload from which on a message is worth compressing: the packet of a shorter one is mostly headers,
+// and the 4 µs are the same (docs/decisions/0006-deflate.md).
+const deflateFrom = 256
+
+// windowFor returns the window to compress a message with, zero for not at all. Compressing takes far longer than a
+// slot's mutex may be held, so the connection is looked up once for this and once for sending.
+func (h *Hub) windowFor(id apigw.ConnectionID, payload []byte) (int, error) {
+	if len(payload) < deflateFrom || !h.deflates.Load() {
+		return 0, nil
+	}
+	e, err := h.locate(id)
+	if err != nil {
+		return 0, err
+	}
+	defer e.s.mu.Unlock()
+	return e.s.flags.window(), nil
 }
 
 // output sends whole frames, behind those already queued. The slot's mutex is held, here and below. When writing fails,

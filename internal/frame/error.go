@@ -37,6 +37,7 @@ var (
 	errCloseCode       = &Error{CodeProtocolError, "close code not allowed"}
 	errCloseText       = &Error{CodeInvalidPayload, "close reason is not UTF-8"}
 	errText            = &Error{CodeInvalidPayload, "text is not UTF-8"}
+	errDeflate         = &Error{CodeInvalidPayload, "compressed message cannot be inflated"}
 	errBinary          = &Error{CodeUnsupportedData, "binary message"}
 	errFrameSize       = &Error{CodeMessageTooBig, "frame too long"}
 	errMessageSize     = &Error{CodeMessageTooBig, "message too long"}

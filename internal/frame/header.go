@@ -30,6 +30,7 @@ const MaxControl = 125
 
 const (
 	bitFin  = 0x80
+	bitRSV1 = 0x40 // the message is compressed (RFC 7692 §6)
 	bitsRSV = 0x70
 	bitMask = 0x80
 	len16   = 126 // the length follows in two bytes
@@ -44,23 +45,28 @@ const (
 //	|I|   |         | | 126, 127    | of length      | key     |
 //	+-+---+---------+-+-------------+----------------+---------+
 type Header struct {
-	Op     Opcode
-	Fin    bool
-	Length uint64  // payload bytes
-	Mask   [4]byte // zero when the frame is not masked
+	Op  Opcode
+	Fin bool
+	// Deflated is set on the first frame of a message that permessage-deflate has compressed: RSV1.
+	Deflated bool
+	Length   uint64  // payload bytes
+	Mask     [4]byte // zero when the frame is not masked
 }
 
 // ParseClientHeader reads the header of a frame that a client sent from the front of b. It returns the header and
 // its size in bytes, or zero when b does not yet hold all of it. A violation is an *Error with code 1002, reported as
 // soon as the bytes at hand prove it: a set reserved bit, an unknown opcode, a missing mask, a long or fragmented
-// control frame, a length that is not in its shortest form or has its top bit set (RFC 6455 §5.2, §5.5).
-func ParseClientHeader(b []byte) (h Header, n int, err error) {
+// control frame, a length that is not in its shortest form or has its top bit set (RFC 6455 §5.2, §5.5). deflate says
+// that permessage-deflate was negotiated: RSV1 may then be set on the first frame of a message, and nowhere else (RFC
+// 7692 §6.1).
+func ParseClientHeader(b []byte, deflate bool) (h Header, n int, err error) {
 	if len(b) == 0 {
 		return h, 0, nil
 	}
 	h.Op, h.Fin = Opcode(b[0]&0x0f), b[0]&bitFin != 0
+	h.Deflated = deflate && b[0]&bitsRSV == bitRSV1 && (h.Op == OpText || h.Op == OpBinary)
 	switch {
-	case b[0]&bitsRSV != 0:
+	case b[0]&bitsRSV != 0 && !h.Deflated:
 		return h, 0, errReserved
 	case !h.Op.known():
 		return h, 0, errOpcode
@@ -107,11 +113,11 @@ func ParseClientHeader(b []byte) (h Header, n int, err error) {
 
 // AppendHeader appends the header of an unmasked frame with n payload bytes, in its shortest form.
 func AppendHeader(dst []byte, op Opcode, fin bool, n int) []byte {
-	return appendHeader(dst, op, fin, n, 0)
+	return appendHeader(dst, byte(op), fin, n, 0)
 }
 
-func appendHeader(dst []byte, op Opcode, fin bool, n int, mask byte) []byte {
-	first := byte(op)
+// appendHeader takes the opcode together with the reserved bits.
+func appendHeader(dst []byte, first byte, fin bool, n int, mask byte) []byte {
 	if fin {
 		first |= bitFin
 	}

@@ -10,6 +10,9 @@ type Limits struct {
 	Frame   int  // of one frame
 	Message int  // of one message, its fragments together
 	Binary  bool // accept binary messages
+	// Deflate says that permessage-deflate was negotiated. Frame then bounds what comes over the wire, and Message what
+	// it amounts to once inflated.
+	Deflate bool
 }
 
 // Kind is what an Event reports.
@@ -45,9 +48,10 @@ type Reader struct {
 	got    int    // payload bytes of that frame so far
 	within bool   // a frame's payload is under way
 
-	message Opcode    // of the message under way, zero for none
-	text    validator // its text so far
-	data    []byte    // its payload so far
+	message  Opcode    // of the message under way, zero for none
+	deflated bool      // it is compressed
+	text     validator // its text so far; of a compressed one at its end only
+	data     []byte    // its payload so far
 
 	nhead   uint8           // bytes of an incomplete header
 	head    [MaxHeader]byte // those bytes
@@ -76,7 +80,7 @@ func (r *Reader) Next(b []byte, lim Limits) (ev Event, n int, err error) {
 	n += len(rest)
 	if r.header.Op.IsControl() {
 		unmask(r.control[r.got:], rest, r.header.Mask, r.got)
-	} else if err := r.extend(rest, want); err != nil {
+	} else if err := r.extend(rest, want, lim); err != nil {
 		return Event{}, n, err
 	}
 	r.got += len(rest)
@@ -96,7 +100,7 @@ func (r *Reader) Control() []byte { return r.control[:r.got] }
 func (r *Reader) begin(b []byte, lim Limits) (n int, err error) {
 	var h Header
 	if r.nhead == 0 {
-		h, n, err = ParseClientHeader(b)
+		h, n, err = ParseClientHeader(b, lim.Deflate)
 		if err == nil && n == 0 {
 			r.nhead = uint8(copy(r.head[:], b)) //nolint:gosec // G115: at most MaxHeader
 			return len(b), nil
@@ -104,7 +108,7 @@ func (r *Reader) begin(b []byte, lim Limits) (n int, err error) {
 	} else {
 		had := int(r.nhead)
 		took := copy(r.head[had:], b)
-		h, n, err = ParseClientHeader(r.head[:had+took])
+		h, n, err = ParseClientHeader(r.head[:had+took], lim.Deflate)
 		if err == nil && n == 0 {
 			r.nhead += uint8(took) //nolint:gosec // G115: at most MaxHeader
 			return took, nil
@@ -127,6 +131,10 @@ func (r *Reader) admit(h Header, lim Limits) error {
 	if h.Op.IsControl() {
 		return nil
 	}
+	most := lim.Message
+	if h.Deflated || h.Op == OpContinuation && r.deflated {
+		most = wireLimit(lim.Message)
+	}
 	switch {
 	case h.Op == OpContinuation && r.message == 0:
 		return errNoStart
@@ -136,11 +144,11 @@ func (r *Reader) admit(h Header, lim Limits) error {
 		return errBinary
 	case h.Length > uint64(max(lim.Frame, 0)):
 		return errFrameSize
-	case h.Length > uint64(max(lim.Message-len(r.data), 0)):
+	case h.Length > uint64(max(most-len(r.data), 0)):
 		return errMessageSize
 	}
 	if h.Op != OpContinuation {
-		r.message, r.text = h.Op, validator{}
+		r.message, r.deflated, r.text = h.Op, h.Deflated, validator{}
 	}
 	return nil
 }
@@ -149,8 +157,17 @@ func (r *Reader) admit(h Header, lim Limits) error {
 // announces much and sends little must not cost much.
 const growAhead = 4
 
-// extend adds a piece of a data frame, of which want bytes are still to come including this piece.
-func (r *Reader) extend(piece []byte, want int) error {
+// extend adds a piece of a data frame, of which want bytes are still to come including this piece. A compressed message
+// is kept as it came until its last piece is here: an inflater for each message that is under way would cost 40 KB.
+func (r *Reader) extend(piece []byte, want int, lim Limits) error {
+	if r.deflated && r.header.Fin && len(piece) == want {
+		var err error
+		r.data, err = inflate(r.data, piece, r.header.Mask, r.got, lim.Message)
+		if err == nil && r.message == OpText && !r.text.write(r.data) {
+			err = errText
+		}
+		return err
+	}
 	had := len(r.data)
 	if need := had + len(piece); need > cap(r.data) {
 		size := max(2*cap(r.data), growAhead*len(piece), 512)
@@ -163,7 +180,7 @@ func (r *Reader) extend(piece []byte, want int) error {
 	}
 	r.data = r.data[:had+len(piece)]
 	unmask(r.data[had:], piece, r.header.Mask, r.got)
-	if r.message == OpText && !r.text.write(r.data[had:]) {
+	if r.message == OpText && !r.deflated && !r.text.write(r.data[had:]) {
 		return errText
 	}
 	return nil
@@ -190,7 +207,7 @@ func (r *Reader) end() (Event, error) {
 	if r.message == OpBinary {
 		ev.Kind = Binary
 	}
-	r.message, r.data = 0, nil
+	r.message, r.deflated, r.data = 0, false, nil
 	return ev, nil
 }
 

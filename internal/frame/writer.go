@@ -9,12 +9,18 @@ import (
 // longer than that. Zero for most means one frame whatever the length. A fragment may end inside a character, as
 // RFC 6455 §5.6 allows.
 func AppendMessage(dst []byte, op Opcode, payload []byte, most int) []byte {
+	return appendMessage(dst, op, 0, payload, most)
+}
+
+// appendMessage sets the given reserved bits on the first frame.
+func appendMessage(dst []byte, op Opcode, rsv byte, payload []byte, most int) []byte {
+	first := byte(op) | rsv
 	for most > 0 && len(payload) > most {
-		dst = AppendHeader(dst, op, false, most)
+		dst = appendHeader(dst, first, false, most, 0)
 		dst = append(dst, payload[:most]...)
-		payload, op = payload[most:], OpContinuation
+		payload, first = payload[most:], byte(OpContinuation)
 	}
-	dst = AppendHeader(dst, op, true, len(payload))
+	dst = appendHeader(dst, first, true, len(payload), 0)
 	return append(dst, payload...)
 }
 
@@ -49,7 +55,7 @@ func AppendClose(dst []byte, code int, reason string) []byte {
 // AppendMasked appends one frame as a client sends it, masked with the given key. Servers never send such frames: it
 // is for load generators and tests.
 func AppendMasked(dst []byte, op Opcode, fin bool, key [4]byte, payload []byte) []byte {
-	dst = appendHeader(dst, op, fin, len(payload), bitMask)
+	dst = appendHeader(dst, byte(op), fin, len(payload), bitMask)
 	dst = append(dst, key[:]...)
 	at := len(dst)
 	dst = append(dst, payload...)

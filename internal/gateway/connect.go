@@ -14,6 +14,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
+	"cleat/internal/conn"
 	"cleat/internal/integration"
 	"cleat/internal/listen"
 )
@@ -38,7 +39,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 
 	res, err := g.runConnect(r, s, snap, ev, fields, rec)
 	if err == nil {
-		err = g.open(w, r, id, upgrade.Key, res.Subprotocol)
+		err = g.open(w, r, id, upgrade, res.Subprotocol)
 	}
 	rec.Duration, rec.Err = time.Since(now), err
 	var refusal *refused
@@ -113,11 +114,11 @@ func refusal(status int) error {
 
 // open hands the socket to the hub, which sends the 101: no push overtakes it, and none that comes right behind it
 // finds the connection still pending (spec data-plane §10).
-func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.ConnectionID, key, subprotocol string) error {
+func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.ConnectionID, upgrade listen.Upgrade, subprotocol string) error {
 	if r.Context().Err() != nil {
 		return &refused{status: 499, reason: "the client hung up during $connect"}
 	}
-	answer, err := listen.AppendSwitching(nil, key, subprotocol)
+	answer, err := listen.AppendSwitching(nil, upgrade.Key, subprotocol, upgrade.Deflate.Fields()...)
 	if err != nil {
 		return &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: fmt.Errorf("Sec-WebSocket-Protocol of the $connect response: %w", err)}
 	}
@@ -132,7 +133,8 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.Connecti
 	if err != nil {
 		return &refused{status: 499, reason: errors.Join(err, c.Close()).Error()}
 	}
-	if err := g.hub.Open(id, c, answer, slices.Clone(rest)); err != nil {
+	shaken := conn.Handshake{Answer: answer, Rest: slices.Clone(rest), Window: upgrade.Deflate.Window}
+	if err := g.hub.Open(id, c, shaken); err != nil {
 		return &refused{status: 499, reason: "the connection ended before it was open: " + err.Error()}
 	}
 	return nil

@@ -10,3 +10,9 @@ func (g *Gateway) Attachment(id apigw.ConnectionID) any {
 	}
 	return info.Attachment
 }
+
+// What reads the client's own words in a handshake.
+var (
+	QueryFields = queryFields
+	TraceID     = traceID
+)

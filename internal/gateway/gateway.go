@@ -162,6 +162,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, err)
 		return
 	}
+	if g.limits.Load().Compression {
+		if upgrade.Deflate, err = listen.AgreeDeflate(r.Header["Sec-Websocket-Extensions"]); err != nil {
+			g.refuse(w, r, err)
+			return
+		}
+	}
 	g.connect(w, r, stage, upgrade)
 }
 

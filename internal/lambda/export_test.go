@@ -1,6 +1,10 @@
 package lambda
 
-import "cleat/internal/apigw"
+import (
+	"net/http"
+
+	"cleat/internal/apigw"
+)
 
 // BoundQueue sets how many bytes of payload of one function may wait for a worker. No call may have been made yet.
 func (p *Pool) BoundQueue(n int) { p.queue = n }
@@ -25,4 +29,13 @@ func CauseOf(body []byte, errType string, def apigw.Function) (payload []byte, c
 	w := &worker{def: def}
 	o := w.reportedOutcome(body, errType)
 	return o.payload, o.cause
+}
+
+// RuntimeAPI is what a worker with the given secret talks to. It has started, and nothing is left for it to do.
+func RuntimeAPI(secret string) http.Handler {
+	exited := make(chan struct{})
+	close(exited)
+	w := &worker{parked: make(chan struct{}, 1), jobs: make(chan *job, 1), initError: make(chan outcome, 1), exited: exited}
+	p := &Pool{workers: map[string]*worker{secret: w}}
+	return http.HandlerFunc(p.serveRuntimeAPI)
 }

@@ -2,6 +2,10 @@ package lambda_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -49,6 +53,34 @@ func FuzzErrorReport(f *testing.F) {
 		}
 		if cause == "" || strings.ContainsAny(cause, "\r\n") || len(cause) > 2000 {
 			t.Errorf("cause %q is not one line", cause)
+		}
+	})
+}
+
+// FuzzRuntimeAPI is a worker that says anything: its process is the user's, and anybody on the machine may knock.
+func FuzzRuntimeAPI(f *testing.F) {
+	const secret = "5ec2e7"
+	f.Add("GET", "/5ec2e7/2018-06-01/runtime/invocation/next", "", []byte(nil))
+	f.Add("POST", "/5ec2e7/2018-06-01/runtime/invocation/8f5b3c1e/response", "", []byte("{}"))
+	f.Add("POST", "/5ec2e7/2018-06-01/runtime/invocation/8f5b3c1e/error", "Runtime.Error", []byte(`{"errorMessage":"m"}`))
+	f.Add("POST", "/5ec2e7/2018-06-01/runtime/init/error", "", []byte(`[`))
+	f.Add("DELETE", "/5ec2e7/2018-06-01/runtime//response", "", []byte("x"))
+	f.Add("POST", "/other/2018-06-01/runtime/init/error", "", []byte(nil))
+	f.Fuzz(func(t *testing.T, method, path, errType string, body []byte) {
+		api := lambda.RuntimeAPI(secret)
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(string(body)))
+		r.Method, r.URL = method, &url.URL{Path: path}
+		r.Header["Lambda-Runtime-Function-Error-Type"] = []string{errType}
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		known := strings.HasPrefix(strings.TrimPrefix(path, "/")+"/", secret+"/")
+		switch {
+		case !slices.Contains([]int{200, 202, 400, 403, 404, 413}, w.Code):
+			t.Errorf("status %d", w.Code)
+		case !known && w.Code != http.StatusForbidden:
+			t.Errorf("who does not know the secret got %d", w.Code)
+		case w.Body.Len() > 0 && !json.Valid(w.Body.Bytes()):
+			t.Errorf("answer %q is not JSON", w.Body)
 		}
 	})
 }

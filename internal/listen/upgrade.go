@@ -19,6 +19,8 @@ type Upgrade struct {
 	// Protocols are the offered subprotocols in the client's order; nil when it offered none. The gateway never picks
 	// one by itself (spec data-plane §2.1).
 	Protocols []string
+	// Deflate is for AgreeDeflate to fill in, where compression is on.
+	Deflate Deflate
 }
 
 // acceptGUID is the constant of RFC 6455 §1.3.
@@ -38,7 +40,7 @@ const maxProtocols = 64
 //     that SetUpgradeHeaders sets;
 //   - KindBadRequest: an upgrade to WebSocket with something wrong about it.
 //
-// Offered extensions are never looked at: none is negotiated (spec data-plane §2.2).
+// Offered extensions are not looked at (spec data-plane §2.2): see AgreeDeflate.
 func CheckUpgrade(r *http.Request) (Upgrade, error) {
 	if len("wss://")+len(r.Host)+len(r.RequestURI) > apigw.QuotaHandshakeURL {
 		return Upgrade{}, &apigw.Error{Kind: apigw.KindRequestURITooLong}
@@ -139,16 +141,15 @@ func hasToken(h http.Header, name, token string) bool {
 
 // isToken tells whether s is a token of RFC 9110 §5.6.2.
 func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
+	return s != "" && strings.IndexFunc(s, notInToken) < 0
+}
+
+func notInToken(c rune) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return false
 	}
-	return s != ""
+	return !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 }
 
 // isFieldValue tells whether s can stand in a header line without beginning another one (RFC 9110 §5.5).

@@ -69,6 +69,7 @@ var limitFields = []limitField{
 	{"maxDuration", limitDuration, true, func(l *apigw.Limits, n int64) { l.MaxDuration = time.Duration(n) }},
 	{"pingInterval", limitDuration, true, func(l *apigw.Limits, n int64) { l.PingInterval = time.Duration(n) }},
 	{"binary", limitSwitch, true, func(l *apigw.Limits, n int64) { l.Binary = n != 0 }},
+	{"compression", limitSwitch, true, func(l *apigw.Limits, n int64) { l.Compression = n != 0 }},
 	{"controlIsActivity", limitSwitch, true, func(l *apigw.Limits, n int64) { l.ControlIsActivity = n != 0 }},
 	{"inFlight", limitCount, false, func(l *apigw.Limits, n int64) { l.InFlight = int(n) }},
 	{"writeQueue", limitBytes, false, func(l *apigw.Limits, n int64) { l.WriteQueue = int(n) }},

@@ -80,17 +80,17 @@ func (h *hub) List(after apigw.ConnectionID, most int, keep func(any) bool) (inf
 }
 
 // newTestHub has n connections on stage prod of API a1, and one on stage dev.
-func newTestHub(t *testing.T, n int) *hub {
-	t.Helper()
+func newTestHub(tb testing.TB, n int) *hub {
+	tb.Helper()
 	maker, err := conn.New(nobody{}, conn.Options{Limits: apigw.LimitsAWS()}) // makes well-formed IDs
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	h := &hub{of: map[apigw.ConnectionID]client{}, sent: map[apigw.ConnectionID]string{}, closed: map[apigw.ConnectionID]conn.CloseReason{}}
 	for i := range n + 1 {
 		id, err := maker.Reserve(nil)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		h.ids, h.of[id] = append(h.ids, id), client{"a1", "prod"}
 		if i == n {
