@@ -162,7 +162,7 @@ routes:
   $connect: http://BACKEND/connect
   $disconnect: http://BACKEND/disconnect
   $default: { http: http://BACKEND/message, twoWay: true }
-limits: { profile: aws, writeTimeout: 3s, closeTimeout: 3s, compression: on }
+limits: { profile: aws, writeTimeout: 3s, closeTimeout: 3s, compression: on, connectRate: off, requestRate: off }
 `, "BACKEND", backend)
 	if err := os.WriteFile(filepath.Join(dir, "cleat.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -204,6 +204,7 @@ func (r *reporter) Faults(err error)         { r.t.Errorf("reload: %v", err) }
 func (r *reporter) Warn(f cfn.Fault)         { r.t.Logf("warning: %v", f) }
 func (r *reporter) Event(*apigw.Record)      {}
 func (r *reporter) Line(lambda.Line)         {}
+func (r *reporter) Used(server.Usage)        {}
 func (r *reporter) Stopping(connections int) {
 	if connections != 0 {
 		r.t.Errorf("%d connections are left at the end", connections)
