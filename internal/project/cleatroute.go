@@ -24,7 +24,7 @@ var (
 		"responses": {"http", "mock", "integration"},
 	}
 	methods      = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY"}
-	mappedSource = regexp.MustCompile(`^(route\.request\.[A-Za-z0-9._$-]+|context\.[A-Za-z0-9._$-]+|stageVariables\.[A-Za-z0-9._$-]+)$`)
+	mappedSource = regexp.MustCompile(`^(route\.request\.body\..+|route\.request\.[A-Za-z0-9._$-]+|context\.[A-Za-z0-9._$-]+|stageVariables\.[A-Za-z0-9._$-]+)$`)
 	// integrationProperties are those of AWS::ApiGatewayV2::Integration that WebSocket APIs have (spec control-plane §6).
 	integrationProperties = []string{
 		"IntegrationType", "IntegrationUri", "IntegrationMethod", "ConnectionType", "ConnectionId", "ContentHandlingStrategy",
