@@ -96,6 +96,14 @@ bench: $(BENCHSTAT) ## Ten runs of the Go benchmarks of P (P=./internal/expr); t
 	$(GO) test -run '^$$' -bench . -benchmem -count 10 $(P) | tee .tools/bench.txt
 	$(BENCHSTAT) .tools/bench.txt
 
+.PHONY: compat
+compat: ## Show the scenarios of test/compat side by side (ARGS="-target aws=@targets.txt -sign", see test/compat/README.md)
+	$(GO) run ./test/compat/cmd/compat $(ARGS)
+
+.PHONY: generate
+generate: ## Make docs/compatibility.md from its source and the scenarios
+	$(GO) run ./test/compat/cmd/compat page
+
 .PHONY: e2e
 e2e: build ## Drive the binary with wscat, the AWS CLI, the JavaScript SDKs, boto3 and Chromium (installs them)
 	test/e2e/setup.sh

@@ -8,14 +8,15 @@ import (
 	"testing"
 )
 
-// TestCompatibilityNamesRealTests keeps docs/compatibility.md honest: a row says "same" or "differs" only with a test
-// that exists.
+// TestCompatibilityNamesRealTests keeps docs/compatibility.md honest: a row says "same" or "differs" only with a test or
+// a scenario that exists.
 func TestCompatibilityNamesRealTests(t *testing.T) {
 	text, err := os.ReadFile("../docs/compatibility.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := regexp.MustCompile("`([a-z]+)\\.(Test[A-Za-z0-9]+)`")
+	scenario := regexp.MustCompile("`scenarios/([a-z0-9/-]+)`")
 	rows := 0
 	for i, line := range strings.Split(string(text), "\n") {
 		cells := strings.Split(line, " | ")
@@ -23,8 +24,9 @@ func TestCompatibilityNamesRealTests(t *testing.T) {
 			continue
 		}
 		rows++
-		status, tests := cells[1], name.FindAllStringSubmatch(cells[len(cells)-1], -1)
-		if len(tests) == 0 && !strings.HasPrefix(status, "Not yet") {
+		proof := cells[len(cells)-1]
+		status, tests, scenarios := cells[1], name.FindAllStringSubmatch(proof, -1), scenario.FindAllStringSubmatch(proof, -1)
+		if len(tests)+len(scenarios) == 0 && !strings.HasPrefix(status, "Not yet") {
 			t.Errorf("line %d names no test: %s", i+1, line)
 		}
 		for _, m := range tests {
@@ -32,8 +34,13 @@ func TestCompatibilityNamesRealTests(t *testing.T) {
 				t.Errorf("line %d: there is no %s in internal/%s", i+1, m[2], m[1])
 			}
 		}
+		for _, m := range scenarios {
+			if _, err := os.Stat(filepath.Join("..", "test", "compat", "scenarios", m[1]+".txt")); err != nil {
+				t.Errorf("line %d: %v", i+1, err)
+			}
+		}
 	}
-	if rows < 50 {
+	if rows < 300 {
 		t.Errorf("read only %d rows: has the form of the tables changed?", rows)
 	}
 }

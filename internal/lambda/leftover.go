@@ -53,8 +53,9 @@ func lockDir(dir string) (*os.File, error) {
 	return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
 }
 
-// removeDir removes a folder whose lock is held. The lock file goes last: until then nobody else touches the rest, and
-// some systems do not remove open files.
+// removeDir removes a folder whose lock is held. The lock file goes last: until then nobody else touches the rest. It
+// goes while it is still locked, or a pool that was about to lock its fresh folder would take over one that is about to
+// vanish; only where open files cannot be removed it goes after that.
 func removeDir(dir string, lock *os.File) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
@@ -62,6 +63,7 @@ func removeDir(dir string, lock *os.File) error {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
 		}
 	}
+	_ = os.Remove(lock.Name()) // where it fails, RemoveAll does it
 	return errors.Join(err, lock.Close(), os.RemoveAll(dir))
 }
 

@@ -328,7 +328,7 @@ func (s *short) readProject() {
 	selection := cfn.TextOf(at, "$request.body.action")
 	if text, ok := s.text(s.root.Get("routeSelectionExpression"), "routeSelectionExpression"); ok {
 		selection = cfn.TextOf(s.root.Get("routeSelectionExpression").Place, text)
-		if !strings.HasPrefix(text, "$") {
+		if lacksDollar(text) {
 			s.faultf(selection.Place, "routeSelectionExpression %q must be an expression, such as $request.body.action", text)
 		}
 	}

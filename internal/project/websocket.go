@@ -293,7 +293,7 @@ func (s *service) addAPI() {
 	}
 	description := text("websocketsDescription", "Serverless Websockets")
 	selection := text("websocketsApiRouteSelectionExpression", "$request.body.action")
-	if !strings.HasPrefix(selection.Text, "$") && !strings.Contains(selection.Text, "${") {
+	if lacksDollar(selection.Text) {
 		s.faultf(selection.Place, "websocketsApiRouteSelectionExpression %q must be an expression, such as $request.body.action", selection.Text)
 	}
 	api := &cfn.Value{Kind: cfn.Map}
@@ -463,4 +463,10 @@ func (s *service) nameDeployment() {
 		out.Keys = append(out.Keys, e)
 	}
 	s.t.resources = out
+}
+
+// lacksDollar tells whether a selection expression is most likely a path whose "$" was forgotten. Static text, which
+// always selects the same route, is legal (spec data-plane §4.2).
+func lacksDollar(expression string) bool {
+	return strings.HasPrefix(expression, "request.") || strings.HasPrefix(expression, "body.")
 }
