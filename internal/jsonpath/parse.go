@@ -23,7 +23,8 @@ func (e *SyntaxError) Error() string {
 // Parse reads one JSON text, strictly as RFC 8259 has it. Of an object's members with one name the last value counts,
 // at the place of the first. The error is a *SyntaxError.
 func Parse(text string) (any, error) {
-	p := parser{text: text}
+	room := min(len(text)/16, 16) // what most documents need
+	p := parser{text: text, openMembers: make([]Member, 0, room), openItems: make([]any, 0, room)}
 	v, err := p.document()
 	if err != nil {
 		return nil, err
@@ -167,7 +168,7 @@ func (p *parser) object() (any, *SyntaxError) {
 	p.at++
 	p.depth--
 	if len(p.objects) == 0 {
-		p.objects = make([]Object, p.piece(64))
+		p.objects = make([]Object, p.piece(256))
 	}
 	o := &p.objects[0]
 	p.objects = p.objects[1:]
@@ -201,7 +202,7 @@ func (p *parser) closeObject(o *Object, open []Member) {
 		return
 	}
 	if len(open) > len(p.members) {
-		p.members = make([]Member, max(len(open), p.piece(32)))
+		p.members = make([]Member, max(len(open), p.piece(96)))
 	}
 	o.members = p.members[:copy(p.members, open):len(open)]
 	p.members = p.members[len(open):]
@@ -237,13 +238,13 @@ func (p *parser) array() (any, *SyntaxError) {
 	p.at++
 	p.depth--
 	if len(p.arrays) == 0 {
-		p.arrays = make([]Array, p.piece(256))
+		p.arrays = make([]Array, p.piece(1024))
 	}
 	a := &p.arrays[0]
 	p.arrays = p.arrays[1:]
 	open := p.openItems[base:]
 	if len(open) > len(p.items) {
-		p.items = make([]any, max(len(open), p.piece(64)))
+		p.items = make([]any, max(len(open), p.piece(256)))
 	}
 	a.Items = p.items[:copy(p.items, open):len(open)]
 	p.items = p.items[len(open):]
