@@ -31,7 +31,8 @@ func (c *compiler) lambdaTarget() (lambdaTarget, string) {
 	return t, t.uri.Short()
 }
 
-// invoke makes a call of the function, which call does not name yet. Its Result holds what the log wants; the error says that the function could not be run.
+// invoke makes a call of the function, which call does not name yet. Its Result holds what the log wants; the error says
+// that the function could not be run.
 func (t *lambdaTarget) invoke(ctx context.Context, ev *apigw.Event, call awsapi.Invocation) (awsapi.InvocationResult, Result, error) {
 	if t.functions == nil {
 		return awsapi.InvocationResult{}, Result{}, misconfigured("this node calls no Lambda functions")
