@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -86,6 +87,9 @@ func (c *devCommand) Run(p *process) error {
 		handler = &textHandler{out: out, style: style, level: level}
 		reporter = &textReporter{out: out, style: style, platform: level <= slog.LevelDebug}
 	}
+	// net/http tells of backends that misbehave through the standard logger alone.
+	log.SetFlags(0)
+	log.SetOutput(slog.NewLogLogger(handler, slog.LevelDebug).Writer())
 	state, err := c.stateDir(p.env)
 	if err != nil {
 		return err

@@ -238,6 +238,7 @@ func TestAlias(t *testing.T) {
 	for host, want := range map[string]int{
 		apiID + ".execute-api.eu-west-1.amazonaws.com":   101,
 		"zzzzzzzzzz.execute-api.eu-west-1.amazonaws.com": 101,
+		"zzzzzzzzzz.execute-api.localhost":               403,
 	} {
 		_, res, err := n.dial(t, "/prod", http.Header{"Host": {host}})
 		if res == nil {

@@ -31,7 +31,8 @@ type Directory interface {
 // Aliaser is what a Directory may be too: it says which of the node's APIs stands in for one that only AWS has. With
 // it, code that bears the host name of the deployed API reaches the local one.
 type Aliaser interface {
-	// Alias returns the stand-in for an API that HasAPI does not know, and whether there is one.
+	// Alias returns the stand-in for an API that HasAPI does not know, and whether there is one. It is asked for hosts
+	// in Amazon's own domain only: any other name is somebody's who runs Cleat, and a wrong ID in it is a mistake.
 	Alias(id apigw.APIID) (apigw.APIID, bool)
 }
 
@@ -103,7 +104,7 @@ func Resolve(d Directory, host, escapedPath string) (Target, error) {
 	}
 	var t Target
 	if id, ok := hostAPI(host); ok {
-		t, err = resolveHost(d, id, segments)
+		t, err = resolveHost(d, host, id, segments)
 	} else {
 		t, err = resolvePath(d, segments)
 	}
@@ -113,10 +114,10 @@ func Resolve(d Directory, host, escapedPath string) (Target, error) {
 	return t, err
 }
 
-func resolveHost(d Directory, id apigw.APIID, segments []segment) (Target, error) {
+func resolveHost(d Directory, host string, id apigw.APIID, segments []segment) (Target, error) {
 	if !d.HasAPI(id) {
 		alias, ok := apigw.APIID(""), false
-		if a, is := d.(Aliaser); is {
+		if a, is := d.(Aliaser); is && IsAWSHost(host) {
 			alias, ok = a.Alias(id)
 		}
 		if !ok {

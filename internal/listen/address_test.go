@@ -81,6 +81,7 @@ func TestResolve(t *testing.T) {
 		"host form, management, and more": {one("dev"), awsHost, "/dev/@connections/a/b", listen.Target{}},
 		"deployed API, no stand-in":       {one("dev"), "deployed00.execute-api.eu-west-1.amazonaws.com", "/dev", listen.Target{}},
 		"deployed API, stand-in":          {aliased{one("dev")}, "deployed00.execute-api.eu-west-1.amazonaws.com", "/dev/@connections/x", push("a1b2c3d4e5", "dev", "x", listen.FormHost)},
+		"no stand-in, another domain":     {aliased{one("dev")}, "deployed00.execute-api.localhost", "/dev", listen.Target{}},
 		"other API, no stand-in for it":   {aliased{one("dev")}, "otherother.execute-api.eu-west-1.amazonaws.com", "/dev", listen.Target{}},
 
 		// The path form.
