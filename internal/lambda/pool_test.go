@@ -365,6 +365,7 @@ func TestResponseSize(t *testing.T) {
 	for name, f := range map[string]apigw.Function{"node": node(dir, "app.h"), "python": python(dir, "app.h")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			f.Concurrency = 1 // so that the next call waits for the worker, however long it takes to come back
 			p := newTestPool(t, lambda.Options{}, f)
 			pid := p.succeed(t, "0")
 			if got := p.succeed(t, "6291556"); len(got) != 6291556 {
