@@ -121,6 +121,19 @@ func (d *directory) narrow(t listen.Target) listen.Target {
 	return t
 }
 
+// meant are the stages that an address means which leaves the API or the stage open.
+func (d *directory) meant(api apigw.APIID, name string) []authorizer.Stage {
+	var out []authorizer.Stage
+	for _, stages := range d.apis {
+		for _, s := range stages {
+			if (api == "" || api == s.api) && (name == "" || name == s.name) {
+				out = append(out, authorizer.Stage{API: s.api, Name: s.name})
+			}
+		}
+	}
+	return out
+}
+
 // stage returns a stage, nil when there is none or it has no deployment.
 func (d *directory) stage(api apigw.APIID, name string) *stage { return d.apis[api][name] }
 
