@@ -55,7 +55,7 @@ func (c *connectionsCommand) request(p *process, method, path string, body []byt
 	if err != nil {
 		return nil, err
 	}
-	if got.status >= http.StatusBadRequest {
+	if got.status >= http.StatusMultipleChoices {
 		return nil, got.refusal()
 	}
 	return got.body, nil
@@ -113,7 +113,11 @@ func (c *connectionsCommand) do(ctx context.Context, method, path string, body i
 	if change != nil {
 		change(r)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
+	client := &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial},
+		// The management API redirects nobody, and a session token must not be passed on.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	res, err := client.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w\nIs Cleat running there? Name another place with --endpoint", err)
@@ -198,7 +202,7 @@ func (l *connectionsLs) Run(p *process, c *connectionsCommand) error {
 		}
 		for _, x := range page.Connections {
 			if l.JSON {
-				err = json.NewEncoder(p.stdout).Encode(x)
+				err = json.NewEncoder(jsonWriter{p.stdout}).Encode(x)
 			} else {
 				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(x.ConnectionID), printable(x.APIID), printable(x.Stage), x.ConnectedAt, x.LastActiveAt, x.Identity.SourceIP, printable(x.Identity.UserAgent))
 			}
@@ -226,7 +230,7 @@ func (g *connectionsGet) Run(p *process, c *connectionsCommand) error {
 	if err := json.Indent(&out, body, "", "  "); err != nil {
 		return fmt.Errorf("%s did not answer with JSON: %w", c.Endpoint, err)
 	}
-	_, err = fmt.Fprintln(p.stdout, out.String())
+	_, err = fmt.Fprintln(jsonWriter{p.stdout}, out.String())
 	return err
 }
 
@@ -298,7 +302,7 @@ func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
 		if t.ID != "" && (json.Unmarshal(raw, &of) != nil || of.ID != t.ID) {
 			continue
 		}
-		if _, err := fmt.Fprintf(p.stdout, "%s\n", raw); err != nil {
+		if _, err := fmt.Fprintf(jsonWriter{p.stdout}, "%s\n", raw); err != nil {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ func (c *devCommand) Run(p *process) error {
 	var reporter server.Reporter
 	var handler slog.Handler
 	if c.LogFormat == "json" {
-		handler = slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})
+		handler = slog.NewJSONHandler(jsonWriter{out}, &slog.HandlerOptions{Level: level})
 		reporter = &jsonReporter{log: slog.New(handler)}
 	} else {
 		style := styleFor(p.stdout, p.env)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
@@ -262,9 +263,12 @@ func routeText(r *apigw.Record) string {
 	return printable(r.Path)
 }
 
-// why is the reason of a failure: what the client was told, and behind it what only the log may tell.
+// why is the reason of a failure: what the client was told, and behind it what only the log may tell. Further lines of what
+// it was told show a signer its own request, secrets included.
 func why(err error) string {
-	told, cause := awsapi.Message(err), printable(err.Error())
+	told, _, _ := strings.Cut(awsapi.Message(err), "\n")
+	told = printable(told) // it may quote what the client wrote into a URL
+	cause := printable(err.Error())
 	switch {
 	case told == "" || strings.Contains(cause, told):
 		return cause
@@ -289,6 +293,33 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// jsonWriter passes JSON on without the control characters that JSON allows in texts and terminals act upon, DEL and those
+// of Latin-1: they are escaped, so that it means the same. Each Write must hold whole characters.
+type jsonWriter struct{ w io.Writer }
+
+func (j jsonWriter) Write(b []byte) (int, error) {
+	var out []byte // nil as long as b can go on as it is
+	for i := 0; i < len(b); {
+		r, size := utf8.DecodeRune(b[i:])
+		if r >= 0x7f && r < 0xa0 || r == utf8.RuneError && size == 1 {
+			if out == nil {
+				out = append(make([]byte, 0, len(b)+16), b[:i]...)
+			}
+			out = fmt.Appendf(out, `\u%04x`, r)
+		} else if out != nil {
+			out = append(out, b[i:i+size]...)
+		}
+		i += size
+	}
+	if out == nil {
+		return j.w.Write(b)
+	}
+	if _, err := j.w.Write(out); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // jsonReporter writes one JSON object a line.

@@ -42,6 +42,18 @@ func TestTextEvents(t *testing.T) {
 			&apigw.Record{Time: at, Operation: "post", ConnectionID: apigw.ConnectionID("\x1b[31mX\n03:04:05" + strings.Repeat("y", 100)), Status: 400, Err: &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid"}},
 			"03:04:05.000  post         \uFFFD[31mX\uFFFD03:04:05yyyyyyyyyyyyyyyyyyyyy…    400  0.0 ms  Invalid",
 		},
+		"forged ID, told": {
+			&apigw.Record{Time: at, Operation: "get", ConnectionID: "x", Status: 400, Err: &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid connectionId: \x1b]0;title\x07\u009b2J"}},
+			"03:04:05.000  get          x                   400  0.0 ms  Invalid connectionId: \uFFFD]0;title\uFFFD\uFFFD2J",
+		},
+		"forged ID, with a cause": {
+			&apigw.Record{Time: at, Operation: "get", ConnectionID: "x", Status: 404, Err: &apigw.Error{Kind: apigw.KindNotFound, Message: "No method found matching route \x1b[2J", Err: errors.New("nothing there")}},
+			"03:04:05.000  get          x                   404  0.0 ms  No method found matching route \uFFFD[2J: nothing there",
+		},
+		"signature": {
+			&apigw.Record{Time: at, Operation: "get", ConnectionID: "x", Status: 403, Err: refusedSignature{}},
+			"03:04:05.000  get          x                   403  0.0 ms  It does not match.: for the log",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -51,6 +63,27 @@ func TestTextEvents(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})
+	}
+}
+
+// refusedSignature is an error whose sender is shown the request.
+type refusedSignature struct{}
+
+func (refusedSignature) Error() string { return "for the log" }
+
+func (refusedSignature) Unwrap() error {
+	return &apigw.Error{Kind: apigw.KindInvalidSignature, Message: "It does not match.\n\nx-amz-security-token:secret"}
+}
+
+// What leaves as JSON steers no terminal either, and means the same.
+func TestJSONEvents(t *testing.T) {
+	var out bytes.Buffer
+	in := []byte("{\"user_agent\":\"é\u009b2J\x7f\x9b\"}\n")
+	if n, err := (jsonWriter{&out}).Write(in); n != len(in) || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+	if want := "{\"user_agent\":\"é\\u009b2J\\u007f\\ufffd\"}\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
 

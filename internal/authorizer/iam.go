@@ -136,6 +136,15 @@ type Management struct {
 	Stage        string
 	Method       string
 	ConnectionID apigw.ConnectionID // empty for the list
+	// Stages are those that a list is of, where API or Stage are left open: each must be allowed by itself, so that a policy
+	// which denies one of them denies the list that it would be in.
+	Stages []Stage
+}
+
+// Stage is a stage of an API.
+type Stage struct {
+	API  apigw.APIID
+	Name string
 }
 
 // everyStage stands in a resource for an API or stage that was left open. It is no wildcard there: only a pattern that
@@ -168,17 +177,28 @@ func (i *IAM) Manage(r *awsapi.SignedRequest, o iampolicy.Origin, m Management) 
 	if m.Stage == "" {
 		m.Stage = everyStage
 	}
-	names := m.names()
-	resources := make([]string, len(names))
-	for n, name := range names {
-		resources[n] = awsapi.ExecuteAPIARN(i.o.Region, i.o.Account, m.API, m.Stage, name)
+	err = i.manages(user, o, &m, Stage{m.API, m.Stage})
+	for _, stage := range m.Stages {
+		if err == nil {
+			err = i.manages(user, o, &m, stage)
+		}
 	}
-	err = i.allowed(user, o, manageConnectionsAction, resources...)
 	if e, ok := errors.AsType[*apigw.Error](err); ok {
+		names := m.names()
 		e.Message = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", user.ARN, manageConnectionsAction,
 			awsapi.ExecuteAPIARN(i.o.Region, masked(i.o.Account), m.API, m.Stage, names[len(names)-1]))
 	}
 	return err
+}
+
+// manages evaluates the policies of a user for a call on one stage.
+func (i *IAM) manages(user *credentials.User, o iampolicy.Origin, m *Management, stage Stage) error {
+	names := m.names()
+	resources := make([]string, len(names))
+	for n, name := range names {
+		resources[n] = awsapi.ExecuteAPIARN(i.o.Region, i.o.Account, stage.API, stage.Name, name)
+	}
+	return i.allowed(user, o, manageConnectionsAction, resources...)
 }
 
 // names are the resource's names below its stage: with the connection's ID, and with the literal {connectionId} that AWS's

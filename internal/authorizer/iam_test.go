@@ -63,6 +63,8 @@ func TestManageResources(t *testing.T) {
 		"everywhere":                 {"*", everywhere, true},
 		"everywhere, by wildcards":   {"arn:aws:execute-api:*:*:*/GET/@connections", everywhere, true},
 		"everywhere, one API's":      {"arn:aws:execute-api:*:*:a1b2c3d4e5/*", everywhere, false},
+		"everywhere, each stage":     {"arn:aws:execute-api:*:*:*/GET/@connections", authorizer.Management{Method: "GET", Stages: []authorizer.Stage{{API: "a1b2c3d4e5", Name: "prod"}, {API: "a1b2c3d4e5", Name: "dev"}}}, true},
+		"everywhere, but not there":  {"arn:aws:execute-api:*:*:?/?/GET/@connections", authorizer.Management{Method: "GET", Stages: []authorizer.Stage{{API: "a1b2c3d4e5", Name: "prod"}}}, false},
 		"no such connection":         {"arn:aws:execute-api:*:*:a1b2c3d4e5/*", authorizer.Management{Method: "POST", ConnectionID: id}, true},
 	} {
 		i := newTestIAM(t, "eu-west-1", `"Effect":"Allow","Action":"execute-api:ManageConnections","Resource":"`+test.resource+`"`)

@@ -11,6 +11,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/iampolicy"
+	"cleat/internal/jsonpath"
 	"cleat/internal/lambdaevent"
 )
 
@@ -180,7 +181,7 @@ func (r *Request) unreachable(ctx context.Context, err error) error {
 // failed is the error of a function that threw. One text alone is an answer: it sends the client away with 401.
 func (r *Request) failed(out *awsapi.InvocationResult) error {
 	message := ""
-	if gjson.ValidBytes(out.Payload) {
+	if jsonpath.Valid(out.Payload) {
 		message = gjson.GetBytes(out.Payload, "errorMessage").String()
 	}
 	if message == "Unauthorized" {

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"cleat/internal/apigw"
+	"cleat/internal/jsonpath"
 )
 
 // Names that the gateway gives a meaning in an authorizer's context, whatever the function calls so.
@@ -32,7 +33,7 @@ func parseResult(payload []byte) (result, error) {
 	if len(payload) > apigw.QuotaAuthorizerResult {
 		return r, fmt.Errorf("the result has %d bytes, more than %d", len(payload), apigw.QuotaAuthorizerResult)
 	}
-	if !gjson.ValidBytes(payload) {
+	if !jsonpath.Valid(payload) {
 		return r, errors.New("the result is not JSON")
 	}
 	object := gjson.ParseBytes(payload)

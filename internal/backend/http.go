@@ -221,7 +221,8 @@ func newRequest(ctx context.Context, r *Request) (*http.Request, error) {
 			req.Header[f.Name] = append(req.Header[f.Name], f.Value)
 		}
 	}
-	if user := r.URL.User; user != nil && req.Header.Get("Authorization") == "" {
+	if _, own := r.Header.LastFold("Authorization"); r.URL.User != nil && !own {
+		user := r.URL.User
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}

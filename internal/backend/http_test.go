@@ -52,6 +52,26 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
+// The credentials of a URL are for calls that bring none of their own, however those are spelled: a backend gets one
+// Authorization header.
+func TestAuthorizationOnce(t *testing.T) {
+	got := make(chan []string, 1)
+	s := newTestServer(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header["Authorization"] })
+	h := newTestHTTP(t, backend.HTTPOptions{})
+	for own, want := range map[string]string{"": "Basic YW5uOnB3", "authorization": "Bearer x", "AUTHORIZATION": "Bearer x"} {
+		r := &backend.Request{Method: "GET", URL: parse(t, strings.Replace(s.URL, "http://", "http://ann:pw@", 1))}
+		if own != "" {
+			r.Header = apigw.Fields{{Name: own, Value: "Bearer x"}}
+		}
+		if _, err := h.Do(within(t, 5*time.Second), r); err != nil {
+			t.Fatal(err)
+		}
+		if values := <-got; len(values) != 1 || values[0] != want {
+			t.Errorf("%q: got %q, want %q", own, values, want)
+		}
+	}
+}
+
 func TestHTTPDo(t *testing.T) {
 	type seen struct {
 		method, uri, host, agent, custom, length string

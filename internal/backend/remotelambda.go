@@ -16,6 +16,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
+	"cleat/internal/jsonpath"
 )
 
 // RemoteLambdaOptions say where functions run and who calls them. The zero value means the real Lambda, with the
@@ -197,7 +198,7 @@ var kinds = map[int]apigw.Kind{
 func refusal(function string, r *Request, resp *Response) error {
 	errType, _, _ := strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
 	message := ""
-	if gjson.ValidBytes(resp.Body) {
+	if jsonpath.Valid(resp.Body) {
 		body := gjson.ParseBytes(resp.Body)
 		if errType == "" {
 			_, errType, _ = cutLast(body.Get("__type").Str, "#")
@@ -250,7 +251,7 @@ func result(resp *Response) (awsapi.InvocationResult, error) {
 
 // cause puts a function's error payload (spec lambda §2) into one line.
 func cause(kind string, payload []byte) string {
-	if !gjson.ValidBytes(payload) {
+	if !jsonpath.Valid(payload) {
 		return kind
 	}
 	p := gjson.ParseBytes(payload)

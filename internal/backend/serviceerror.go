@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"cleat/internal/jsonpath"
 )
 
 // xmlError finds what the services of the query protocol and S3 say when they answer XML.
@@ -17,7 +19,7 @@ func ServiceError(resp *Response) string {
 		return ""
 	}
 	errType, message := "", ""
-	if gjson.ValidBytes(resp.Body) {
+	if jsonpath.Valid(resp.Body) {
 		body := gjson.ParseBytes(resp.Body)
 		errType, message = firstText(body, "__type", "Error.Code", "code"), firstText(body, "message", "Message", "Error.Message")
 	} else if m := xmlError.FindSubmatch(resp.Body[:min(len(resp.Body), 4<<10)]); m != nil {

@@ -154,6 +154,28 @@ func TestExecution(t *testing.T) {
 		}(), want: []string{"Client [Connection Id: Qyi07eCbtjMCJKw=] disconnected from API [a1] with DisconnectStatusCode: [1001], DisconnectReason: [Going away]"}},
 		"no route":   {settings: apigw.RouteSettings{LoggingLevel: "INFO"}, record: func() *apigw.Record { r := record(apigw.EventMessage); r.Selected = "nope"; return r }(), want: []string{`gave "nope"`}},
 		"data trace": {settings: apigw.RouteSettings{LoggingLevel: "INFO", DataTraceEnabled: true}, record: failed(), want: []string{`Message: {"secret":1}`, `Endpoint request body after transformations: {"mapped":1}`, `Endpoint response body before transformations: {"errorMessage":"boom"}`}},
+		"data trace of a handshake": {
+			settings: apigw.RouteSettings{LoggingLevel: "INFO", DataTraceEnabled: true},
+			record: func() *apigw.Record {
+				r := record(apigw.EventConnect)
+				r.Event.Headers = apigw.Fields{{Name: "authorization", Value: `Digest response="tell nobody"`}, {Name: "X-Api-Key", Value: "key-of-somebody"}, {Name: "X-Room", Value: "blue-and-green"}, {Name: "Cookie", Value: "a=b"}}
+				r.Event.Query = apigw.Fields{{Name: "X-Amz-Security-Token", Value: "token/of+somebody=="}}
+				r.Event.Context.Identity.APIKey = "key-of-another"
+				r.Integration.Taken, r.Request = true, []byte(`{"headers":{"authorization":"Digest response=\"tell nobody\"","X-Room":"blue-and-green","Cookie":"a=b"},"t":"token/of+somebody==","k":"key-of-somebody key-of-another"}`)
+				r.Response = []byte(`Digest response="tell nobody"`)
+				return r
+			}(),
+			want: []string{`{"headers":{"authorization":"******","X-Room":"blue-and-green","Cookie":"a=b"},"t":"******","k":"****** ******"}`, "before transformations: ******"},
+		},
+		"nothing that steers a terminal": {
+			settings: apigw.RouteSettings{LoggingLevel: "INFO"},
+			record: func() *apigw.Record {
+				r := record(apigw.EventConnect)
+				r.Event.Context.Identity.UserAgent = "a\x1b[2J\u009b2J\x9b2J\u0085b"
+				return r
+			}(),
+			want: []string{"UserAgent: a [2J 2J 2J b,"},
+		},
 		"overridden": {overrides: eventlog.Overrides{ExecutionLevel: "INFO", DataTrace: true}, record: failed(), want: []string{`Message: {"secret":1}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -288,6 +310,23 @@ func TestOpen(t *testing.T) {
 		if _, err := eventlog.Open(target, "demo", nil, eventlog.FileOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", target, err, want)
 		}
+	}
+}
+
+// What a collector's URL holds is for the collector alone: the error of one that cannot be reached goes into Cleat's own log.
+func TestCollectorErrorHoldsNoSecret(t *testing.T) {
+	out, err := eventlog.Open("http://ann:pw@127.0.0.1:1/in?token=tell-nobody", "demo", nil, eventlog.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // one attempt is enough
+	err = errors.Join(out.Write(ctx, []byte("x\n"), nil), out.Close())
+	if err == nil || strings.Contains(err.Error(), "tell-nobody") || strings.Contains(err.Error(), "pw") || !strings.Contains(err.Error(), "127.0.0.1:1/in") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := eventlog.Open("http://ann:pw@/in", "demo", nil, eventlog.FileOptions{}); err == nil || strings.Contains(err.Error(), "pw") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"cleat/internal/apigw"
@@ -84,14 +85,14 @@ func (e *entries) step(what string, s apigw.Step) {
 	}
 }
 
-// body adds a payload, which only the data trace may show.
+// body adds a payload, which only the data trace may show, and not with what the client proved itself by.
 func (e *entries) body(what string, payload []byte) {
 	if e.trace && len(payload) > 0 {
-		e.addf("%s: %s", what, payload)
+		e.addf("%s: %s", what, redacted(payload, e.rec.Event))
 	}
 }
 
-// addf adds one entry: time, group, request ID, text. Control characters are escaped, and the text is cut.
+// addf adds one entry: time, group, request ID, text. Control characters become blanks, and the text is cut.
 func (e *entries) addf(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if len(text) > maxEntry {
@@ -102,7 +103,7 @@ func (e *entries) addf(format string, args ...any) {
 		text = text[:cut]
 	}
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+		if unicode.IsControl(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r

@@ -147,6 +147,7 @@ func (l *file) Close() error { return l.f.Close() }
 // collector takes batches by POST.
 type collector struct {
 	url    string
+	shown  string // the URL without what nobody else may see
 	encode func(text []byte, times []time.Time) (body []byte, contentType string, err error)
 	client *http.Client
 	user   *url.Userinfo
@@ -154,8 +155,8 @@ type collector struct {
 
 func newCollector(target string, encode func([]byte, []time.Time) ([]byte, string, error)) (*collector, error) {
 	u, err := url.Parse(target)
-	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("log target %q is not a URL of a collector", target)
+	if err != nil || u.Host == "" { // the target itself may hold a password
+		return nil, errors.New("the log target is not a URL of a collector, such as http://127.0.0.1:9428/insert")
 	}
 	c := &collector{encode: encode, user: u.User, client: &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: writeTime},
@@ -163,6 +164,8 @@ func newCollector(target string, encode func([]byte, []time.Time) ([]byte, strin
 	}}
 	u.User = nil
 	c.url = u.String()
+	u.RawQuery = "" // where tokens are
+	c.shown = u.String()
 	return c, nil
 }
 
@@ -206,7 +209,10 @@ func (c *collector) post(ctx context.Context, body []byte, kind string) (again b
 	}
 	resp, err := c.client.Do(req)
 	if err != nil {
-		return true, fmt.Errorf("send log lines: %w", err)
+		if named, ok := errors.AsType[*url.Error](err); ok {
+			err = named.Err
+		}
+		return true, fmt.Errorf("send log lines to %s: %w", c.shown, err)
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	err = errors.Join(err, resp.Body.Close())

@@ -3,9 +3,8 @@ package expr
 import (
 	"strconv"
 
-	"github.com/tidwall/gjson"
-
 	"cleat/internal/apigw"
+	"cleat/internal/jsonpath"
 )
 
 // Vars are the values that an expression may refer to. Those left zero are absent and yield the empty string.
@@ -28,7 +27,7 @@ type Response struct {
 // open-questions 58).
 func IsObject(body []byte) bool {
 	i := skipSpace(body, 0)
-	return i < len(body) && body[i] == '{' && gjson.ValidBytes(body)
+	return i < len(body) && body[i] == '{' && jsonpath.Valid(body)
 }
 
 // Eval returns what the expression yields. Text inserted from variables is not evaluated again.

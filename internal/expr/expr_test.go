@@ -2,11 +2,13 @@ package expr_test
 
 import (
 	"errors"
+	"runtime/debug"
 	"strings"
 	"testing"
 
 	"cleat/internal/apigw"
 	"cleat/internal/expr"
+	"cleat/internal/jsonpath"
 )
 
 // TestEvalBody holds what spec data-plane §4.2 and open-questions 58 say of request.body.
@@ -232,6 +234,40 @@ func TestCheckRouteKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if err := expr.CheckRouteKey(tt.key); (err == nil) != tt.ok {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A message that is nested deeper than any that is meant selects nothing (spec data-plane §4.3 step 2), and takes no stack:
+// the process would end by what is set here, as it would by a large message without the bound.
+func TestDeepMessage(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(1 << 20))
+	e, err := expr.Parse(expr.Route, `$request.body.action`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type outcome struct {
+		text   string
+		object bool
+	}
+	for name, tc := range map[string]struct {
+		depth int
+		want  outcome
+	}{
+		"as deep as may be": {jsonpath.MaxNesting - 1, outcome{"join", true}},
+		"deeper":            {jsonpath.MaxNesting, outcome{"", false}},
+		"a megabyte":        {1 << 19, outcome{"", false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := []byte(`{"action":"join","data":` + strings.Repeat("[", tc.depth) + strings.Repeat("]", tc.depth) + "}")
+			got := make(chan outcome)
+			go func() {
+				text, object := e.AppendBody(nil, body)
+				got <- outcome{string(text), object}
+			}()
+			if got := <-got; got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
 	}

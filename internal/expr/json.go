@@ -9,7 +9,7 @@ import (
 	"cleat/internal/apigw"
 )
 
-// This file walks JSON that gjson.ValidBytes has found valid; each function takes the offset of what it reads and
+// This file walks JSON that jsonpath.Valid has found valid; each function takes the offset of what it reads and
 // returns the offset behind it. A walk over bytes that are not valid JSON ends early and finds nothing.
 
 // find returns the raw JSON of the value at path, nil when there is none.

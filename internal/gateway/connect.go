@@ -32,6 +32,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 		g.refuse(w, r, fmt.Errorf("reserve a connection: %w", err))
 		return
 	}
+	defer g.hub.Abandon(id) // for a panic alone: by the end the ID is pending no more
 	snap := st.snapshot.Load()
 	ev := s.event(apigw.EventConnect, id, now, snap.variables)
 	rec := record("connect", ev)
@@ -40,6 +41,11 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 	res, err := g.runConnect(r, s, snap, ev, fields, rec)
 	if err == nil {
 		err = g.open(w, r, id, upgrade, res.Subprotocol)
+	}
+	if err == nil && g.directory.Load().stage(st.api, st.name) != st {
+		// Removed meanwhile, and passed over by closeRemoved, which found the ID pending. That looks at the connections behind
+		// the new directory, and this at the directory behind the open connection: one of them sees it.
+		g.disconnectRemoved(id)
 	}
 	rec.Duration, rec.Err = time.Since(now), err
 	var refusal *refused

@@ -121,6 +121,19 @@ func (d *directory) narrow(t listen.Target) listen.Target {
 	return t
 }
 
+// meant are the stages that an address means which leaves the API or the stage open.
+func (d *directory) meant(api apigw.APIID, name string) []authorizer.Stage {
+	var out []authorizer.Stage
+	for _, stages := range d.apis {
+		for _, s := range stages {
+			if (api == "" || api == s.api) && (name == "" || name == s.name) {
+				out = append(out, authorizer.Stage{API: s.api, Name: s.name})
+			}
+		}
+	}
+	return out
+}
+
 // stage returns a stage, nil when there is none or it has no deployment.
 func (d *directory) stage(api apigw.APIID, name string) *stage { return d.apis[api][name] }
 
@@ -209,7 +222,8 @@ func (g *Gateway) Swap(serving store.Serving) error {
 	return nil
 }
 
-// closeRemoved ends the connections of stages that are no more (spec open-questions 48).
+// closeRemoved ends the connections of stages that are no more (spec open-questions 48). Those whose $connect is under way
+// see to it themselves, in connect.
 func (g *Gateway) closeRemoved(old, next *directory) {
 	gone := map[*stage]bool{}
 	for api, stages := range old.apis {
@@ -231,11 +245,16 @@ func (g *Gateway) closeRemoved(old, next *directory) {
 		})
 		for _, info := range infos {
 			after = info.ID
-			if err := g.hub.Disconnect(info.ID, conn.ReasonShutdown); err != nil && !errors.Is(err, conn.ErrGone) {
-				g.log.Warn("a connection of a removed stage could not be closed", "connection_id", string(info.ID), "err", err)
-			}
+			g.disconnectRemoved(info.ID)
 		}
 		more = more && len(infos) > 0
+	}
+}
+
+// disconnectRemoved ends a connection of a stage that is no more.
+func (g *Gateway) disconnectRemoved(id apigw.ConnectionID) {
+	if err := g.hub.Disconnect(id, conn.ReasonShutdown); err != nil && !errors.Is(err, conn.ErrGone) {
+		g.log.Warn("a connection of a removed stage could not be closed", "connection_id", string(id), "err", err)
 	}
 }
 

@@ -40,9 +40,11 @@ func (g *Gateway) authorizePush(r *http.Request, c push.Call) error {
 	}
 	signed := signedRequest(r)
 	signed.Body = c.Body
-	return i.Manage(signed, origin(r, time.Now(), remoteIP(r).String()), authorizer.Management{
-		API: c.API, Stage: c.Stage, Method: r.Method, ConnectionID: c.ConnectionID,
-	})
+	m := authorizer.Management{API: c.API, Stage: c.Stage, Method: r.Method, ConnectionID: c.ConnectionID}
+	if c.ConnectionID == "" && (c.API == "" || c.Stage == "") {
+		m.Stages = g.directory.Load().meant(c.API, c.Stage)
+	}
+	return i.Manage(signed, origin(r, time.Now(), remoteIP(r).String()), m)
 }
 
 // signedRequest is a request as its sender signed it, without its body. The host is the one that the address was read

@@ -33,18 +33,20 @@ var (
 	bob     = aws.Credentials{AccessKeyID: "AKIABOB", SecretAccessKey: "bob's secret"}
 	eve     = aws.Credentials{AccessKeyID: "AKIAEVE", SecretAccessKey: "eve's secret"}
 	mia     = aws.Credentials{AccessKeyID: "AKIAMIA", SecretAccessKey: "mia's secret"}
+	ned     = aws.Credentials{AccessKeyID: "AKIANED", SecretAccessKey: "ned's secret"}
 	zoe     = aws.Credentials{AccessKeyID: "AKIAZOE", SecretAccessKey: "zoe's secret"}
 )
 
 func testUsers(t *testing.T) *credentials.Set {
 	t.Helper()
-	policy := func(text string) []*iampolicy.Policy {
-		p, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow",`+text+`}}`), iampolicy.UseIdentity)
+	statement := func(text string) []*iampolicy.Policy {
+		p, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":{`+text+`}}`), iampolicy.UseIdentity)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return []*iampolicy.Policy{p}
 	}
+	policy := func(text string) []*iampolicy.Policy { return statement(`"Effect":"Allow",` + text) }
 	key := func(c aws.Credentials) credentials.AccessKey {
 		return credentials.AccessKey{Credentials: awsapi.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}}
 	}
@@ -54,6 +56,7 @@ func testUsers(t *testing.T) *credentials.Set {
 		{Name: "ann", Keys: []credentials.AccessKey{key(ann), key(annTemp), old}, Policies: policy(`"Action":"execute-api:*","Resource":"arn:aws:execute-api:*:*:` + apiID + `/*"`)},
 		{Name: "bob", Keys: []credentials.AccessKey{key(bob)}, Policies: policy(`"Action":"execute-api:Invoke","Resource":"arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect","Condition":{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"},"Bool":{"aws:SecureTransport":"false"}}`)},
 		{Name: "mia", Keys: []credentials.AccessKey{key(mia)}, Policies: policy(`"Action":"execute-api:ManageConnections","Resource":"arn:aws:execute-api:*:*:*/prod/*/@connections*"`)},
+		{Name: "ned", Keys: []credentials.AccessKey{key(ned)}, Policies: append(policy(`"Action":"*","Resource":"*"`), statement(`"Effect":"Deny","Action":"execute-api:ManageConnections","Resource":"arn:aws:execute-api:*:*:*/dev/*"`)...)},
 		{Name: "eve", Keys: []credentials.AccessKey{key(eve)}},
 		{Name: "zoe", Account: "111122223333", Keys: []credentials.AccessKey{key(zoe)}, Policies: policy(`"Action":"*","Resource":"*"`)},
 	})
@@ -297,32 +300,35 @@ func TestManagementSigned(t *testing.T) {
 		errType      string
 		want         string
 	}{
-		"post":                  {ann, "POST", "/prod" + one, nil, 200, "", ""},
-		"post, escaped":         {ann, "POST", "/prod" + escaped, nil, 200, "", ""},
-		"post, by path":         {ann, "POST", "/" + apiID + "/prod" + escaped, nil, 200, "", ""},
-		"post, ID alone":        {annTemp, "POST", one, nil, 200, "", ""},
-		"get":                   {ann, "GET", "/prod" + one, nil, 200, "", `"sourceIp":"127.0.0.1"`},
-		"list":                  {ann, "GET", "/prod/@connections", nil, 200, "", id},
-		"gone":                  {ann, "POST", "/prod/@connections/AAAAAAAAAAAAAAA=", nil, 410, "GoneException", ""},
-		"gone, ID alone":        {ann, "POST", "/@connections/AAAAAAAAAAAAAAA=", nil, 410, "GoneException", ""},
-		"no connection ID":      {ann, "POST", "/prod/@connections/x", nil, 400, "BadRequestException", "Invalid connectionId: x"},
-		"unsigned":              {aws.Credentials{}, "POST", "/prod" + one, nil, 403, "MissingAuthenticationTokenException", `{"message":"Missing Authentication Token"}`},
-		"unsigned, gone":        {aws.Credentials{}, "POST", "/prod/@connections/AAAAAAAAAAAAAAA=", nil, 403, "MissingAuthenticationTokenException", ""},
-		"unsigned list":         {aws.Credentials{}, "GET", "/prod/@connections", nil, 403, "MissingAuthenticationTokenException", ""},
-		"wrong secret":          {aws.Credentials{AccessKeyID: "AKIAANN", SecretAccessKey: "x"}, "POST", "/prod" + one, nil, 403, "InvalidSignatureException", `{"message":"The request signature we calculated does not match the signature you provided.`},
-		"unknown key":           {aws.Credentials{AccessKeyID: "AKIAX", SecretAccessKey: "x"}, "POST", "/prod" + one, nil, 403, "UnrecognizedClientException", `{"message":"The security token included in the request is invalid."}`},
-		"another body":          {ann, "POST", "/prod" + one, func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("hallo")) }, 403, "InvalidSignatureException", ""},
-		"denied, post":          {bob, "POST", "/prod" + one, nil, 403, "AccessDeniedException", denied + `POST/@connections/{connectionId}"}`},
-		"denied, delete":        {bob, "DELETE", "/prod" + one, nil, 403, "AccessDeniedException", denied + `DELETE/@connections/{connectionId}"}`},
-		"denied, ID alone":      {bob, "GET", one, nil, 403, "AccessDeniedException", denied + `GET/@connections/{connectionId}"}`},
-		"denied list":           {bob, "GET", "/prod/@connections", nil, 403, "AccessDeniedException", denied + `GET/@connections"}`},
-		"list of every stage":   {ann, "GET", "/@connections", nil, 200, "", id},
-		"post by mia":           {mia, "POST", "/prod" + one, nil, 200, "", ""},
-		"list by mia":           {mia, "GET", "/prod/@connections", nil, 200, "", id},
-		"list of another stage": {mia, "GET", "/dev/@connections", nil, 403, "AccessDeniedException", "a1b2c3d4e5/dev/GET/@connections"},
-		"not of every stage":    {mia, "GET", "/@connections", nil, 403, "AccessDeniedException", "a1b2c3d4e5/*/GET/@connections"},
-		"of another account":    {zoe, "POST", "/prod" + one, nil, 403, "ForbiddenException", `{"message":"Forbidden"}`},
-		"method":                {ann, "PUT", "/prod" + one, nil, 403, "MissingAuthenticationTokenException", ""},
+		"post":                   {ann, "POST", "/prod" + one, nil, 200, "", ""},
+		"post, escaped":          {ann, "POST", "/prod" + escaped, nil, 200, "", ""},
+		"post, by path":          {ann, "POST", "/" + apiID + "/prod" + escaped, nil, 200, "", ""},
+		"post, ID alone":         {annTemp, "POST", one, nil, 200, "", ""},
+		"get":                    {ann, "GET", "/prod" + one, nil, 200, "", `"sourceIp":"127.0.0.1"`},
+		"list":                   {ann, "GET", "/prod/@connections", nil, 200, "", id},
+		"gone":                   {ann, "POST", "/prod/@connections/AAAAAAAAAAAAAAA=", nil, 410, "GoneException", ""},
+		"gone, ID alone":         {ann, "POST", "/@connections/AAAAAAAAAAAAAAA=", nil, 410, "GoneException", ""},
+		"no connection ID":       {ann, "POST", "/prod/@connections/x", nil, 400, "BadRequestException", "Invalid connectionId: x"},
+		"unsigned":               {aws.Credentials{}, "POST", "/prod" + one, nil, 403, "MissingAuthenticationTokenException", `{"message":"Missing Authentication Token"}`},
+		"unsigned, gone":         {aws.Credentials{}, "POST", "/prod/@connections/AAAAAAAAAAAAAAA=", nil, 403, "MissingAuthenticationTokenException", ""},
+		"unsigned list":          {aws.Credentials{}, "GET", "/prod/@connections", nil, 403, "MissingAuthenticationTokenException", ""},
+		"wrong secret":           {aws.Credentials{AccessKeyID: "AKIAANN", SecretAccessKey: "x"}, "POST", "/prod" + one, nil, 403, "InvalidSignatureException", `{"message":"The request signature we calculated does not match the signature you provided.`},
+		"unknown key":            {aws.Credentials{AccessKeyID: "AKIAX", SecretAccessKey: "x"}, "POST", "/prod" + one, nil, 403, "UnrecognizedClientException", `{"message":"The security token included in the request is invalid."}`},
+		"another body":           {ann, "POST", "/prod" + one, func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("hallo")) }, 403, "InvalidSignatureException", ""},
+		"denied, post":           {bob, "POST", "/prod" + one, nil, 403, "AccessDeniedException", denied + `POST/@connections/{connectionId}"}`},
+		"denied, delete":         {bob, "DELETE", "/prod" + one, nil, 403, "AccessDeniedException", denied + `DELETE/@connections/{connectionId}"}`},
+		"denied, ID alone":       {bob, "GET", one, nil, 403, "AccessDeniedException", denied + `GET/@connections/{connectionId}"}`},
+		"denied list":            {bob, "GET", "/prod/@connections", nil, 403, "AccessDeniedException", denied + `GET/@connections"}`},
+		"list of every stage":    {ann, "GET", "/@connections", nil, 200, "", id},
+		"post by mia":            {mia, "POST", "/prod" + one, nil, 200, "", ""},
+		"list by mia":            {mia, "GET", "/prod/@connections", nil, 200, "", id},
+		"list of another stage":  {mia, "GET", "/dev/@connections", nil, 403, "AccessDeniedException", "a1b2c3d4e5/dev/GET/@connections"},
+		"not of every stage":     {mia, "GET", "/@connections", nil, 403, "AccessDeniedException", "a1b2c3d4e5/*/GET/@connections"},
+		"list, one stage denied": {ned, "GET", "/prod/@connections", nil, 200, "", id},
+		"denied within every":    {ned, "GET", "/@connections", nil, 403, "AccessDeniedException", "a1b2c3d4e5/*/GET/@connections"},
+		"post, another denied":   {ned, "POST", one, nil, 200, "", ""},
+		"of another account":     {zoe, "POST", "/prod" + one, nil, 403, "ForbiddenException", `{"message":"Forbidden"}`},
+		"method":                 {ann, "PUT", "/prod" + one, nil, 403, "MissingAuthenticationTokenException", ""},
 		"larger than a message": {ann, "POST", "/prod" + one, func(r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("x", 131073))), 131073
 		}, 413, "PayloadTooLargeException", ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -47,7 +48,7 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	if err != nil {
 		failed(rec, err)
 		if selected == "" && !ev.Binary { // which route was looked for is half of why
-			rec.Selected = snap.table.Explain(ev.Body)
+			rec.Selected = snap.explain(ev.Body)
 		}
 		frame := awsapi.ErrorFrame(err, id, ev.Context.RequestID)
 		if sendErr := g.hub.Send(id, frame); sendErr != nil {
@@ -70,8 +71,19 @@ func (s *snapshot) selectRoute(ev *apigw.Event) (*plan, string, error) {
 	if _, p, ok := s.table.Select(body); ok {
 		return p, "", nil
 	}
-	value := s.table.Explain(body)
+	value := s.explain(body)
 	return nil, value, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("the route selection expression gave %q, which is no route, and there is no $default route", value)}
+}
+
+// explain is what the route selection expression gives for a message, cut where it is longer than any route key: it is told
+// to logs, and a record may wait for those who read them.
+func (s *snapshot) explain(body []byte) string {
+	const most = apigw.QuotaRouteKey * utf8.UTFMax
+	value := s.table.Explain(body)
+	if len(value) <= most {
+		return value
+	}
+	return strings.ToValidUTF8(value[:most], "") + "…"
 }
 
 // call runs the route's integration and notes in rec how that went.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 	"unique"
 
@@ -97,5 +98,7 @@ var _ conn.Handler = (*Gateway)(nil)
 // failed notes in a record an error that the client is told of.
 func failed(rec *apigw.Record, err error) {
 	rec.Err, rec.Status = err, awsapi.Status(err)
-	rec.ErrorMessage, rec.ResponseType = awsapi.Message(err), awsapi.ResponseType(err)
+	// A signature's refusal goes on to show its sender all that was signed, session tokens among it, which no log may hold.
+	rec.ErrorMessage, _, _ = strings.Cut(awsapi.Message(err), "\n")
+	rec.ResponseType = awsapi.ResponseType(err)
 }

@@ -9,6 +9,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
+	"cleat/internal/jsonpath"
 	"cleat/internal/lambdaevent"
 )
 
@@ -182,7 +183,7 @@ func (l *lambda) newCall(x *exchange) (awsapi.Invocation, error) {
 	if len(call.Payload) == 0 {
 		call.Payload = []byte("{}") // what the function sees of an empty body
 	}
-	if !gjson.ValidBytes(call.Payload) {
+	if !jsonpath.Valid(call.Payload) {
 		return call, failure("Could not parse request body into json: the payload for the function is %s", excerpt(string(call.Payload[:min(len(call.Payload), 64)])))
 	}
 	overrides, err := x.overriddenHeaders()
@@ -230,7 +231,7 @@ func (l *lambda) context(x *exchange, overrides apigw.Fields) ([]byte, error) {
 		return nil, nil
 	}
 	context, err := decodeBase64([]byte(value))
-	if err != nil || !gjson.ValidBytes(context) {
+	if err != nil || !jsonpath.Valid(context) {
 		return nil, misconfigured("integration.request.header.%s: %q is not JSON in base64", clientContextHeader, excerpt(value))
 	}
 	return context, nil
@@ -238,7 +239,7 @@ func (l *lambda) context(x *exchange, overrides apigw.Fields) ([]byte, error) {
 
 // errorMessage is what a failed function's answer is selected by (spec lambda §2, §9).
 func errorMessage(payload []byte) string {
-	if !gjson.ValidBytes(payload) {
+	if !jsonpath.Valid(payload) {
 		return string(payload[:min(len(payload), 256)])
 	}
 	return gjson.GetBytes(payload, "errorMessage").String()

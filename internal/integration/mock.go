@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"cleat/internal/apigw"
+	"cleat/internal/jsonpath"
 )
 
 // mock answers by itself: its request template says with which status (spec events-and-integrations §8.3).
@@ -50,7 +51,7 @@ var lenientStatus = regexp.MustCompile(`\A\s*\{(?:.*[,\s])?\s*['"]?statusCode['"
 // mockStatus finds the status code in what a MOCK integration's request template gave.
 func mockStatus(payload []byte) (int, bool) {
 	text := ""
-	if gjson.ValidBytes(payload) {
+	if jsonpath.Valid(payload) {
 		v := gjson.ParseBytes(payload)
 		if !v.IsObject() {
 			return 0, false

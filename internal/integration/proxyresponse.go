@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"cleat/internal/apigw"
+	"cleat/internal/jsonpath"
 )
 
 // proxyResponse is what a function of an AWS_PROXY integration answered.
@@ -35,7 +36,7 @@ func parseProxyResponse(payload []byte, connect bool) (proxyResponse, error) {
 		}
 		return p.out, nil
 	}
-	if payload[0] != '{' || !gjson.ValidBytes(payload) {
+	if payload[0] != '{' || !jsonpath.Valid(payload) {
 		return p.out, fmt.Errorf("it is not a JSON object: %s", excerpt(string(payload[:min(len(payload), 64)])))
 	}
 	gjson.ParseBytes(bytes.ToValidUTF8(payload, []byte("\ufffd"))).ForEach(func(key, value gjson.Result) bool {

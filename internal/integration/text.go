@@ -126,6 +126,9 @@ func (t *text) expand(ev *apigw.Event, path func(name string) (string, bool)) (s
 			if !ok {
 				return "", misconfigured("integrationUri %q: integration.request.path.%s has no value for this event", t.raw, p.value)
 			}
+			if value == "." || value == ".." { // a way to elsewhere, for servers that decode it even when it is percent-encoded
+				return "", misconfigured("integrationUri %q: integration.request.path.%s is %q for this event, which is no segment of a path", t.raw, p.value, value)
+			}
 			out.WriteString(escapeSegment(value))
 		}
 	}
@@ -134,15 +137,14 @@ func (t *text) expand(ev *apigw.Event, path func(name string) (string, bool)) (s
 
 const hexDigits = "0123456789ABCDEF"
 
-// escapeSegment percent-encodes all but RFC 3986's unreserved characters, and the dots of a "." or "..", so that what
-// a client sends stays within its path segment.
+// escapeSegment percent-encodes all but RFC 3986's unreserved characters, so that what a client sends stays within its
+// path segment.
 func escapeSegment(s string) string {
-	dots := s == "." || s == ".."
 	var out strings.Builder
 	for i := range len(s) {
 		c := s[i]
 		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '~', c == '.' && !dots:
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '~', c == '.':
 			out.WriteByte(c)
 		default:
 			out.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&0xf]})

@@ -3,6 +3,7 @@ package jsonpath
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // test is a condition on a value.
@@ -338,15 +339,15 @@ func (t comparison) holds(e *evaluation, v any) bool {
 	case opContains:
 		if s, ok := left.(string); ok {
 			part, ok := right.(string)
-			return ok && strings.Contains(s, part)
+			return ok && e.reads(s) && strings.Contains(s, part)
 		}
 		return among(e, left, right)
 	case opSize:
-		n, ok := size(left)
+		n, ok := e.size(left)
 		order, isNumber := CompareNumbers(right, Integer(int64(n)))
 		return ok && isNumber && order == 0
 	case opEmpty:
-		n, ok := size(left)
+		n, ok := e.size(left)
 		want, isBool := right.(bool)
 		return ok && isBool && (n == 0) == want
 	default:
@@ -387,7 +388,7 @@ func (e *evaluation) looseEqual(a, b any) bool {
 		}
 	}
 	if s, ok := b.(string); ok {
-		if _, isNumber := Float(a); isNumber {
+		if _, isNumber := Float(a); isNumber && len(s) <= maxNumber {
 			p := parser{text: s}
 			v, err := p.number()
 			return err == nil && p.at == len(s) && Equal(a, v, &e.left)
@@ -436,10 +437,16 @@ func among(e *evaluation, list, item any) bool {
 	return false
 }
 
-func size(v any) (int, bool) {
+// reads counts the work of going through a text, and reports whether it may be done.
+func (e *evaluation) reads(s string) bool {
+	e.step(len(s) / 64)
+	return !e.spent()
+}
+
+func (e *evaluation) size(v any) (int, bool) {
 	switch v := v.(type) {
 	case string:
-		return len([]rune(v)), true
+		return utf8.RuneCountInString(v), e.reads(v)
 	case *Array:
 		return len(v.Items), true
 	}

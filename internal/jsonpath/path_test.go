@@ -197,6 +197,31 @@ func TestVisitsAreBounded(t *testing.T) {
 	}
 }
 
+// What a filter reads of a long text again for each item counts as work, too.
+func TestLongTextsAreBounded(t *testing.T) {
+	for name, filter := range map[string]string{
+		"contains": "$.t contains @", "size": "$.t size @", "matches": "$.t =~ /b/",
+	} {
+		p, err := jsonpath.Compile("$.items[?(" + filter + ")]")
+		if err != nil {
+			t.Fatal(err)
+		}
+		document := parse(t, `{"t":"`+strings.Repeat("a", 60_000)+`","items":[`+strings.Repeat(`"b",`, 15_000)+`"b"]}`)
+		if _, _, err := evaluate(p, document); !errors.Is(err, jsonpath.ErrTooMuch) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	// A text of too many digits for a number equals none, and is not read to its end to tell.
+	p, err := jsonpath.Compile("$.items[?(@ == $.t)]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := parse(t, `{"t":"`+strings.Repeat("1", 60_000)+`","items":[`+strings.Repeat(`1,`, 15_000)+`1]}`)
+	if v, found, err := evaluate(p, document); err != nil || !found || len(v.(*jsonpath.Array).Items) != 0 { //nolint:errcheck,forcetypeassert // an indefinite path gives one
+		t.Errorf("got %v, %v", found, err)
+	}
+}
+
 // Where the dialects agree, ohler55/ojg finds the same. It keeps no order of members, so objects are compared as such.
 func TestAgreesWithOjg(t *testing.T) {
 	for _, path := range []string{

@@ -30,7 +30,7 @@ var spelled = map[string]string{
 func Fields(r *http.Request) apigw.Fields {
 	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
 		if head := c.head(); head != nil {
-			return parseHead(head)
+			return addressed(r, parseHead(head))
 		}
 	}
 	out := make(apigw.Fields, 0, len(r.Header)+1)
@@ -47,6 +47,20 @@ func Fields(r *http.Request) apigw.Fields {
 		}
 	}
 	return out
+}
+
+// addressed puts the host that a request was addressed to in the place of a Host header that says otherwise: a whole URL in
+// the request line counts before it (RFC 9112 §3.2.2).
+func addressed(r *http.Request, fields apigw.Fields) apigw.Fields {
+	if r.URL.Host == "" {
+		return fields
+	}
+	for i := range fields {
+		if strings.EqualFold(fields[i].Name, "Host") {
+			fields[i].Value = r.Host
+		}
+	}
+	return fields
 }
 
 // headSize counts a request's head as the quota does (spec data-plane §1): the request line and the header values, Host's

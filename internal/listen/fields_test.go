@@ -33,6 +33,18 @@ func TestFieldsOfFirstRequest(t *testing.T) {
 	wantFields(t, <-got, apigw.Fields{{Name: "Host", Value: "a"}, {Name: "Sec-WebSocket-Key", Value: "k"}, {Name: "X-B", Value: "2"}, {Name: "X-B", Value: "1"}})
 }
 
+// A whole URL in the request line says who is addressed (RFC 9112 §3.2.2). What is shown as the Host is that, so that nobody
+// decides by another name than the one that the address was read from.
+func TestFieldsOfWholeURL(t *testing.T) {
+	t.Parallel()
+	got := make(chan apigw.Fields, 1)
+	s := start(t, listen.Options{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got <- append(listen.Fields(r), apigw.Field{Name: "r.Host", Value: r.Host})
+	})})
+	write(t, s.dial(t), "GET http://addressed.test/dev HTTP/1.1\r\nX: 1\r\nhost: pretended.test\r\n\r\n")
+	wantFields(t, <-got, apigw.Fields{{Name: "X", Value: "1"}, {Name: "host", Value: "addressed.test"}, {Name: "r.Host", Value: "addressed.test"}})
+}
+
 func wantFields(t *testing.T, got, want apigw.Fields) {
 	t.Helper()
 	if !slices.Equal(got, want) {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"cleat/internal/apigw"
 )
@@ -97,8 +99,8 @@ func variableName(s string) string {
 func (f *Format) Unknown() []string { return f.unknown }
 
 // Append appends the line for a record, without a line break at its end. A variable without a value prints "-". What
-// comes from outside cannot break the line or, in a JSON format, its text: control characters, and there quotes and
-// backslashes too, are escaped as in JSON.
+// comes from outside cannot break the line, steer a terminal or, in a JSON format, break its text: control characters, bytes
+// that are not UTF-8, and there quotes and backslashes too, are escaped as in JSON.
 func (f *Format) Append(dst []byte, rec *apigw.Record) []byte {
 	for i := range f.parts {
 		p := &f.parts[i]
@@ -123,31 +125,46 @@ func (f *Format) Append(dst []byte, rec *apigw.Record) []byte {
 
 // clean escapes what was appended from start on where it must be, which is seldom; json tells that it stands in quotes.
 func clean(dst []byte, start int, json bool) []byte {
-	dirty := func(c byte) bool { return c < ' ' || c == 0x7f || json && (c == '"' || c == '\\') }
-	value := dst[start:]
-	for i := range value {
-		if !dirty(value[i]) {
+	for i := start; i < len(dst); {
+		if c := dst[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			i++
 			continue
 		}
-		rest := append([]byte(nil), value[i:]...)
-		dst = dst[:start+i]
-		for _, c := range rest {
-			if dirty(c) {
-				dst = appendEscape(dst, c)
-			} else {
-				dst = append(dst, c)
-			}
+		r, size := utf8.DecodeRune(dst[i:])
+		if dirty(r, size, json) {
+			return escape(dst, i, json)
 		}
-		return dst
+		i += size
 	}
 	return dst
 }
 
-func appendEscape(dst []byte, c byte) []byte {
-	const hex = "0123456789abcdef"
-	switch c {
+// escape escapes what must be from start on.
+func escape(dst []byte, start int, json bool) []byte {
+	rest := append([]byte(nil), dst[start:]...)
+	dst = dst[:start]
+	for len(rest) > 0 {
+		r, size := utf8.DecodeRune(rest)
+		if dirty(r, size, json) {
+			dst = appendEscape(dst, r)
+		} else {
+			dst = append(dst, rest[:size]...)
+		}
+		rest = rest[size:]
+	}
+	return dst
+}
+
+// dirty tells whether a character must be escaped: those that would break the line or steer a terminal, bytes that are not
+// UTF-8, and those that would end a JSON text.
+func dirty(r rune, size int, json bool) bool {
+	return unicode.IsControl(r) || r == utf8.RuneError && size == 1 || json && (r == '"' || r == '\\')
+}
+
+func appendEscape(dst []byte, r rune) []byte {
+	switch r {
 	case '"', '\\':
-		return append(dst, '\\', c)
+		return append(dst, '\\', byte(r))
 	case '\n':
 		return append(dst, '\\', 'n')
 	case '\r':
@@ -155,5 +172,5 @@ func appendEscape(dst []byte, c byte) []byte {
 	case '\t':
 		return append(dst, '\\', 't')
 	}
-	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+	return fmt.Appendf(dst, `\u%04x`, r)
 }

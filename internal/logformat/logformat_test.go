@@ -118,6 +118,26 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// What a client sends cannot steer the terminal that a line is shown on, and stays UTF-8.
+func TestControlCharacters(t *testing.T) {
+	for name, tc := range map[string]struct{ format, want string }{
+		"text": {"$context.requestId $context.identity.userAgent", `a\u001b[2J\u007f\u009b2J\ufffdé\u0085b"\`},
+		"JSON": {`{"id":"$context.requestId","agent":"$context.identity.userAgent"}`, `a\u001b[2J\u007f\u009b2J\ufffdé\u0085b\"\\`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := logformat.Parse(tc.format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec := record()
+			rec.Event.Context.Identity.UserAgent = "a\x1b[2J\x7f\u009b2J\x9bé\u0085b\"\\"
+			if got := string(f.Append(nil, rec)); !strings.Contains(got, tc.want) {
+				t.Errorf("got %s, want …%s…", got, tc.want)
+			}
+		})
+	}
+}
+
 // What a client sends cannot break a JSON line.
 func TestJSONStaysJSON(t *testing.T) {
 	f, err := logformat.Parse(`{"id":"$context.requestId","agent":"$context.identity.userAgent","error":$context.error.messageString}`)

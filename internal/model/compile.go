@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"cleat/internal/apigw"
+	"cleat/internal/jsonpath"
 )
 
 // Bounds of a schema.
@@ -107,7 +108,7 @@ func readSchema(text string) (any, error) {
 	switch {
 	case len(text) > MaxSchema:
 		return nil, fmt.Errorf("the schema has %d bytes, more than %d", len(text), MaxSchema)
-	case !gjson.Valid(text):
+	case !jsonpath.Valid([]byte(text)):
 		return nil, notJSON(text)
 	case !gjson.Parse(text).IsObject():
 		return nil, errors.New("the schema is not a JSON object")

@@ -5,10 +5,12 @@ import (
 	"fmt"
 
 	"github.com/tidwall/gjson"
+
+	"cleat/internal/jsonpath"
 )
 
 // maxDepth is how deep a message may be nested to be judged. Nobody's are, and a walk that deep costs stack.
-const maxDepth = 1000
+const maxDepth = jsonpath.MaxNesting
 
 var errTooDeep = fmt.Errorf("nested deeper than %d levels", maxDepth)
 

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
+
+	"cleat/internal/jsonpath"
 )
 
 // Bounds of one validation.
@@ -29,7 +31,10 @@ type validation struct {
 
 // Validate judges a message. It returns nil, or an *InvalidError that says what is wrong with it. It keeps nothing of body.
 func (m *Model) Validate(body []byte) error {
-	if !gjson.ValidBytes(body) {
+	switch {
+	case jsonpath.TooDeep(body):
+		return &InvalidError{[]string{errTooDeep.Error()}}
+	case !gjson.ValidBytes(body):
 		return &InvalidError{[]string{problemNotJSON}}
 	}
 	v, ok := m.spare.Get().(*validation)

@@ -167,8 +167,8 @@ func (c *call) indexOf(s string) any {
 		return nil
 	}
 	c.r.step(c.link.at, len(s)/bytesPerStep)
-	start := offset(s, max(from, 0))
-	i := strings.Index(s[min(start, len(s)):], what)
+	start := min(offset(s, max(from, 0)), len(s))
+	i := strings.Index(s[start:], what)
 	if i < 0 {
 		return count(-1)
 	}
