@@ -142,7 +142,7 @@ func TestExecution(t *testing.T) {
 		"off":            {settings: apigw.RouteSettings{LoggingLevel: "OFF"}, record: failed()},
 		"errors only": {
 			settings: apigw.RouteSettings{LoggingLevel: "ERROR"}, record: failed(),
-			want: []string{"2024-03-12T20:57:22.124Z /aws/apigateway/a1/prod (Qyi3UG41tjMFlUg=) Client [Connection Id: Qyi07eCbtjMCJKw=] sent a message", "Route: say", "Authorization: status 200", "Endpoint request to my-function", "Call of the endpoint: status 200 after 3 ms, boom", "Execution failed: the function failed badly"},
+			want: []string{"2024-03-12T20:57:22.124Z /aws/apigateway/a1/prod (Qyi3UG41tjMFlUg=) Client [Connection Id: Qyi07eCbtjMCJKw=] sent a message", "Route: say", "Authorization: status 200", "Endpoint request to my-function", "Call of the endpoint: status 200 after 3 ms, boom", "Execution failed: Internal server error: the function failed; badly"},
 			not:  []string{"secret", "mapped", "errorMessage"},
 		},
 		"no error at level ERROR": {settings: apigw.RouteSettings{LoggingLevel: "ERROR"}, record: record(apigw.EventConnect)},
@@ -176,7 +176,14 @@ func TestExecution(t *testing.T) {
 			}(),
 			want: []string{"UserAgent: a [2J 2J 2J b,"},
 		},
-		"overridden": {overrides: eventlog.Overrides{ExecutionLevel: "INFO", DataTrace: true}, record: failed(), want: []string{`Message: {"secret":1}`}},
+		"default": {overrides: eventlog.Overrides{DefaultLevel: "INFO"}, record: record(apigw.EventConnect), want: []string{"Completed with status"}},
+		"default in place of OFF": {
+			settings: apigw.RouteSettings{LoggingLevel: "OFF"}, overrides: eventlog.Overrides{DefaultLevel: "INFO"}, record: record(apigw.EventConnect),
+			want: []string{"Completed with status"},
+		},
+		"a level of its own": {settings: apigw.RouteSettings{LoggingLevel: "ERROR"}, overrides: eventlog.Overrides{DefaultLevel: "INFO"}, record: record(apigw.EventConnect)},
+		"no default":         {settings: apigw.RouteSettings{LoggingLevel: "ERROR"}, overrides: eventlog.Overrides{DefaultLevel: "INFO", ExecutionLevel: "OFF"}, record: failed()},
+		"overridden":         {overrides: eventlog.Overrides{ExecutionLevel: "INFO", DataTrace: true}, record: failed(), want: []string{`Message: {"secret":1}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := &output{}

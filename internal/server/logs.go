@@ -4,10 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"cleat/internal/apigw"
 	"cleat/internal/cfn"
 	"cleat/internal/eventlog"
 	"cleat/internal/project"
@@ -19,6 +26,8 @@ type LogTargets struct {
 	Access, Execution string
 	// Stdout and Stderr are what those targets mean.
 	Stdout, Stderr io.Writer
+	// Own are the files that standard output and error are, where they are some: no changes of the project.
+	Own []fs.FileInfo
 }
 
 // openLogs opens the outputs of the logs that are wanted.
@@ -45,19 +54,44 @@ func (d *dev) openLogs() (eventlog.Options, error) {
 	return o, nil
 }
 
+// logSettings are where logs go, and at which level.
+type logSettings struct {
+	project.Logs
+	defaultLevel string // of routes that have none, in place of none
+}
+
 // logs are a project's log settings with the command line's on top.
-func (d *dev) logs(p *project.Project) project.Logs {
-	logs := p.Logs
+func (d *dev) logs(p *project.Project) logSettings {
+	logs := logSettings{Logs: p.Logs}
 	if d.o.Logs.Access != "" {
 		logs.Access = project.LogTarget{To: d.o.Logs.Access}
 	}
 	if d.o.Logs.Execution != "" {
 		logs.Execution = project.LogTarget{To: d.o.Logs.Execution}
-		if logs.ExecutionLevel == "" {
-			logs.ExecutionLevel = eventlog.LevelInfo // who asks for it on the command line wants to see it
-		}
+		logs.defaultLevel = eventlog.LevelInfo // who asks for it on the command line wants to see it
 	}
 	return logs
+}
+
+// ownFiles tells of files that this process writes: logs, those that were put aside, and its own output. Were they taken
+// for changes of the project, each line would renew the functions and, by that, make the next line.
+func (d *dev) ownFiles() func(path string, info fs.FileInfo) bool {
+	var logs []string
+	for _, t := range []project.LogTarget{d.logs(d.project).Access, d.logs(d.project).Execution} {
+		path, err := filepath.Abs(t.To)
+		if t.To == "" || err != nil {
+			continue
+		}
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+			path = filepath.Join(dir, filepath.Base(path))
+		}
+		logs = append(logs, path)
+	}
+	return func(path string, info fs.FileInfo) bool {
+		isLog := func(log string) bool { return path == log || strings.HasPrefix(path, log+".") }
+		isOutput := func(out fs.FileInfo) bool { return os.SameFile(out, info) }
+		return slices.ContainsFunc(logs, isLog) || slices.ContainsFunc(d.o.Logs.Own, isOutput)
+	}
 }
 
 // hintLogs tells of logs that AWS would write and that go nowhere here.
@@ -68,10 +102,18 @@ func (d *dev) hintLogs(published []store.Published) {
 		if s.AccessLogSettings != nil && s.AccessLogSettings.Format != "" && logs.Access.To == "" {
 			d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("stage %s writes an access log on AWS; here it goes where --access-log says, such as --access-log stdout", s.StageName)})
 		}
-		if r := s.DefaultRouteSettings; r != nil && (r.LoggingLevel == eventlog.LevelInfo || r.LoggingLevel == eventlog.LevelError) && logs.Execution.To == "" {
+		if logs.Execution.To == "" && writesExecutionLog(s) {
 			d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("stage %s writes an execution log on AWS; here it goes where --execution-log says, such as --execution-log stderr", s.StageName)})
 		}
 	}
+}
+
+// writesExecutionLog tells of a stage with a loggingLevel, its own or that of a route.
+func writesExecutionLog(s *apigw.Stage) bool {
+	on := func(r apigw.RouteSettings) bool {
+		return r.LoggingLevel == eventlog.LevelInfo || r.LoggingLevel == eventlog.LevelError
+	}
+	return s.DefaultRouteSettings != nil && on(*s.DefaultRouteSettings) || slices.ContainsFunc(slices.Collect(maps.Values(s.RouteSettings)), on)
 }
 
 // withMetrics answers GET /metrics ahead of next. A stage may have that name: its handshakes go on to it.
