@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"log/slog"
 	"net/http"
@@ -102,10 +103,23 @@ func (c *devCommand) Run(p *process) error {
 		Dir: c.Dir, Host: c.Host, Port: c.Port, Project: options, Profile: profile, DynamoDB: c.DynamoDB,
 		StateDir: state, Env: p.env, Log: slog.New(handler), Report: reporter,
 		AllowHosts: c.AllowHost, AllowOrigins: c.AllowOrigin,
-		Logs:     server.LogTargets{Access: c.AccessLog, Execution: c.ExecLog, Stdout: out, Stderr: p.stderr},
+		Logs:     server.LogTargets{Access: c.AccessLog, Execution: c.ExecLog, Stdout: out, Stderr: p.stderr, Own: filesOf(p.stdout, p.stderr)},
 		Upstream: func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) },
 	})
 	return showFaults(p.stderr, err)
+}
+
+// filesOf are the writers that are regular files.
+func filesOf(writers ...io.Writer) []fs.FileInfo {
+	var out []fs.FileInfo
+	for _, w := range writers {
+		if f, ok := w.(*os.File); ok {
+			if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+				out = append(out, info)
+			}
+		}
+	}
+	return out
 }
 
 // check looks at flags that nobody looks at before something has been started.

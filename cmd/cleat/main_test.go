@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -66,5 +68,24 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 			ts.Fatalf("Cleat did not get ready: %v", err)
 		case <-time.After(10 * time.Millisecond):
 		}
+	}
+}
+
+// Output that goes to a file of the project is no change of it; a pipe and a terminal are no files.
+func TestFilesOf(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "out.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	got := filesOf(&bytes.Buffer{}, w, f)
+	if want, err := f.Stat(); err != nil || len(got) != 1 || !os.SameFile(got[0], want) {
+		t.Errorf("got %v, want the one file", got)
 	}
 }

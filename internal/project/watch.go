@@ -22,6 +22,8 @@ type WatchOptions struct {
 	// Ignore are names of files and folders to pass over, wherever they lie, besides the usual ones (node_modules, .git,
 	// .serverless, caches, editors' temporary files). "*" stands for any text.
 	Ignore []string
+	// Own, when not nil, tells of a file that Cleat writes itself, a log or its own output: that it changes means nothing.
+	Own func(path string, info fs.FileInfo) bool
 	// Quiet is how long nothing must change before a report. Zero means 75 ms.
 	Quiet time.Duration
 	// Ready, when not nil, is called once after everything is being watched.
@@ -197,6 +199,9 @@ func (w *watcher) event(e fsnotify.Event) error {
 			return w.addTree(e.Name, true)
 		}
 		return nil // what changed in it has events of its own
+	}
+	if err == nil && w.o.Own != nil && w.o.Own(e.Name, info) {
+		return nil
 	}
 	w.note(e.Name)
 	return nil

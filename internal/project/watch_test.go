@@ -2,6 +2,7 @@ package project_test
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -135,6 +136,18 @@ func TestWatch(t *testing.T) {
 			w.want(tt.want...)
 		})
 	}
+}
+
+// What Cleat writes itself is no change, or each line of a log would make the next.
+func TestWatchOwnFiles(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t, project.WatchOptions{Quiet: 20 * time.Millisecond, Own: func(path string, info fs.FileInfo) bool {
+		return filepath.Base(path) == info.Name() && info.Name() == "out.txt"
+	}})
+	w.write("out.txt", "1")
+	w.write("src/out.txt", "1")
+	w.write("last.js", "1")
+	w.want("last.js")
 }
 
 // A folder that appeared while watching is watched as well, for what happens later.

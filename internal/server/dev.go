@@ -300,7 +300,7 @@ func (d *dev) warn(warnings []cfn.Fault) {
 // ready once it does, or cannot: a project that cannot be watched runs all the same, without reloading.
 func (d *dev) watch(ctx context.Context, ready func()) {
 	defer ready()
-	if err := project.Watch(ctx, d.project.Dir, project.WatchOptions{Files: d.project.Files, Ready: ready}, d.changed); err != nil {
+	if err := project.Watch(ctx, d.project.Dir, project.WatchOptions{Files: d.project.Files, Own: d.ownFiles(), Ready: ready}, d.changed); err != nil {
 		d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("changes are not followed any more, restart to see them: %v", err)})
 	}
 }

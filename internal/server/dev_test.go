@@ -298,7 +298,7 @@ func TestLogsAndMetrics(t *testing.T) {
 routes:
   $default: {mock: {statusCode: 200}}
 logs:
-  access: {to: access.log, format: '$context.eventType $context.routeKey $context.status $context.requestId'}
+  access: {to: access.txt, format: '$context.eventType $context.routeKey $context.status $context.requestId'}
   execution: {to: execution.log, level: INFO, dataTrace: on}
 `})
 	ws := r.dial(t)
@@ -311,6 +311,18 @@ logs:
 			t.Fatal("the message was not handled")
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+	for text := ""; strings.Count(text, "\n") < 2; {
+		if time.Now().After(deadline) {
+			t.Fatalf("access log: %q", text)
+		}
+		b, _ := os.ReadFile(filepath.Join(r.dir, "access.txt"))
+		text = string(b)
+	}
+	r.write(t, "access.txt.1", "put aside")
+	r.write(t, "last.js", "")
+	if got := <-r.reloaded; !slices.Equal(got.Files, []string{"last.js"}) {
+		t.Errorf("reloaded after %q: logs are no changes of the project", got.Files)
 	}
 	res, err := http.Get("http://" + r.info.Addr + "/metrics")
 	if err != nil {
@@ -329,7 +341,7 @@ logs:
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	access, err := os.ReadFile(filepath.Join(r.dir, "access.log"))
+	access, err := os.ReadFile(filepath.Join(r.dir, "access.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -19,6 +24,8 @@ type LogTargets struct {
 	Access, Execution string
 	// Stdout and Stderr are what those targets mean.
 	Stdout, Stderr io.Writer
+	// Own are the files that standard output and error are, where they are some: no changes of the project.
+	Own []fs.FileInfo
 }
 
 // openLogs opens the outputs of the logs that are wanted.
@@ -58,6 +65,27 @@ func (d *dev) logs(p *project.Project) project.Logs {
 		}
 	}
 	return logs
+}
+
+// ownFiles tells of files that this process writes: logs, those that were put aside, and its own output. Were they taken
+// for changes of the project, each line would renew the functions and, by that, make the next line.
+func (d *dev) ownFiles() func(path string, info fs.FileInfo) bool {
+	var logs []string
+	for _, t := range []project.LogTarget{d.logs(d.project).Access, d.logs(d.project).Execution} {
+		path, err := filepath.Abs(t.To)
+		if t.To == "" || err != nil {
+			continue
+		}
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+			path = filepath.Join(dir, filepath.Base(path))
+		}
+		logs = append(logs, path)
+	}
+	return func(path string, info fs.FileInfo) bool {
+		isLog := func(log string) bool { return path == log || strings.HasPrefix(path, log+".") }
+		isOutput := func(out fs.FileInfo) bool { return os.SameFile(out, info) }
+		return slices.ContainsFunc(logs, isLog) || slices.ContainsFunc(d.o.Logs.Own, isOutput)
+	}
 }
 
 // hintLogs tells of logs that AWS would write and that go nowhere here.
