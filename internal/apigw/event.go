@@ -2,7 +2,6 @@ package apigw
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -86,68 +85,6 @@ const clfTime = "02/Jan/2006:15:04:05 -0700"
 
 // RequestTimeCLF is the request time as events and logs print it.
 func (c *RequestContext) RequestTimeCLF() string { return c.RequestTime.UTC().Format(clfTime) }
-
-// Lookup returns the variable that $context.{name} names, as text, and whether it is present. Names of spec
-// mapping-templates §5 that have no value for this event are absent.
-func (c *RequestContext) Lookup(name string) (string, bool) {
-	present := func(s string) (string, bool) { return s, s != "" }
-	switch name {
-	case "apiId":
-		return present(string(c.APIID))
-	case "stage":
-		return present(c.Stage)
-	case "domainName":
-		return present(c.DomainName)
-	case "connectionId":
-		return present(string(c.ConnectionID))
-	case "connectedAt":
-		return strconv.FormatInt(c.ConnectedAt.UnixMilli(), 10), true
-	case "eventType":
-		return present(string(c.EventType))
-	case "routeKey":
-		return present(c.RouteKey)
-	case "messageId":
-		return present(c.MessageID)
-	case "messageDirection":
-		return "IN", true
-	case "requestId", "extendedRequestId":
-		return present(string(c.RequestID))
-	case "requestTime":
-		return c.RequestTimeCLF(), true
-	case "requestTimeEpoch":
-		return strconv.FormatInt(c.RequestTime.UnixMilli(), 10), true
-	case "isBase64Encoded":
-		return "false", c.EventType == EventMessage
-	case "disconnectStatusCode":
-		return strconv.Itoa(c.DisconnectStatusCode), c.EventType == EventDisconnect
-	case "disconnectReason":
-		return c.DisconnectReason, c.EventType == EventDisconnect
-	case "identity.sourceIp":
-		return present(c.Identity.SourceIP)
-	case "identity.userAgent":
-		return present(c.Identity.UserAgent)
-	case "identity.apiKey":
-		return present(c.Identity.APIKey)
-	case "identity.apiKeyId":
-		return present(c.Identity.APIKeyID)
-	case "identity.accountId":
-		return present(c.Identity.AccountID)
-	case "identity.accessKey":
-		return present(c.Identity.AccessKey)
-	case "identity.caller":
-		return present(c.Identity.Caller)
-	case "identity.user":
-		return present(c.Identity.User)
-	case "identity.userArn":
-		return present(c.Identity.UserARN)
-	case "identity.principalOrgId":
-		return present(c.Identity.PrincipalOrgID)
-	}
-	if key, ok := strings.CutPrefix(name, "authorizer."); ok {
-		return c.Authorizer.Last(key)
-	}
-	return "", false
-}
 
 // Event is one thing that happened to a connection, on its way to an integration. It is read-only once made.
 type Event struct {

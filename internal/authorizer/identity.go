@@ -34,7 +34,11 @@ var identityName = regexp.MustCompile(`^[a-zA-Z0-9._$-]+$`)
 
 func parseIdentitySource(text string) (identitySource, error) {
 	for _, form := range identityForms {
-		if name, ok := strings.CutPrefix(text, form.prefix); ok && identityName.MatchString(name) {
+		name, ok := strings.CutPrefix(text, form.prefix)
+		if ok && form.prefix == "context." && !apigw.IsContextVariable(name) {
+			return identitySource{}, fmt.Errorf("identitySource: %q is not a variable of a WebSocket API's context", text)
+		}
+		if ok && identityName.MatchString(name) {
 			return identitySource{text, name, form.find}, nil
 		}
 	}

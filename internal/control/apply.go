@@ -13,6 +13,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
+	"cleat/internal/logformat"
 	"cleat/internal/store"
 )
 
@@ -397,6 +398,7 @@ func (a *application) warnOf(r *cfn.Resource, key []string) {
 		if s := find(d.now.Stages, stageName, key[3]); s != nil && s.DeploymentID == "" && len(a.faults) == 0 {
 			a.warnings.Addf(r.Place, "stage %s has no deployment: it answers 403 Forbidden", s.StageName)
 		}
+		a.warnOfLogFormat(r, find(d.now.Stages, stageName, key[3]))
 	case "Route":
 		rt := find(d.now.Routes, routeID, key[3])
 		if rt == nil {
@@ -406,6 +408,20 @@ func (a *application) warnOf(r *cfn.Resource, key []string) {
 			a.warnings.Addf(r.Place, "route %s has no Target: it answers Internal server error", rt.RouteKey)
 		}
 		a.warnOfModels(r, rt)
+	}
+}
+
+// warnOfLogFormat tells of variables in a stage's access-log format that never have a value.
+func (a *application) warnOfLogFormat(r *cfn.Resource, s *apigw.Stage) {
+	if s == nil || s.AccessLogSettings == nil {
+		return
+	}
+	f, err := logformat.Parse(s.AccessLogSettings.Format)
+	if err != nil {
+		return // a fault, or no format
+	}
+	for _, name := range f.Unknown() {
+		a.warnings.Addf(a.placeOf(r, "AccessLogSettings"), "stage %s: its access-log format: there is no variable $context.%s: it prints -", s.StageName, name)
 	}
 }
 

@@ -199,8 +199,11 @@ func (d *draft) putAuthorizer(a apigw.Authorizer) problems {
 		p.lambdaURI("authorizerUri", a.AuthorizerURI)
 	}
 	for _, s := range a.IdentitySource {
-		if !identitySource.MatchString(s) {
+		switch {
+		case !identitySource.MatchString(s):
 			p.bad("identitySource", "Invalid identity source %q: want route.request.header.{name}, route.request.querystring.{name}, stageVariables.{name} or context.{name}", s)
+		case strangeContext(s):
+			p.bad("identitySource", "Invalid identity source %q: no such variable is in a WebSocket API's context", s)
 		}
 	}
 	put(&d.now.Authorizers, authorizerID, a)

@@ -160,10 +160,16 @@ func (p *problems) requestParameters(parameters map[string]string) {
 			p.bad("requestParameters", "Invalid mapping expression specified: the source of %s is longer than %d characters", target, maxParameter)
 		case inBody:
 			p.bodyPath("requestParameters", source, path)
-		case !mappingSource.MatchString(source):
+		case !mappingSource.MatchString(source), strangeContext(source):
 			p.bad("requestParameters", "Invalid mapping expression specified: %s, for %s", source, target)
 		}
 	}
+}
+
+// strangeContext tells of a source context.{name} that no event can have.
+func strangeContext(source string) bool {
+	name, ok := strings.CutPrefix(source, "context.")
+	return ok && !apigw.IsContextVariable(name)
 }
 
 // bodyPath wants a JSONPath, with or without its $.
@@ -194,7 +200,7 @@ func (p *problems) responseParameters(parameters map[string]string) {
 			p.bad("responseParameters", "Invalid mapping expression specified: the source of %s is longer than %d characters", target, maxParameter)
 		case inBody:
 			p.bodyPath("responseParameters", source, path)
-		case !responseSource.MatchString(source):
+		case !responseSource.MatchString(source), strangeContext(source):
 			p.bad("responseParameters", "Invalid mapping expression specified: %s, for %s", source, target)
 		}
 	}

@@ -74,15 +74,6 @@ var sourceNames = []struct {
 	{"context.", fromContext},
 }
 
-// contextNames are the variables of spec mapping-templates §5. Those that an event lacks are legal and have no value.
-var contextNames = []string{
-	"apiId", "stage", "domainName", "connectionId", "connectedAt", "eventType", "routeKey", "messageId", "messageDirection",
-	"isBase64Encoded", "requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "disconnectStatusCode",
-	"disconnectReason", "status", "accountId", "path", "protocol", "httpMethod", "resourcePath",
-}
-
-var contextPrefixes = []string{"identity.", "authorizer.", "error."}
-
 // parseMappings reads an integration's requestParameters, in alphabetical order.
 func parseMappings(parameters map[string]string) ([]mapping, []error) {
 	var out []mapping
@@ -134,7 +125,7 @@ func parseSource(value string) (source, error) {
 			continue
 		case !parameterName.MatchString(name):
 			return source{}, fmt.Errorf("%q: %q is not a name of letters, digits and . _ $ -", value, name)
-		case s.kind == fromContext && !knownContext(name):
+		case s.kind == fromContext && !apigw.IsContextVariable(name):
 			return source{}, fmt.Errorf("%q is not a variable of a WebSocket API's context", value)
 		}
 		return source{kind: s.kind, name: name}, nil
@@ -157,11 +148,6 @@ func bodyPath(path string) string {
 		return path
 	}
 	return "$." + path
-}
-
-func knownContext(name string) bool {
-	return slices.Contains(contextNames, name) ||
-		slices.ContainsFunc(contextPrefixes, func(p string) bool { return len(name) > len(p) && strings.HasPrefix(name, p) })
 }
 
 // append appends the values that a source has for an event: none when it is missing, for then the parameter is left

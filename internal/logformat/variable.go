@@ -1,9 +1,7 @@
 package logformat
 
 import (
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"cleat/internal/apigw"
@@ -57,32 +55,18 @@ var variables = map[string]variable{
 	"authenticate.latency": stepLatency(authenticate),
 	"authenticate.status":  stepStatus(authenticate),
 
-	// No web application firewall stands before a WebSocket API's messages (spec data-plane §2 step 4), and no Cognito
-	// pool vouches for its callers: these exist and are always empty.
+	// No web application firewall stands before a WebSocket API's messages (spec data-plane §2 step 4): these exist and
+	// are always empty.
 	"waf.error": absent, "waf.latency": absent, "waf.status": absent, "wafResponseCode": absent, "webaclArn": absent,
-	"identity.cognitoAuthenticationProvider": absent, "identity.cognitoAuthenticationType": absent,
-	"identity.cognitoIdentityId": absent, "identity.cognitoIdentityPoolId": absent,
 }
 
-// contextNames are the variables that the event's own context has (apigw.RequestContext.Lookup).
-var contextNames = []string{
-	"apiId", "stage", "domainName", "connectionId", "connectedAt", "eventType", "routeKey", "messageId", "messageDirection",
-	"requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "isBase64Encoded", "disconnectStatusCode",
-	"disconnectReason", "identity.accountId", "identity.apiKey", "identity.apiKeyId", "identity.caller",
-	"identity.principalOrgId", "identity.sourceIp", "identity.user", "identity.userAgent", "identity.userArn",
-	"identity.accessKey",
-}
-
-// find returns the variable of a name, nil when there is none. Every name below authorizer. that is no step's belongs
-// to the authorizer's context, of which nobody knows the keys before.
+// find returns the variable of a name, nil when there is none. A name below authorizer. that is no step's belongs to the
+// authorizer's context.
 func find(name string) variable {
 	if v, ok := variables[name]; ok {
 		return v
 	}
-	if strings.HasPrefix(name, "authorizer.") {
-		return lookup(name)
-	}
-	if slices.Contains(contextNames, name) {
+	if apigw.IsContextVariable(name) {
 		return lookup(name)
 	}
 	return nil

@@ -42,9 +42,7 @@ func (s *short) readLogs() {
 	if format := access.Get("format"); format != nil {
 		if text, ok := s.text(format, "logs.access.format"); ok {
 			out.AccessFormat = text
-			if _, err := logformat.Parse(text); err != nil {
-				s.faultf(format.Place, "logs.access.format: %v", err)
-			}
+			s.checkFormat(format.Place, text)
 		}
 	}
 	if level := execution.Get("level"); level != nil {
@@ -63,6 +61,18 @@ func (s *short) readLogs() {
 		out.DataTrace = on
 	}
 	s.p.Logs = out
+}
+
+// checkFormat looks at the format of access-log lines.
+func (s *short) checkFormat(at cfn.Place, text string) {
+	f, err := logformat.Parse(text)
+	if err != nil {
+		s.faultf(at, "logs.access.format: %v", err)
+		return
+	}
+	for _, name := range f.Unknown() {
+		s.warnf(at, "logs.access.format: there is no variable $context.%s: it prints -", name)
+	}
 }
 
 // readTarget reads where a log goes: a text, or a map with `to`.

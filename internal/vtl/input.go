@@ -16,15 +16,10 @@ type Input struct {
 	Payload *Payload     // nil: an empty body
 	// Status is $context.status, the backend's in the response phase. Zero: there is none.
 	Status int
-	// Error is $context.error, for templates of gateway responses; nil: there is none.
-	Error *ErrorContext
 	// Overrides is what templates assigned under $context.requestOverride and $context.responseOverride. Render adds to
 	// what is there.
 	Overrides Overrides
 }
-
-// ErrorContext is what $context.error tells.
-type ErrorContext struct{ Message, MessageString, ResponseType, ValidationErrorString string }
 
 // Overrides are what templates overrode. Of a name that was assigned twice the last value counts.
 type Overrides struct {
@@ -232,15 +227,6 @@ func (c *contextObject) object(name string) *jsonpath.Object {
 	case "authorizer":
 		if rc.Authorizer != nil {
 			return objectOf(rc.Authorizer)
-		}
-	case "error":
-		if e := c.in.Error; e != nil {
-			return jsonpath.NewObject(
-				jsonpath.Member{Name: "message", Value: e.Message},
-				jsonpath.Member{Name: "messageString", Value: e.MessageString},
-				jsonpath.Member{Name: "responseType", Value: e.ResponseType},
-				jsonpath.Member{Name: "validationErrorString", Value: e.ValidationErrorString},
-			)
 		}
 	case requestOverride:
 		return overridable("header", "querystring", "path")

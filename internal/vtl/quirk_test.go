@@ -66,15 +66,14 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
-// $context.error and $context.status, and what belongs to other events than CONNECT (spec mapping-templates §5).
+// $context.status, $context.error, which no template of an integration has, and what belongs to other events than CONNECT (spec mapping-templates §5).
 func TestContext(t *testing.T) {
 	in := testInput("{}")
 	in.Status = 404
-	in.Error = &vtl.ErrorContext{Message: "Forbidden", MessageString: `"Forbidden"`, ResponseType: "ACCESS_DENIED", ValidationErrorString: "[x]"}
 	in.Event.Context.EventType = apigw.EventDisconnect
 	in.Event.Context.DisconnectStatusCode, in.Event.Context.DisconnectReason = 1001, "Going away"
-	got, err := renderInput("$context.status $context.error.message $context.error.messageString $context.error.responseType $context.error.validationErrorString $context.disconnectStatusCode $context.disconnectReason [$context.isBase64Encoded]", in)
-	if want := `404 Forbidden "Forbidden" ACCESS_DENIED [x] 1001 Going away []`; err != nil || got != want {
+	got, err := renderInput("$context.status [$context.error.message] $context.disconnectStatusCode $context.disconnectReason [$context.isBase64Encoded]", in)
+	if want := `404 [] 1001 Going away []`; err != nil || got != want {
 		t.Errorf("got %s %v, want %s", got, err, want)
 	}
 	in.Event.Context.EventType, in.Event.Context.MessageID = apigw.EventMessage, "mid"
