@@ -233,8 +233,14 @@ func (t *textReporter) Event(r *apigw.Record) {
 	if r.BytesOut > 0 {
 		fmt.Fprintf(&b, "  %s", t.style.dim(fmt.Sprintf("%d B out", r.BytesOut)))
 	}
-	if r.Err != nil {
-		b.WriteString("  " + t.style.bad(why(r.Err)))
+	switch {
+	case r.Err != nil:
+		b.WriteString("  " + t.style.bad(printable(awsapi.Reason(r.Err))))
+		if r.Event != nil { // the client has been told the ID of its request
+			b.WriteString("  " + t.style.dim("request "+string(r.RequestID)))
+		}
+	case r.Integration.Error != "": // nobody is told, and yet the backend said something was wrong
+		b.WriteString("  " + t.style.warn(printable(r.Integration.Error)))
 	}
 	b.WriteByte('\n')
 	t.printf("%s", b.String())
@@ -254,24 +260,14 @@ func routeText(r *apigw.Record) string {
 	switch {
 	case r.Operation == "disconnect":
 		return strings.TrimSpace(fmt.Sprintf("$disconnect %d %s", r.CloseCode, printable(r.CloseReason)))
+	case r.RouteKey != "" && r.Selected != "" && r.Selected != r.RouteKey:
+		return printable(fmt.Sprintf("%s (for %q)", r.RouteKey, r.Selected))
 	case r.RouteKey != "":
 		return r.RouteKey
 	case r.Operation == "message":
 		return fmt.Sprintf("(no route %q)", r.Selected)
 	}
 	return printable(r.Path)
-}
-
-// why is the reason of a failure: what the client was told, and behind it what only the log may tell.
-func why(err error) string {
-	told, cause := awsapi.Message(err), printable(err.Error())
-	switch {
-	case told == "" || strings.Contains(cause, told):
-		return cause
-	case cause == "":
-		return told
-	}
-	return told + ": " + cause
 }
 
 func millis(d time.Duration) string {

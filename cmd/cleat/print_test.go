@@ -38,6 +38,18 @@ func TestTextEvents(t *testing.T) {
 			&apigw.Record{Time: at, Operation: "post", ConnectionID: "Qyi07eCbtjMCJKw=", Path: "/dev/@connections/Qyi07eCbtjMCJKw%3D", Status: 410, Err: &apigw.Error{Kind: apigw.KindGone, Err: errors.New("the connection is gone")}},
 			"03:04:05.000  post         Qyi07eCbtjMCJKw=  /dev/@connections/Qyi07eCbtjMCJKw%3D  410  0.0 ms  the connection is gone",
 		},
+		"no fallback's fault": {
+			&apigw.Record{Time: at, Operation: "message", ConnectionID: "Qyi07eCbtjMCJKw=", RequestID: "W9I-JG0qoAMFxGA=", Event: &apigw.Event{}, RouteKey: "$default", Selected: "nope\x1b[2J", Target: "f", Status: 502, Err: &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: errors.New("it threw\nat line 1")}},
+			"03:04:05.000  message      Qyi07eCbtjMCJKw=  $default (for \"nope\\x1b[2J\") → f  502  0.0 ms  Internal server error: it threw; at line 1  request W9I-JG0qoAMFxGA=",
+		},
+		"a backend that objects": {
+			&apigw.Record{Time: at, Operation: "message", ConnectionID: "Qyi07eCbtjMCJKw=", RouteKey: "put", Target: "dynamodb PutItem", Status: 400, Integration: apigw.Step{Taken: true, Status: 400, Error: "no table conns"}},
+			"03:04:05.000  message      Qyi07eCbtjMCJKw=  put → dynamodb PutItem  400  0.0 ms  no table conns",
+		},
+		"forged text": {
+			&apigw.Record{Time: at, Operation: "post", ConnectionID: "X", Status: 400, Err: &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid connectionId: \x1b[31mX\nforged"}},
+			"03:04:05.000  post         X                   400  0.0 ms  Invalid connectionId: \uFFFD[31mX",
+		},
 		"forged ID": {
 			&apigw.Record{Time: at, Operation: "post", ConnectionID: apigw.ConnectionID("\x1b[31mX\n03:04:05" + strings.Repeat("y", 100)), Status: 400, Err: &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid"}},
 			"03:04:05.000  post         \uFFFD[31mX\uFFFD03:04:05yyyyyyyyyyyyyyyyyyyyy…    400  0.0 ms  Invalid",

@@ -39,7 +39,8 @@ type Record struct {
 	// Event is what happened, nil for a management request and a refusal. It is shared: never change it, and do not keep
 	// it for longer than the record, for it holds the message.
 	Event *Event
-	// The steps that were taken, in their order; a step that was not taken is zero (spec data-plane §9.1).
+	// The steps that were taken, in their order; a step that was not taken has at most an Error, which is what kept it from
+	// being taken (spec data-plane §9.1).
 
 	Authenticate Step // the caller's signature was verified
 	Authorizer   Step // the Lambda authorizer was called
@@ -54,8 +55,10 @@ type Record struct {
 
 // Step is one part of an event's handling.
 type Step struct {
-	Taken   bool
-	Status  int           // as HTTP would say it; for a backend, the status of the call itself
+	Taken bool
+	// Status is as HTTP would say it. For a backend it is that of the call itself, where Record.BackendStatus is what its code
+	// says: 200 for a function that ran, zero where nobody answered.
+	Status  int
 	Latency time.Duration // zero where nothing was waited for
 	// RequestID is that of the call of a function or a service; empty where there is none.
 	RequestID string

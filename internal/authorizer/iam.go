@@ -123,7 +123,7 @@ func foreign(user *credentials.User, account string) error {
 
 func stepOf(err error) apigw.Step {
 	if err != nil {
-		return apigw.Step{Taken: true, Status: awsapi.Status(err), Error: err.Error()}
+		return apigw.Step{Taken: true, Status: awsapi.Status(err), Error: awsapi.Reason(err)}
 	}
 	return apigw.Step{Taken: true, Status: http.StatusOK}
 }

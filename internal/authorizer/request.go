@@ -152,10 +152,9 @@ func (r *Request) invoke(ctx context.Context, ev *apigw.Event, resource string, 
 	defer cancel()
 	start := time.Now()
 	out, err := r.functions.Invoke(ctx, awsapi.Invocation{Function: function, Type: awsapi.InvokeRequestResponse, Payload: payload, TraceID: ev.TraceID})
-	*step = apigw.Step{Taken: true, Status: 200, Latency: time.Since(start), RequestID: out.RequestID}
+	*step = apigw.Step{Taken: true, Status: awsapi.InvokeStatus(awsapi.InvokeRequestResponse, err), Latency: time.Since(start), RequestID: out.RequestID}
 	switch {
 	case err != nil:
-		step.Status = awsapi.Status(err)
 		err = r.unreachable(ctx, err)
 	case out.FunctionError != "":
 		err = r.failed(&out)

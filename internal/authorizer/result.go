@@ -46,10 +46,10 @@ func parseResult(payload []byte) (result, error) {
 	})
 	var err error
 	if r.principal, err = scalar(members[principalID]); err != nil || members[principalID].Type == gjson.Null {
-		return r, errors.New("principalId must be a string")
+		return r, errors.New("the answer needs a principalId, which is a string")
 	}
 	if !members["policyDocument"].IsObject() {
-		return r, errors.New("policyDocument must be an object with Version and Statement")
+		return r, errors.New("the answer needs a policyDocument, which is an object with Version and Statement")
 	}
 	r.policy = []byte(members["policyDocument"].Raw)
 	if r.usageKey, err = scalar(members["usageIdentifierKey"]); err != nil {

@@ -221,3 +221,43 @@ func TestExecuteAPIARN(t *testing.T) {
 		}
 	}
 }
+
+// Spec lambda §1: the status of a call, and none where nobody answered.
+func TestInvokeStatus(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kind awsapi.InvocationType
+		err  error
+		want int
+	}{
+		"answered":       {awsapi.InvokeRequestResponse, nil, 200},
+		"no type":        {"", nil, 200},
+		"asynchronous":   {awsapi.InvokeEvent, nil, 202},
+		"dry run":        {awsapi.InvokeDryRun, nil, 204},
+		"not found":      {awsapi.InvokeEvent, &apigw.Error{Kind: apigw.KindFunctionNotFound}, 404},
+		"nobody answers": {awsapi.InvokeRequestResponse, errors.New("connection refused"), 0},
+	} {
+		if got := awsapi.InvokeStatus(tt.kind, tt.err); got != tt.want {
+			t.Errorf("%s: got %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// A log has one line for what the client was told and for the cause behind it.
+func TestReason(t *testing.T) {
+	mismatch := &apigw.Error{Kind: apigw.KindInvalidSignature, Message: "does not match.\n\nThe Canonical String\n'GET'", Err: errors.New("a wrong secret")}
+	for want, err := range map[string]error{
+		"Missing Authentication Token":                       &apigw.Error{Kind: apigw.KindMissingAuthenticationToken},
+		"Forbidden: no such key":                             &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New("no such key")},
+		"Invalid connectionId: x":                            &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid connectionId: x"},
+		"does not match.: a wrong secret":                    mismatch,
+		"Internal server error: it broke":                    errors.New("it broke"),
+		"the connection is gone":                             &apigw.Error{Kind: apigw.KindGone, Err: errors.New("the connection is gone")},
+		"Internal server error: one; two":                    errors.Join(&apigw.Error{Kind: apigw.KindIntegrationFailure, Err: errors.New("one")}, errors.New("two")),
+		"the policy is no object":                            &apigw.Error{Kind: apigw.KindAuthorizerConfig, Err: errors.New("the policy is no object")},
+		"Unauthorized: authorizer gate said Unauthorized; x": &apigw.Error{Kind: apigw.KindUnauthorized, Err: errors.New("Unauthorized: authorizer gate said Unauthorized\r\nx")},
+	} {
+		if got := awsapi.Reason(err); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}

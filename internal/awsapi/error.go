@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"cleat/internal/apigw"
 )
@@ -75,6 +76,23 @@ func Status(err error) int {
 func Message(err error) string {
 	_, text := answerOf(err)
 	return text
+}
+
+// Reason is an error in one line for a log: what the client was told, and behind it the cause, which no client sees.
+func Reason(err error) string {
+	told, text := Message(err), err.Error()
+	first, _, _ := strings.Cut(told, "\n") // that of a wrong signature goes on with what should have been signed
+	switch {
+	case text == "":
+		text = first
+	case told == "":
+	case strings.Contains(text, told):
+		text = strings.Replace(text, told, first, 1)
+	default:
+		text = first + ": " + text
+	}
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.TrimSpace(strings.Join(lines, "; "))
 }
 
 // ErrorFrame is the text frame that tells a client of a failed message, byte for byte as AWS lays it out, blanks

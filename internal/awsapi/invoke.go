@@ -1,6 +1,11 @@
 package awsapi
 
-import "context"
+import (
+	"context"
+	"net/http"
+
+	"cleat/internal/apigw"
+)
 
 // InvocationType is the X-Amz-Invocation-Type of a Lambda call.
 type InvocationType string
@@ -38,4 +43,20 @@ type InvocationResult struct {
 // KindPayloadTooLarge or KindInternal when the function could not be run. It is safe for concurrent use.
 type Invoker interface {
 	Invoke(ctx context.Context, call Invocation) (InvocationResult, error)
+}
+
+// InvokeStatus is the HTTP status of a call of Invoke that ended with err, as Lambda's API answers it. It is zero when
+// nobody answered.
+func InvokeStatus(t InvocationType, err error) int {
+	switch {
+	case err != nil && apigw.KindOf(err) == apigw.KindInternal:
+		return 0
+	case err != nil:
+		return Status(err)
+	case t == InvokeEvent:
+		return http.StatusAccepted
+	case t == InvokeDryRun:
+		return http.StatusNoContent
+	}
+	return http.StatusOK
 }

@@ -142,7 +142,7 @@ func TestExecution(t *testing.T) {
 		"off":            {settings: apigw.RouteSettings{LoggingLevel: "OFF"}, record: failed()},
 		"errors only": {
 			settings: apigw.RouteSettings{LoggingLevel: "ERROR"}, record: failed(),
-			want: []string{"2024-03-12T20:57:22.124Z /aws/apigateway/a1/prod (Qyi3UG41tjMFlUg=) Client [Connection Id: Qyi07eCbtjMCJKw=] sent a message", "Route: say", "Authorization: status 200", "Endpoint request to my-function", "Call of the endpoint: status 200 after 3 ms, boom", "Execution failed: the function failed badly"},
+			want: []string{"2024-03-12T20:57:22.124Z /aws/apigateway/a1/prod (Qyi3UG41tjMFlUg=) Client [Connection Id: Qyi07eCbtjMCJKw=] sent a message", "Route: say", "Authorization: status 200", "Endpoint request to my-function", "Call of the endpoint: status 200 after 3 ms, boom", "Execution failed: Internal server error: the function failed; badly"},
 			not:  []string{"secret", "mapped", "errorMessage"},
 		},
 		"no error at level ERROR": {settings: apigw.RouteSettings{LoggingLevel: "ERROR"}, record: record(apigw.EventConnect)},

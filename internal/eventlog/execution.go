@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
 )
 
 // maxEntry is where AWS cuts an entry of an execution log, in bytes (spec data-plane §8).
@@ -51,7 +52,7 @@ func (s *settings) appendExecution(dst []byte, rec *apigw.Record) []byte {
 		e.body("Sent to the client", rec.Reply)
 	}
 	if rec.Err != nil {
-		e.addf("Execution failed: %s", rec.Err)
+		e.addf("Execution failed: %s", awsapi.Reason(rec.Err))
 	}
 	e.addf("Completed with status: %d after %d ms", rec.Status, rec.Duration.Milliseconds())
 	return e.text
@@ -75,13 +76,18 @@ func (e *entries) route() {
 }
 
 func (e *entries) step(what string, s apigw.Step) {
-	switch {
-	case !s.Taken:
-	case s.Error != "":
-		e.addf("%s: status %d after %d ms, %s", what, s.Status, s.Latency.Milliseconds(), s.Error)
-	default:
-		e.addf("%s: status %d after %d ms", what, s.Status, s.Latency.Milliseconds())
+	if !s.Taken {
+		return
 	}
+	status := "no answer"
+	if s.Status != 0 {
+		status = fmt.Sprintf("status %d", s.Status)
+	}
+	text := fmt.Sprintf("%s: %s after %d ms", what, status, s.Latency.Milliseconds())
+	if s.Error != "" {
+		text += ", " + s.Error
+	}
+	e.addf("%s", text)
 }
 
 // body adds a payload, which only the data trace may show.

@@ -221,7 +221,7 @@ func TestSignedIdentity(t *testing.T) {
 	for rec.Status != 403 {
 		rec = <-n.records
 	}
-	if want := "arn:aws:iam::123456789012:user/eve may not execute-api:Invoke on arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect: implicit deny: no statement allows it"; rec.Authenticate.Status != 200 || rec.Authorize.Status != 403 || rec.Authorize.Error != want {
+	if want := "User is not authorized to access this resource: arn:aws:iam::123456789012:user/eve may not execute-api:Invoke on arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect: implicit deny: no statement allows it"; rec.Authenticate.Status != 200 || rec.Authorize.Status != 403 || rec.Authorize.Error != want {
 		t.Errorf("got %+v", rec)
 	}
 }

@@ -47,7 +47,7 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	if err != nil {
 		failed(rec, err)
 		if selected == "" && !ev.Binary { // which route was looked for is half of why
-			rec.Selected = snap.table.Explain(ev.Body)
+			rec.Selected, _ = snap.table.Explain(ev.Body)
 		}
 		frame := awsapi.ErrorFrame(err, id, ev.Context.RequestID)
 		if sendErr := g.hub.Send(id, frame); sendErr != nil {
@@ -70,8 +70,17 @@ func (s *snapshot) selectRoute(ev *apigw.Event) (*plan, string, error) {
 	if _, p, ok := s.table.Select(body); ok {
 		return p, "", nil
 	}
-	value := s.table.Explain(body)
-	return nil, value, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("the route selection expression gave %q, which is no route, and there is no $default route", value)}
+	value, object := s.table.Explain(body)
+	why := fmt.Sprintf("%s gave %q, which is no route", s.table.Expression(), value)
+	switch {
+	case ev.Binary:
+		why = "a binary message selects no route"
+	case !object:
+		why = "the message is no JSON object"
+	case value == "":
+		why = s.table.Expression() + " gave nothing"
+	}
+	return nil, value, &apigw.Error{Kind: apigw.KindForbidden, Err: errors.New(why + ", and there is no $default route")}
 }
 
 // call runs the route's integration and notes in rec how that went.
@@ -82,7 +91,10 @@ func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record) (in
 	start := time.Now()
 	res, err := p.integration.Do(ctx, ev)
 	rec.BackendStatus, rec.Request, rec.Response = res.BackendStatus, res.Request, res.Response
-	rec.Integration = apigw.Step{Taken: true, Status: res.BackendStatus, Latency: time.Since(start), RequestID: res.FunctionRequestID, Error: res.Cause}
+	rec.Integration = apigw.Step{Taken: res.Called, Status: res.CallStatus, RequestID: res.FunctionRequestID, Error: res.Cause}
+	if res.Called {
+		rec.Integration.Latency = time.Since(start)
+	}
 	if err != nil && rec.Integration.Error == "" {
 		rec.Integration.Error = err.Error()
 	}

@@ -14,7 +14,12 @@ import (
 // validator is the models of one route, compiled (spec events-and-integrations §9).
 type validator struct {
 	selection *expr.Expression
-	models    map[string]*model.Model // by what the selection expression gives
+	models    map[string]namedModel // by what the selection expression gives
+}
+
+type namedModel struct {
+	name string
+	*model.Model
 }
 
 // validate refuses a message that its model objects to, before anything is made of it. A message that selects no model is
@@ -28,15 +33,19 @@ func (p *plan) validate(ev *apigw.Event, rec *apigw.Record) error {
 	if ev.Binary {
 		body = nil // no JSON
 	}
-	err := v.check(body)
+	name, err := v.check(body)
 	if err == nil {
 		return nil
 	}
 	rec.ValidationError = err.Error()
+	if name != "" {
+		err = fmt.Errorf("model %s: %w", name, err)
+	}
 	return &apigw.Error{Kind: apigw.KindInvalidRequestBody, Err: err}
 }
 
-func (v *validator) check(body []byte) error {
+// check returns the name of the model that a message is held to, and what it objects to.
+func (v *validator) check(body []byte) (name string, err error) {
 	var room [apigw.QuotaRouteKey]byte
 	key := v.selection.Append(room[:0], expr.Vars{Body: body})
 	m, ok := v.models[string(key)]
@@ -44,9 +53,9 @@ func (v *validator) check(body []byte) error {
 		m, ok = v.models[apigw.RouteDefault]
 	}
 	if !ok {
-		return fmt.Errorf("[no model is selected by %q]", string(key))
+		return "", fmt.Errorf("[no model is selected by %s = %q]", v.selection, string(key))
 	}
-	return m.Validate(body)
+	return m.name, m.Validate(body)
 }
 
 // models are those of one definition, each compiled once. Nil: nothing is validated.
@@ -83,11 +92,11 @@ func compileValidator(r *apigw.Route, set *models) (*validator, error) {
 	}
 	selection, err := expr.Parse(expr.Model, r.ModelSelectionExpression)
 	faults := []error{err}
-	v := &validator{selection: selection, models: map[string]*model.Model{}}
+	v := &validator{selection: selection, models: map[string]namedModel{}}
 	for _, key := range slices.Sorted(maps.Keys(r.RequestModels)) {
 		m, err := set.compile(r.RequestModels[key])
 		faults = append(faults, err)
-		v.models[key] = m
+		v.models[key] = namedModel{r.RequestModels[key], m}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("route %s: %w", r.RouteKey, err)

@@ -50,8 +50,8 @@ func TestModelValidation(t *testing.T) {
 		{`{"action":"free","anything":[]}`, "free", ""},
 		{`{"kind":"text","text":"abc"}`, "any", ""},
 		{`{"kind":"text","text":"abcd"}`, "", `[string "abcd" is too long (length: 4, maximum allowed: 3)]`},
-		{`{"kind":"other","text":"abc"}`, "", `[no model is selected by "other"]`},
-		{`no JSON`, "", `[no model is selected by ""]`},
+		{`{"kind":"other","text":"abc"}`, "", `[no model is selected by $request.body.kind = "other"]`},
+		{`no JSON`, "", `[no model is selected by $request.body.kind = ""]`},
 	} {
 		say(t, ws, tt.say)
 		got, rec := hear(t, ws), <-n.records
@@ -61,7 +61,7 @@ func TestModelValidation(t *testing.T) {
 			}
 			continue
 		}
-		if !strings.HasPrefix(got, `{"message": "Invalid request body", "connectionId":"`) || rec.ValidationError != tt.why || rec.Status != 400 || rec.Integration.Taken {
+		if !strings.HasPrefix(got, `{"message": "Invalid request body", "connectionId":"`) || rec.ValidationError != tt.why || rec.Status != 400 || rec.Integration.Taken || !strings.HasSuffix(rec.Err.Error(), tt.why) || strings.Contains(tt.want, "model ") {
 			t.Errorf("%s: got %s, recorded %d %s, want %s", tt.say, got, rec.Status, rec.ValidationError, tt.why)
 		}
 	}

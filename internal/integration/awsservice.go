@@ -84,7 +84,7 @@ func (s *awsService) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 	}
 	resp, err := s.services.Call(ctx, call)
 	if err != nil {
-		return Result{Cause: err.Error(), Request: call.Body}, err
+		return Result{Called: true, Cause: err.Error(), Request: call.Body}, err
 	}
 	a := answer{body: resp.Body}
 	a.StatusCode = resp.Status
@@ -94,7 +94,7 @@ func (s *awsService) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 	x.overrides.Status = 0 // only a response template decides that
 	res, err := s.responses.apply(&x, &a)
 	res.FunctionRequestID, res.Cause = resp.Header.Get("X-Amzn-Requestid"), backend.ServiceError(resp)
-	res.Request, res.Response = call.Body, resp.Body
+	res.Called, res.CallStatus, res.Request, res.Response = true, resp.Status, call.Body, resp.Body
 	if err == nil && len(s.responses.entries) == 0 && ev.Context.EventType == apigw.EventMessage {
 		res.Body, res.HasBody = resp.Body, len(resp.Body) > 0 // the service's own JSON, for a two-way route
 	}

@@ -128,7 +128,7 @@ func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 	}
 	resp, err := h.backend.Do(ctx, req)
 	if err != nil {
-		return Result{Cause: err.Error(), Request: req.Body}, err
+		return Result{Called: true, Cause: err.Error(), Request: req.Body}, err
 	}
 	if h.responses != nil {
 		a := answer{body: resp.Body}
@@ -138,12 +138,12 @@ func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 		}
 		x.overrides.Status = 0 // only a response template decides that
 		res, err := h.responses.apply(&x, &a)
-		res.Request, res.Response = req.Body, resp.Body
+		res.Called, res.CallStatus, res.Request, res.Response = true, resp.Status, req.Body, resp.Body
 		return res, err
 	}
 	return Result{
-		Status: resp.Status, BackendStatus: resp.Status, Subprotocol: resp.Header.Get(subprotocolHeader),
-		Body: resp.Body, HasBody: len(resp.Body) > 0, Request: req.Body, Response: resp.Body,
+		Called: true, CallStatus: resp.Status, Status: resp.Status, BackendStatus: resp.Status,
+		Subprotocol: resp.Header.Get(subprotocolHeader), Body: resp.Body, HasBody: len(resp.Body) > 0, Request: req.Body, Response: resp.Body,
 	}, nil
 }
 

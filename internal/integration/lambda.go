@@ -43,7 +43,10 @@ func (t *lambdaTarget) invoke(ctx context.Context, ev *apigw.Event, call awsapi.
 	}
 	call.Function, call.TraceID = function, ev.TraceID
 	out, err := t.functions.Invoke(ctx, call)
-	res := Result{FunctionRequestID: out.RequestID, Cause: out.Cause, Request: call.Payload, Response: out.Payload}
+	res := Result{
+		Called: true, CallStatus: awsapi.InvokeStatus(call.Type, err), FunctionRequestID: out.RequestID, Cause: out.Cause,
+		Request: call.Payload, Response: out.Payload,
+	}
 	if err != nil {
 		err = &apigw.Error{Kind: invokeKind(err), Err: err}
 	}
@@ -152,13 +155,8 @@ func (l *lambda) call(ctx context.Context, ev *apigw.Event) (Result, error) {
 		return res, err
 	}
 	a := answer{body: out.Payload}
-	switch call.Type {
-	case awsapi.InvokeEvent:
-		a.StatusCode, a.body = 202, nil
-	case awsapi.InvokeDryRun:
-		a.StatusCode, a.body = 204, nil
-	default:
-		a.StatusCode = 200
+	if a.StatusCode = res.CallStatus; call.Type != awsapi.InvokeRequestResponse {
+		a.body = nil
 	}
 	if out.FunctionError != "" {
 		a.ErrorMessage = errorMessage(out.Payload)
@@ -168,8 +166,8 @@ func (l *lambda) call(ctx context.Context, ev *apigw.Event) (Result, error) {
 	}
 	x.overrides.Status = 0 // only a response template decides that
 	shaped, err := l.responses.apply(&x, &a)
-	shaped.FunctionRequestID, shaped.Cause, shaped.Request, shaped.Response = res.FunctionRequestID, res.Cause, res.Request, res.Response
-	return shaped, err
+	res.Status, res.BackendStatus, res.Body, res.HasBody = shaped.Status, shaped.BackendStatus, shaped.Body, shaped.HasBody
+	return res, err
 }
 
 // newCall is the call that an event makes, but for the function's name.

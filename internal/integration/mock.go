@@ -33,14 +33,14 @@ func (m *mock) call(_ context.Context, ev *apigw.Event) (Result, error) {
 	var a answer
 	a.StatusCode = status
 	if len(m.responses.entries) == 0 {
-		res := Result{Status: status, BackendStatus: status, Request: payload} // MOCK alone needs none (spec data-plane §2)
+		res := Result{Called: true, CallStatus: status, Status: status, BackendStatus: status, Request: payload} // MOCK alone needs none (spec data-plane §2)
 		if x.overrides.Status != 0 {
 			res.Status = x.overrides.Status
 		}
 		return res, nil
 	}
 	res, err := m.responses.apply(&x, &a)
-	res.Request = payload
+	res.Called, res.CallStatus, res.Request = true, status, payload
 	return res, err
 }
 

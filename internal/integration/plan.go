@@ -42,7 +42,9 @@ type Result struct {
 
 	// The rest is for the log.
 
-	BackendStatus     int    // status that the backend gave, before any mapping; zero when it gave none
+	Called            bool   // the backend was called, whatever came of it
+	CallStatus        int    // of the call itself: 200 for a function that ran, whatever its code says; zero without an answer
+	BackendStatus     int    // status that the backend's code gave, before any mapping; zero when it gave none
 	FunctionRequestID string // of the call of a function or an AWS service
 	Cause             string // why the backend failed, in its own words
 	// Request is what went to the backend after the mapping, and Response what it answered before.

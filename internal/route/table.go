@@ -63,15 +63,18 @@ func (t *Table[T]) Select(body []byte) (key string, v T, ok bool) {
 	return apigw.RouteDefault, v, true
 }
 
-// Explain returns what the expression yields for a message, which is what Select looked for: for logs and consoles. It
-// is empty for a message that is no JSON object.
-func (t *Table[T]) Explain(body []byte) string {
-	value, object := t.expression.AppendBody(nil, body)
+// Explain returns what the expression yields for a message, which is what Select looked for: for logs and consoles.
+// object is false for a message that is no JSON object, which yields nothing.
+func (t *Table[T]) Explain(body []byte) (value string, object bool) {
+	text, object := t.expression.AppendBody(nil, body)
 	if !object {
-		return ""
+		return "", false
 	}
-	return string(value)
+	return string(text), true
 }
+
+// Expression is the route selection expression as it was written.
+func (t *Table[T]) Expression() string { return t.expression.String() }
 
 // Lookup returns the route of a route key, reserved ones included.
 func (t *Table[T]) Lookup(key string) (T, bool) {

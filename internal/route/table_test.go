@@ -83,9 +83,12 @@ func TestLookup(t *testing.T) {
 func TestExplain(t *testing.T) {
 	table := compile(t, "${request.body.a}-${request.body.b}", "$default")
 	for body, want := range map[string]string{`{"a":"x"}`: "x-", `{"a":1,"b":2}`: "1-2", `hello`: ""} {
-		if got := table.Explain([]byte(body)); got != want {
-			t.Errorf("Explain(%s) = %q, want %q", body, got, want)
+		if got, object := table.Explain([]byte(body)); got != want || object != (want != "") {
+			t.Errorf("Explain(%s) = %q, %v, want %q", body, got, object, want)
 		}
+	}
+	if got := table.Expression(); got != "${request.body.a}-${request.body.b}" {
+		t.Errorf("Expression() = %q", got)
 	}
 }
 

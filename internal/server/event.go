@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
 )
 
 // Event is an apigw.Record in the form that leaves the process: a line of "cleat dev --log-format json" and of
@@ -27,7 +28,37 @@ type Event struct {
 	BytesOut      int     `json:"bytes_out,omitempty"`
 	CloseCode     int     `json:"close_code,omitempty"`
 	CloseReason   string  `json:"close_reason,omitempty"`
-	Error         string  `json:"error,omitempty"`
+	// Error is why it failed: what the client was told and, behind it, the cause. Told is the former alone, whole, and
+	// ResponseType AWS's name for it.
+	Error        string `json:"error,omitempty"`
+	Told         string `json:"told,omitempty"`
+	ResponseType string `json:"response_type,omitempty"`
+	Validation   string `json:"validation_error,omitempty"`
+	// The steps that were taken.
+	Authenticate *Step `json:"authenticate,omitempty"`
+	Authorizer   *Step `json:"authorizer,omitempty"`
+	Authorize    *Step `json:"authorize,omitempty"`
+	Integration  *Step `json:"integration,omitempty"`
+}
+
+// Step is an apigw.Step in the form that leaves the process.
+type Step struct {
+	Status    int     `json:"status,omitempty"`
+	Millis    float64 `json:"ms"`
+	RequestID string  `json:"request_id,omitempty"`
+	Error     string  `json:"error,omitempty"`
+}
+
+// stepOf is the outward form of a step, nil for one that was not taken.
+func stepOf(s *apigw.Step) *Step {
+	if !s.Taken {
+		return nil
+	}
+	return &Step{s.Status, millis(s.Latency), s.RequestID, s.Error}
+}
+
+func millis(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
 // EventOf is the outward form of a record.
@@ -36,11 +67,12 @@ func EventOf(r *apigw.Record) Event {
 		Time: r.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Operation: r.Operation, APIID: string(r.APIID), Stage: r.Stage,
 		ConnectionID: string(r.ConnectionID), RequestID: string(r.RequestID), RouteKey: r.RouteKey, Selected: r.Selected,
 		Target: r.Target, Path: r.Path, SourceIP: r.SourceIP, Status: r.Status, BackendStatus: r.BackendStatus,
-		Millis:  float64(r.Duration.Round(10*time.Microsecond)) / float64(time.Millisecond),
+		Millis: millis(r.Duration), Told: r.ErrorMessage, ResponseType: r.ResponseType, Validation: r.ValidationError,
+		Authenticate: stepOf(&r.Authenticate), Authorizer: stepOf(&r.Authorizer), Authorize: stepOf(&r.Authorize), Integration: stepOf(&r.Integration),
 		BytesIn: r.BytesIn, BytesOut: r.BytesOut, CloseCode: r.CloseCode, CloseReason: r.CloseReason,
 	}
 	if r.Err != nil {
-		e.Error = r.Err.Error()
+		e.Error = awsapi.Reason(r.Err)
 	}
 	return e
 }

@@ -19,6 +19,7 @@ type Client struct {
 
 // terms are what a client may ask for. They are immutable and read once per request.
 type terms struct {
+	key    string // as logs name it
 	usage  *usage
 	routes map[string]*throttle.Bucket // instead of the plan's, by route key
 }
@@ -59,23 +60,24 @@ func (c *Client) Take(routeKey string, now time.Time) error {
 	var current uint64
 	if q != nil {
 		if current = period(q.settings, now); !q.left(current) {
-			return c.exceeded(q)
+			return t.exceeded()
 		}
 	}
 	if own, ok := t.routes[routeKey]; ok {
 		b = own
 	}
 	if !b.Allow(now) {
-		return &apigw.Error{Kind: apigw.KindTooManyRequests, Err: fmt.Errorf("the usage plan of API key %s allows no more at a time on route %s", c.keyID, routeKey)}
+		return &apigw.Error{Kind: apigw.KindTooManyRequests, Err: fmt.Errorf("the usage plan of API key %s allows no more at a time on route %s", t.key, routeKey)}
 	}
 	if q != nil && !q.take(current) { // others took the rest meanwhile
-		return c.exceeded(q)
+		return t.exceeded()
 	}
 	return nil
 }
 
-func (c *Client) exceeded(q *quota) error {
-	return &apigw.Error{Kind: apigw.KindLimitExceeded, Err: fmt.Errorf("API key %s has used up its quota of %d requests a %s", c.keyID, q.settings.Limit, strings.ToLower(string(q.settings.Period)))}
+func (t *terms) exceeded() error {
+	q := t.usage.quota
+	return &apigw.Error{Kind: apigw.KindLimitExceeded, Err: fmt.Errorf("API key %s has used up its quota of %d requests a %s", t.key, q.settings.Limit, strings.ToLower(string(q.settings.Period)))}
 }
 
 // quota is how much a key may ask for in a period, and how much it has.

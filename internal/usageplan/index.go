@@ -36,6 +36,7 @@ type hash = [sha256.Size]byte
 
 type key struct {
 	id      string
+	shown   string // in logs
 	enabled bool
 	clients map[stage]*Client
 }
@@ -68,7 +69,7 @@ func (x *Index) Swap(keys []apigw.APIKey, plans []apigw.UsagePlan, planKeys []ap
 	next := &table{byHash: map[hash]*key{}, byID: map[string]*key{}, members: map[member]*usage{}}
 	for i := range keys {
 		k := &keys[i]
-		made := &key{id: k.ID, enabled: k.Enabled, clients: map[stage]*Client{}}
+		made := &key{id: k.ID, shown: shown(k), enabled: k.Enabled, clients: map[stage]*Client{}}
 		next.byID[k.ID] = made
 		if h := sha256.Sum256([]byte(k.Value)); next.byHash[h] == nil {
 			next.byHash[h] = made
@@ -90,7 +91,7 @@ func (x *Index) Swap(keys []apigw.APIKey, plans []apigw.UsagePlan, planKeys []ap
 			s := &plan.APIStages[i]
 			at := stage{s.APIID, s.Stage}
 			if k.clients[at] == nil {
-				k.clients[at] = clientOf(old.byID[k.id], k.id, at, u, s.Throttle)
+				k.clients[at] = clientOf(old.byID[k.id], k, at, u, s.Throttle)
 			}
 		}
 	}
@@ -98,16 +99,16 @@ func (x *Index) Swap(keys []apigw.APIKey, plans []apigw.UsagePlan, planKeys []ap
 }
 
 // clientOf returns the client of a key on a stage, the one from before if there was one, under the terms of now.
-func clientOf(before *key, id string, at stage, u *usage, routes map[string]apigw.ThrottleSettings) *Client {
+func clientOf(before, now *key, at stage, u *usage, routes map[string]apigw.ThrottleSettings) *Client {
 	var c *Client
 	if before != nil {
 		c = before.clients[at]
 	}
 	if c == nil {
-		c = &Client{keyID: id}
+		c = &Client{keyID: now.id}
 	}
 	had := c.terms.Load()
-	t := &terms{usage: u}
+	t := &terms{key: now.shown, usage: u}
 	for routeKey, settings := range routes {
 		if t.routes == nil {
 			t.routes = map[string]*throttle.Bucket{}
@@ -120,6 +121,14 @@ func clientOf(before *key, id string, at stage, u *usage, routes map[string]apig
 	}
 	c.terms.Store(t)
 	return c
+}
+
+// shown is how logs name a key: never by its value.
+func shown(k *apigw.APIKey) string {
+	if k.Name == "" {
+		return k.ID
+	}
+	return k.Name + " (" + k.ID + ")"
 }
 
 // bucket returns a bucket of these settings: the one from before if it was made of the same.
@@ -143,11 +152,11 @@ func (x *Index) Check(value string, api apigw.APIID, stageName, routeKey string,
 		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: errors.New("there is no such API key")}
 	}
 	if !k.enabled {
-		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: fmt.Errorf("API key %s is not enabled", k.id)}
+		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: fmt.Errorf("API key %s is not enabled", k.shown)}
 	}
 	c := k.clients[stage{api, stageName}]
 	if c == nil {
-		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: fmt.Errorf("API key %s is in no usage plan for stage %s of API %s", k.id, stageName, api)}
+		return nil, &apigw.Error{Kind: apigw.KindInvalidAPIKey, Err: fmt.Errorf("API key %s is in no usage plan for stage %s of API %s", k.shown, stageName, api)}
 	}
 	if err := c.Take(routeKey, now); err != nil {
 		return nil, err
