@@ -21,7 +21,7 @@ import (
 
 // connectionsCommand is the management API from a shell.
 type connectionsCommand struct {
-	Endpoint string `default:"http://localhost:3001" help:"Management endpoint: where Cleat listens, with or without the stage's path." placeholder:"URL"`
+	Endpoint string `default:"http://localhost:3001" help:"Management endpoint: where Cleat listens, with or without the stage's path (${default})." placeholder:"URL"`
 	Region   string `help:"Region to sign for, where signatures are asked for (AWS_REGION, else us-east-1)." placeholder:"REGION"`
 
 	Ls   connectionsLs   `cmd:"" help:"List the live connections."`
@@ -139,14 +139,33 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
+// inWords says what the header X-Cleat-Gone means (docs/logs-and-metrics.md). What is not known is shown as it is.
+func inWords(gone string) string {
+	kind, more, _ := strings.Cut(gone, "; ")
+	words := map[string]string{
+		"":              "the connection is closed, still connecting, or never was",
+		"not-open-yet":  "the connection's $connect is still running",
+		"refused":       "the connection's $connect refused it",
+		"closed":        "the connection was open and has ended",
+		"never-existed": "there never was such a connection here",
+		"unknown":       "there never was such a connection, or it ended long ago",
+		"other-node":    "the connection was another node's, or of an earlier run",
+		"closing":       "the connection's client has vanished",
+	}
+	text, ok := words[kind]
+	switch {
+	case !ok:
+		return gone
+	case more != "":
+		return text + " (" + more + ")"
+	}
+	return text
+}
+
 // refusal puts an error answer into words.
 func (a answer) refusal() error {
 	if a.status == http.StatusGone {
-		gone := a.header.Get("X-Cleat-Gone")
-		if gone == "" {
-			gone = "the connection is closed, still connecting, or never was"
-		}
-		return errors.New("410 GoneException: " + printable(gone))
+		return errors.New("410 GoneException: " + printable(inWords(a.header.Get("X-Cleat-Gone"))))
 	}
 	var said struct{ Message string }
 	text := strings.TrimSpace(string(a.body))

@@ -5,7 +5,7 @@ import "net/http"
 // usageCommand shows what a node has counted (docs/usage.md).
 type usageCommand struct {
 	Format   string `enum:"table,json,csv" default:"table" help:"Form of the output: ${enum}."`
-	Endpoint string `name:"endpoint" aliases:"url" default:"http://localhost:3001" help:"Where Cleat listens. Also --url." placeholder:"URL"`
+	Endpoint string `name:"endpoint" aliases:"url" default:"http://localhost:3001" help:"Where Cleat listens (${default}). Also --url." placeholder:"URL"`
 }
 
 // Help is what "cleat usage --help" teaches beyond the flags.

@@ -31,6 +31,8 @@ type Handler interface {
 type Message struct {
 	Data   []byte
 	Binary bool
+	// LargestFrame is the payload of its largest frame as it came over the wire, in bytes.
+	LargestFrame int
 }
 
 // Info is what is known of an open connection.

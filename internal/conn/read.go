@@ -42,7 +42,7 @@ func (h *Hub) feed(e entry, b []byte, now int64) {
 			h.violated(e, err, now)
 		case s.state == stateOpen && (ev.Kind == frame.Text || ev.Kind == frame.Binary):
 			s.active = now
-			h.dispatch(e, Message{Data: ev.Data, Binary: ev.Kind == frame.Binary})
+			h.dispatch(e, Message{Data: ev.Data, Binary: ev.Kind == frame.Binary, LargestFrame: ev.Largest})
 			admitted = false
 		default:
 			h.event(e, ev, r, now)

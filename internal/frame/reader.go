@@ -35,6 +35,8 @@ type Event struct {
 	// Data is the message of Text and Binary, which the caller then owns. The payload of a ping or pong is read with
 	// Reader.Control instead: if it were here, no Reader could live on its user's stack.
 	Data []byte
+	// Largest is the payload of the message's largest frame as it came over the wire, in bytes.
+	Largest int
 	// Code and Reason belong to Close. Code is CodeNoStatus when the frame had none.
 	Code   int
 	Reason string
@@ -50,6 +52,7 @@ type Reader struct {
 
 	message  Opcode    // of the message under way, zero for none
 	deflated bool      // it is compressed
+	largest  int       // payload of its largest frame
 	text     validator // its text so far; of a compressed one at its end only
 	data     []byte    // its payload so far
 
@@ -148,8 +151,9 @@ func (r *Reader) admit(h Header, lim Limits) error {
 		return errMessageSize
 	}
 	if h.Op != OpContinuation {
-		r.message, r.deflated, r.text = h.Op, h.Deflated, validator{}
+		r.message, r.deflated, r.text, r.largest = h.Op, h.Deflated, validator{}, 0
 	}
+	r.largest = max(r.largest, int(h.Length)) //nolint:gosec // G115: bounded by lim.Frame above
 	return nil
 }
 
@@ -203,7 +207,7 @@ func (r *Reader) end() (Event, error) {
 	if r.message == OpText && !r.text.complete() {
 		return Event{}, errText
 	}
-	ev := Event{Kind: Text, Data: r.data}
+	ev := Event{Kind: Text, Data: r.data, Largest: r.largest}
 	if r.message == OpBinary {
 		ev.Kind = Binary
 	}

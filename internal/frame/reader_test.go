@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -168,6 +169,25 @@ func TestReaderMemoryFollowsBytes(t *testing.T) {
 }
 
 // A whole message costs its payload and nothing else; control frames cost nothing.
+// The largest frame of a message is told with it, and is not that of the message before.
+func TestReaderLargest(t *testing.T) {
+	var r frame.Reader
+	b := join(masked(frame.OpText, false, "abc"), masked(frame.OpContinuation, false, "abcdef"), masked(frame.OpContinuation, true, "a"), masked(frame.OpText, true, "ab"))
+	var got []int
+	for len(b) > 0 {
+		ev, n, err := r.Next(b, frame.Limits{Frame: 10, Message: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b = b[n:]; ev.Kind == frame.Text {
+			got = append(got, ev.Largest)
+		}
+	}
+	if !slices.Equal(got, []int{6, 2}) {
+		t.Errorf("got %v, want 6 and 2", got)
+	}
+}
+
 func TestReaderAllocations(t *testing.T) {
 	message := masked(frame.OpText, true, strings.Repeat("x", 4096))
 	ping := masked(frame.OpPing, true, "ping")

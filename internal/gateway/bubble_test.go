@@ -101,7 +101,7 @@ func newBubble(t *testing.T, serving store.Serving, limits apigw.Limits) *bubble
 // dial connects to stage prod. A refusal is an answer.
 func (b *bubble) dial(t *testing.T, h http.Header) (*websocket.Conn, *http.Response) {
 	t.Helper()
-	d := websocket.Dialer{NetDialContext: b.pipes.dial}
+	d := websocket.Dialer{NetDialContext: b.pipes.dial, WriteBufferSize: 256 << 10} // a message in one frame
 	ws, res, err := d.DialContext(t.Context(), "ws://localhost/prod", h)
 	if res == nil {
 		t.Fatal(err)

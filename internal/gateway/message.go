@@ -28,6 +28,9 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	rec := record("message", ev)
 	rec.BytesIn = len(m.Data)
 	g.compare(len(m.Data), m.Binary)
+	if m.LargestFrame > apigw.QuotaFrameSize {
+		g.exceed(apigw.ExcessFrameSize)
+	}
 	p, selected, err := snap.selectRoute(ev)
 	var res integration.Result
 	if err == nil {

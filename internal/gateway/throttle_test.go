@@ -237,6 +237,7 @@ func TestExcess(t *testing.T) {
 			apigw.ExcessConnectRate: 3, // and the one at the start
 			apigw.ExcessRequestRate: apigw.QuotaConnectBurst + 4,
 			apigw.ExcessMessageSize: 1,
+			apigw.ExcessFrameSize:   1,
 			apigw.ExcessBinary:      1,
 		} {
 			if got := b.Excess(e); got != want {

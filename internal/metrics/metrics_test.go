@@ -90,8 +90,9 @@ cleat_connections 5
 cleat_disconnects_total{api_id="a1",code="4xxx",stage="prod"} 1
 # HELP cleat_excess_total What was allowed here and AWS would have refused.
 # TYPE cleat_excess_total counter
-cleat_excess_total{kind="binary"} 13
+cleat_excess_total{kind="binary"} 14
 cleat_excess_total{kind="connect_rate"} 10
+cleat_excess_total{kind="frame_size"} 13
 cleat_excess_total{kind="message_size"} 12
 cleat_excess_total{kind="request_rate"} 11
 # HELP cleat_log_lines_lost_total Lines of the access and execution log that could not be written.

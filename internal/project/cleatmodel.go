@@ -19,7 +19,7 @@ func (s *short) addShortModel(e cfn.Entry) {
 	}
 	schema := e.Value
 	if schema.Is(cfn.String) {
-		if schema = s.parse(schema.Text); schema == nil {
+		if schema = s.parseNamed(schema); schema == nil {
 			return // that has been told
 		}
 	}

@@ -314,13 +314,26 @@ func (s *short) requestParameters(v *cfn.Value, what string) *cfn.Value {
 	return out
 }
 
+// checkMock looks at the settings of a mock: those of its route stand beside it, not in it.
+func (s *short) checkMock(v *cfn.Value, what string) {
+	for _, e := range v.Keys {
+		switch known := cleatSettings["mock"]; {
+		case slices.Contains(known, e.Key):
+		case slices.Contains(cleatSettings["route"], e.Key):
+			s.faultf(e.Place, "%s: %s is a setting of the route: it belongs beside mock, not into it", what, e.Key)
+		default:
+			s.faultf(e.Place, "%s: mock has no setting %q%s", what, e.Key, didYouMean(e.Key, known))
+		}
+	}
+}
+
 // mockIntegration reads `mock`: true, or a status code and a response. A template of the route's own gives the status
 // code in place of the plain one.
 func (s *short) mockIntegration(route *cfn.Value, what string) (props, responses *cfn.Value) {
 	v, status := route.Get("mock"), 200
 	switch {
 	case v.Is(cfn.Map):
-		s.checkKeys(v, what+": mock", cleatSettings["mock"])
+		s.checkMock(v, what)
 		if n, ok := s.number(v.Get("statusCode"), what+": statusCode", 100, 599); ok {
 			status = n
 		}

@@ -35,7 +35,7 @@ func (s *short) readPrices() {
 	if !ok {
 		return
 	}
-	table := s.parse(name)
+	table := s.parseNamed(file)
 	if table == nil {
 		if !s.unread[s.abs(name)] {
 			s.faultf(file.Place, "prices: %s is empty", name)

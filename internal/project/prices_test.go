@@ -58,7 +58,7 @@ local-1: { messages: "1", connectionMinutes: [{ price: 2 }] }
 func TestPriceFaults(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ setting, file, want string }{
-		"no file":          {"nowhere.yaml", "", "nowhere.yaml: cannot be read"},
+		"no file":          {"nowhere.yaml", "", "cleat.yaml:3: nowhere.yaml cannot be read"},
 		"setting":          {"{ files: x }", "", `cleat.yaml:3: prices has no setting "files"; did you mean file?`},
 		"switch":           {"{ freeTier: maybe }", "", "cleat.yaml:3: prices.freeTier must be on or off"},
 		"list":             {"[p.yaml]", "", "cleat.yaml:3: prices.file must be text"},

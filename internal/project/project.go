@@ -360,6 +360,13 @@ func (l *loader) readFile(name string) ([]byte, error) {
 
 // parse reads a YAML or JSON file, once. What is wrong with it becomes faults; the value is nil then.
 func (l *loader) parse(name string) *cfn.Value {
+	return l.parseFor(name, cfn.Place{File: l.shown(name)}, "")
+}
+
+// parseNamed parses the file that a setting names. When it cannot be read, the fault stands where the name does.
+func (l *loader) parseNamed(v *cfn.Value) *cfn.Value { return l.parseFor(v.Text, v.Place, v.Text+" ") }
+
+func (l *loader) parseFor(name string, at cfn.Place, subject string) *cfn.Value {
 	abs := l.abs(name)
 	if v, ok := l.parsed[abs]; ok {
 		return v
@@ -368,7 +375,7 @@ func (l *loader) parse(name string) *cfn.Value {
 	text, err := l.readFile(name)
 	if err != nil {
 		l.unread[abs] = true
-		l.faultf(cfn.Place{File: l.shown(name)}, "cannot be read: %v", plain(err))
+		l.faultf(at, "%scannot be read: %v", subject, plain(err))
 		return nil
 	}
 	v, err := cfn.Parse(l.shown(name), text)
