@@ -154,7 +154,14 @@ func TestExecution(t *testing.T) {
 		}(), want: []string{"Client [Connection Id: Qyi07eCbtjMCJKw=] disconnected from API [a1] with DisconnectStatusCode: [1001], DisconnectReason: [Going away]"}},
 		"no route":   {settings: apigw.RouteSettings{LoggingLevel: "INFO"}, record: func() *apigw.Record { r := record(apigw.EventMessage); r.Selected = "nope"; return r }(), want: []string{`gave "nope"`}},
 		"data trace": {settings: apigw.RouteSettings{LoggingLevel: "INFO", DataTraceEnabled: true}, record: failed(), want: []string{`Message: {"secret":1}`, `Endpoint request body after transformations: {"mapped":1}`, `Endpoint response body before transformations: {"errorMessage":"boom"}`}},
-		"overridden": {overrides: eventlog.Overrides{ExecutionLevel: "INFO", DataTrace: true}, record: failed(), want: []string{`Message: {"secret":1}`}},
+		"default":    {overrides: eventlog.Overrides{DefaultLevel: "INFO"}, record: record(apigw.EventConnect), want: []string{"Completed with status"}},
+		"default in place of OFF": {
+			settings: apigw.RouteSettings{LoggingLevel: "OFF"}, overrides: eventlog.Overrides{DefaultLevel: "INFO"}, record: record(apigw.EventConnect),
+			want: []string{"Completed with status"},
+		},
+		"a level of its own": {settings: apigw.RouteSettings{LoggingLevel: "ERROR"}, overrides: eventlog.Overrides{DefaultLevel: "INFO"}, record: record(apigw.EventConnect)},
+		"no default":         {settings: apigw.RouteSettings{LoggingLevel: "ERROR"}, overrides: eventlog.Overrides{DefaultLevel: "INFO", ExecutionLevel: "OFF"}, record: failed()},
+		"overridden":         {overrides: eventlog.Overrides{ExecutionLevel: "INFO", DataTrace: true}, record: failed(), want: []string{`Message: {"secret":1}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := &output{}

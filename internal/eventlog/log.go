@@ -25,6 +25,7 @@ type Options struct {
 type Overrides struct {
 	AccessFormat   string // empty: the stage's own, or logformat.Default where it has none
 	ExecutionLevel string // LevelOff, LevelError or LevelInfo; empty: the route's own loggingLevel
+	DefaultLevel   string // of routes whose loggingLevel is OFF or not set; empty: LevelOff
 	DataTrace      bool   // payloads of all routes; false: the route's own dataTraceEnabled
 }
 
@@ -120,8 +121,11 @@ func (l *Log) Swap(stages []Stage, o Overrides) error {
 
 func settingsOf(rs apigw.RouteSettings, o Overrides) routeSettings {
 	out := routeSettings{level: strings.ToUpper(rs.LoggingLevel), trace: rs.DataTraceEnabled || o.DataTrace}
-	if o.ExecutionLevel != "" {
+	switch {
+	case o.ExecutionLevel != "":
 		out.level = o.ExecutionLevel
+	case o.DefaultLevel != "" && (out.level == "" || out.level == LevelOff):
+		out.level = o.DefaultLevel
 	}
 	return out
 }

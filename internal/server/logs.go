@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"cleat/internal/apigw"
 	"cleat/internal/cfn"
 	"cleat/internal/eventlog"
 	"cleat/internal/project"
@@ -52,17 +54,21 @@ func (d *dev) openLogs() (eventlog.Options, error) {
 	return o, nil
 }
 
+// logSettings are where logs go, and at which level.
+type logSettings struct {
+	project.Logs
+	defaultLevel string // of routes that have none, in place of none
+}
+
 // logs are a project's log settings with the command line's on top.
-func (d *dev) logs(p *project.Project) project.Logs {
-	logs := p.Logs
+func (d *dev) logs(p *project.Project) logSettings {
+	logs := logSettings{Logs: p.Logs}
 	if d.o.Logs.Access != "" {
 		logs.Access = project.LogTarget{To: d.o.Logs.Access}
 	}
 	if d.o.Logs.Execution != "" {
 		logs.Execution = project.LogTarget{To: d.o.Logs.Execution}
-		if logs.ExecutionLevel == "" {
-			logs.ExecutionLevel = eventlog.LevelInfo // who asks for it on the command line wants to see it
-		}
+		logs.defaultLevel = eventlog.LevelInfo // who asks for it on the command line wants to see it
 	}
 	return logs
 }
@@ -96,10 +102,18 @@ func (d *dev) hintLogs(published []store.Published) {
 		if s.AccessLogSettings != nil && s.AccessLogSettings.Format != "" && logs.Access.To == "" {
 			d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("stage %s writes an access log on AWS; here it goes where --access-log says, such as --access-log stdout", s.StageName)})
 		}
-		if r := s.DefaultRouteSettings; r != nil && (r.LoggingLevel == eventlog.LevelInfo || r.LoggingLevel == eventlog.LevelError) && logs.Execution.To == "" {
+		if logs.Execution.To == "" && writesExecutionLog(s) {
 			d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("stage %s writes an execution log on AWS; here it goes where --execution-log says, such as --execution-log stderr", s.StageName)})
 		}
 	}
+}
+
+// writesExecutionLog tells of a stage with a loggingLevel, its own or that of a route.
+func writesExecutionLog(s *apigw.Stage) bool {
+	on := func(r apigw.RouteSettings) bool {
+		return r.LoggingLevel == eventlog.LevelInfo || r.LoggingLevel == eventlog.LevelError
+	}
+	return s.DefaultRouteSettings != nil && on(*s.DefaultRouteSettings) || slices.ContainsFunc(slices.Collect(maps.Values(s.RouteSettings)), on)
 }
 
 // withMetrics answers GET /metrics ahead of next. A stage may have that name: its handshakes go on to it.

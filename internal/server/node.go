@@ -136,7 +136,7 @@ func (n *node) start() (stop func() error) {
 // load makes the node serve what the store holds now, with the settings of p that are no definitions: where functions
 // run that do not run here, what their environment is laid over, where AWS services and private backends are. Functions
 // come before routes, so that no route leads nowhere, and leave a while after them. It must not be called concurrently.
-func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) error {
+func (n *node) load(ctx context.Context, p *project.Project, logs logSettings) error {
 	rules := make([]backend.Rule, 0, len(p.Remote))
 	for _, r := range p.Remote {
 		invoker, err := backend.NewRemoteLambda(ctx, remoteOptions(r))
@@ -174,7 +174,7 @@ func (n *node) load(ctx context.Context, p *project.Project, logs project.Logs) 
 }
 
 // observeStages tells the logs, the metrics and the meter of the stages that are served from now on.
-func (n *node) observeStages(published []store.Published, logs project.Logs) error {
+func (n *node) observeStages(published []store.Published, logs logSettings) error {
 	logged := make([]eventlog.Stage, len(published))
 	measured := make([]metrics.Stage, len(published))
 	metered := make([]meter.Stage, len(published))
@@ -187,7 +187,7 @@ func (n *node) observeStages(published []store.Published, logs project.Logs) err
 		}
 		metered[i] = meter.Stage{APIID: p.API.APIID, Stage: p.Stage.StageName, RouteKeys: measured[i].RouteKeys}
 	}
-	err := n.logs.Swap(logged, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DataTrace: logs.DataTrace})
+	err := n.logs.Swap(logged, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DefaultLevel: logs.defaultLevel, DataTrace: logs.DataTrace})
 	if err != nil {
 		return err
 	}
