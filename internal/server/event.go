@@ -1,6 +1,7 @@
 package server
 
 import (
+	"strings"
 	"time"
 
 	"cleat/internal/apigw"
@@ -28,7 +29,7 @@ type Event struct {
 	BytesOut      int     `json:"bytes_out,omitempty"`
 	CloseCode     int     `json:"close_code,omitempty"`
 	CloseReason   string  `json:"close_reason,omitempty"`
-	// Error is why it failed: what the client was told and, behind it, the cause. Told is the former alone, whole, and
+	// Error is why it failed: what the client was told and, behind it, the cause. Told is the former alone, and
 	// ResponseType AWS's name for it.
 	Error        string `json:"error,omitempty"`
 	Told         string `json:"told,omitempty"`
@@ -57,6 +58,12 @@ func stepOf(s *apigw.Step) *Step {
 	return &Step{s.Status, millis(s.Latency), s.RequestID, s.Error}
 }
 
+// firstLine leaves out what the sender of a wrong signature is shown of its own request, for that holds its session token.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
 func millis(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
@@ -67,7 +74,7 @@ func EventOf(r *apigw.Record) Event {
 		Time: r.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Operation: r.Operation, APIID: string(r.APIID), Stage: r.Stage,
 		ConnectionID: string(r.ConnectionID), RequestID: string(r.RequestID), RouteKey: r.RouteKey, Selected: r.Selected,
 		Target: r.Target, Path: r.Path, SourceIP: r.SourceIP, Status: r.Status, BackendStatus: r.BackendStatus,
-		Millis: millis(r.Duration), Told: r.ErrorMessage, ResponseType: r.ResponseType, Validation: r.ValidationError,
+		Millis: millis(r.Duration), Told: firstLine(r.ErrorMessage), ResponseType: r.ResponseType, Validation: r.ValidationError,
 		Authenticate: stepOf(&r.Authenticate), Authorizer: stepOf(&r.Authorizer), Authorize: stepOf(&r.Authorize), Integration: stepOf(&r.Integration),
 		BytesIn: r.BytesIn, BytesOut: r.BytesOut, CloseCode: r.CloseCode, CloseReason: r.CloseReason,
 	}
