@@ -156,7 +156,7 @@ func (ds domains) putName(n apigw.DomainName) problems {
 func (p *problems) domainConfiguration(n *apigw.DomainName) {
 	const field = "domainNameConfigurations"
 	if len(n.DomainNameConfigurations) != 1 {
-		p.bad(field, "Invalid input. Expected one domain name configuration")
+		p.bad(field, "Invalid input. Expected one domain name configuration, such as DomainNameConfigurations: [{EndpointType: REGIONAL}]")
 		return
 	}
 	c := n.DomainNameConfigurations[0]
