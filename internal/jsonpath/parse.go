@@ -23,8 +23,9 @@ func (e *SyntaxError) Error() string {
 // Parse reads one JSON text, strictly as RFC 8259 has it. Of an object's members with one name the last value counts,
 // at the place of the first. The error is a *SyntaxError.
 func Parse(text string) (any, error) {
-	room := min(len(text)/16, 16) // what most documents need
-	p := parser{text: text, openMembers: make([]Member, 0, room), openItems: make([]any, 0, room)}
+	var members [16]Member // what most documents need
+	var items [16]any
+	p := parser{text: text, openMembers: members[:0], openItems: items[:0]}
 	v, err := p.document()
 	if err != nil {
 		return nil, err
@@ -300,7 +301,7 @@ func (p *parser) digits() bool {
 func (p *parser) string() (string, *SyntaxError) {
 	p.at++
 	start := p.at
-	for i := start; i < len(p.text); i++ {
+	for i := start + plain(p.text[start:], passBeyondASCII); i < len(p.text); i++ {
 		switch c := p.text[i]; {
 		case c == '"':
 			p.at = i + 1
