@@ -33,8 +33,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 		return
 	}
 	snap := st.snapshot.Load()
-	ev := s.event(apigw.EventConnect, id, now, snap.variables)
-	rec := record("connect", ev)
+	ev, rec := s.begin(apigw.EventConnect, "connect", id, now, snap.variables)
 	rec.SourceIP, rec.RouteKey = s.sourceIP.String(), apigw.RouteConnect
 
 	res, err := g.runConnect(r, s, snap, ev, fields, rec)
