@@ -85,7 +85,15 @@ type RequestContext struct {
 const clfTime = "02/Jan/2006:15:04:05 -0700"
 
 // RequestTimeCLF is the request time as events and logs print it.
-func (c *RequestContext) RequestTimeCLF() string { return c.RequestTime.UTC().Format(clfTime) }
+func (c *RequestContext) RequestTimeCLF() string {
+	var room [len(clfTime)]byte
+	return string(c.AppendRequestTimeCLF(room[:0]))
+}
+
+// AppendRequestTimeCLF appends RequestTimeCLF.
+func (c *RequestContext) AppendRequestTimeCLF(dst []byte) []byte {
+	return c.RequestTime.UTC().AppendFormat(dst, clfTime)
+}
 
 // Lookup returns the variable that $context.{name} names, as text, and whether it is present. Names of spec
 // mapping-templates §5 that have no value for this event are absent.

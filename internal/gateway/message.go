@@ -137,4 +137,3 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 	rec.CloseCode, rec.CloseReason, rec.Duration = reason.Code, reason.Text, time.Since(now)
 	g.observe(rec)
 }
-

@@ -23,9 +23,8 @@ func (e *SyntaxError) Error() string {
 // Parse reads one JSON text, strictly as RFC 8259 has it. Of an object's members with one name the last value counts,
 // at the place of the first. The error is a *SyntaxError.
 func Parse(text string) (any, error) {
-	var members [16]Member // what most documents need
-	var items [16]any
-	p := parser{text: text, openMembers: members[:0], openItems: items[:0]}
+	room := min(len(text)/16, 16) // what most documents need
+	p := parser{text: text, openMembers: make([]Member, 0, room), openItems: make([]any, 0, room)}
 	v, err := p.document()
 	if err != nil {
 		return nil, err

@@ -10,9 +10,6 @@ import (
 	"cleat/internal/jsonpath"
 )
 
-// clfTime is the layout of requestTime.
-const clfTime = "02/Jan/2006:15:04:05 -0700"
-
 // AppendProxy appends the event that an AWS_PROXY integration hands to its function: one JSON object without
 // blanks, members in the order of captured events (spec events-and-integrations §1.1 to §1.3). Bytes that are not UTF-8
 // become U+FFFD; a binary message goes as base64. It does not keep ev.
@@ -185,7 +182,7 @@ func appendContext(dst []byte, c *apigw.RequestContext) []byte {
 	dst = appendMember(dst, `,"eventType":`, c.EventType)
 	dst = appendMember(dst, `,"extendedRequestId":`, c.RequestID)
 	dst = append(dst, `,"requestTime":"`...)
-	dst = c.RequestTime.UTC().AppendFormat(dst, clfTime)
+	dst = c.AppendRequestTimeCLF(dst)
 	dst = append(dst, `","messageDirection":"IN"`...)
 	if c.EventType == apigw.EventDisconnect {
 		dst = appendMember(dst, `,"disconnectReason":`, c.DisconnectReason)
