@@ -19,7 +19,7 @@ import (
 
 var count = flag.Int("n", 15000, "connections; the goroutine-per-connection servers get a third, with TLS a fifteenth")
 
-func main() { rig.Main(100*time.Second, about, run) }
+func main() { rig.Main(150*time.Second, about, run) }
 
 func about() string {
 	return fmt.Sprintf("Idle connections: resident bytes of the server that each adds, garbage included and without it; up to %d", *count)
@@ -40,7 +40,7 @@ func run(ctx context.Context, external *rig.Target) error {
 			share = 15
 		}
 		base := 0.0
-		for _, kind := range []string{rig.Gateway, rig.Hub, rig.Gorilla, rig.Coder} {
+		for _, kind := range []string{rig.Gateway, rig.Deflate, rig.Hub, rig.Gorilla, rig.Coder} {
 			n := *count
 			if kind == rig.Gorilla || kind == rig.Coder {
 				n /= share

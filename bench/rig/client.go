@@ -16,7 +16,10 @@ import (
 const request = "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n" +
 	"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n" +
 	"Upgrade: websocket\r\nOrigin: %s\r\nSec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n" +
-	"Accept-Language: en-GB,en;q=0.9\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	"Accept-Language: en-GB,en;q=0.9\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n"
+
+// offer is what a browser adds to its request; without it the servers that compress do not.
+const offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
 
 // opTimeout bounds every single step of a client.
 const opTimeout = 20 * time.Second
@@ -37,14 +40,19 @@ func (t *Target) Dial(ctx context.Context) (c, raw net.Conn, err error) {
 		}
 		c, scheme = tls.Client(raw, cfg), "https://"
 	}
-	if err := handshake(c, fmt.Sprintf(request, t.Path, t.Addr, scheme+t.Addr)); err != nil {
+	extensions := ""
+	if t.Name == Deflate {
+		extensions = offer
+	}
+	if err := handshake(c, fmt.Sprintf(request, t.Path, t.Addr, scheme+t.Addr, extensions), extensions != ""); err != nil {
 		_ = raw.Close() // the other error says more
 		return nil, nil, err
 	}
 	return c, raw, nil
 }
 
-func handshake(c net.Conn, request string) error {
+// handshake fails unless the server compresses exactly if it is to.
+func handshake(c net.Conn, request string, compressed bool) error {
 	if err := c.SetDeadline(time.Now().Add(opTimeout)); err != nil {
 		return err
 	}
@@ -52,6 +60,7 @@ func handshake(c net.Conn, request string) error {
 		return err
 	}
 	br := bufio.NewReaderSize(c, 512)
+	agreed := false
 	for first := true; ; first = false {
 		line, err := br.ReadString('\n')
 		switch {
@@ -59,6 +68,10 @@ func handshake(c net.Conn, request string) error {
 			return err
 		case first && !strings.Contains(line, " 101 "):
 			return fmt.Errorf("handshake: %s", strings.TrimSpace(line))
+		case strings.HasPrefix(line, "Sec-WebSocket-Extensions:"):
+			agreed = true
+		case line == "\r\n" && agreed != compressed:
+			return fmt.Errorf("handshake: permessage-deflate agreed to is %v, want %v", agreed, compressed)
 		case line == "\r\n":
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tidwall/gjson"
 
 	"cleat/internal/apigw"
@@ -14,6 +15,8 @@ import (
 	"cleat/internal/conn"
 	"cleat/internal/gateway"
 	"cleat/internal/integration"
+	"cleat/internal/meter"
+	"cleat/internal/metrics"
 	"cleat/internal/store"
 )
 
@@ -29,13 +32,39 @@ func (echoFunction) Invoke(_ context.Context, call awsapi.Invocation) (awsapi.In
 	return awsapi.InvocationResult{Payload: append(append([]byte(`{"statusCode":200,"body":`), body...), '}')}, nil
 }
 
-// gatewayHandler is the data plane with one API whose $default route is two-way.
-func gatewayHandler(ctx context.Context) (http.Handler, func() error, error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+const (
+	apiID     = "a1b2c3d4e5"
+	stageName = "dev"
+)
+
+// observers are the metrics and the meter.
+func observers() (func(*apigw.Record), error) {
+	counts, err := metrics.New(prometheus.NewRegistry(), metrics.Options{Connections: func() conn.Stats { return conn.Stats{} }})
+	if err != nil {
+		return nil, err
+	}
+	routes := []string{apigw.RouteDefault}
+	counts.Swap([]metrics.Stage{{APIID: apiID, Stage: apigw.Stage{StageName: stageName}, RouteKeys: routes}})
+	bill := meter.New()
+	bill.Swap([]meter.Stage{{APIID: apiID, Stage: stageName, RouteKeys: routes}})
+	return func(rec *apigw.Record) {
+		counts.Observe(rec)
+		bill.Observe(rec)
+	}, nil
+}
+
+// gatewayHandler is the data plane with one API whose $default route is two-way, and with those who look on in `cleat dev`.
+func gatewayHandler(ctx context.Context, compressed bool) (http.Handler, func() error, error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})) // it warns of more than AWS allows
 	limits := apigw.LimitsAWS()
 	limits.ConnectRate, limits.RequestRate = 0, 0 // what is measured is how many there can be
+	limits.Compression = compressed
+	observe, err := observers()
+	if err != nil {
+		return nil, nil, err
+	}
 	g, err := gateway.New(gateway.Options{
-		Log: log, Conn: conn.Options{Limits: limits},
+		Log: log, Observe: observe, Conn: conn.Options{Limits: limits},
 		Integration: integration.Dependencies{Functions: echoFunction{}, Region: awsapi.DefaultRegion, Account: awsapi.DefaultAccount},
 	})
 	if err != nil {
@@ -43,8 +72,8 @@ func gatewayHandler(ctx context.Context) (http.Handler, func() error, error) {
 	}
 	uri := awsapi.LambdaURI(awsapi.DefaultRegion, awsapi.FunctionARN(awsapi.DefaultRegion, awsapi.DefaultAccount, "echo"))
 	err = g.Swap(store.Serving{Stages: []store.Published{{
-		API:   apigw.API{APIID: "a1b2c3d4e5"},
-		Stage: apigw.Stage{StageName: "dev", DeploymentID: "d1"},
+		API:   apigw.API{APIID: apiID},
+		Stage: apigw.Stage{StageName: stageName, DeploymentID: "d1"},
 		Deployment: apigw.Deployment{DeploymentID: "d1", Definition: apigw.Definition{
 			RouteSelectionExpression: "$request.body.action",
 			Routes:                   []apigw.Route{{RouteID: "r1", RouteKey: apigw.RouteDefault, Target: "integrations/i1"}},

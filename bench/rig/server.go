@@ -32,13 +32,14 @@ import (
 // The servers under test. All of them echo.
 const (
 	Gateway = "gateway" // the whole data plane: gateway, route, integration, with a function that is a Go call
+	Deflate = "deflate" // the same with compression, which its clients agree to
 	Hub     = "hub"     // net/http for the handshake, then conn.Hub
 	Gorilla = "gorilla" // gorilla/websocket with its defaults, a goroutine per connection
 	Coder   = "coder"   // coder/websocket with its defaults, a goroutine per connection
 )
 
 // ours tells what holds its connections in a conn.Hub.
-func ours(kind string) bool { return kind == Hub || kind == Gateway }
+func ours(kind string) bool { return kind == Hub || kind == Gateway || kind == Deflate }
 
 // Serve runs a server until standard input ends. It writes its address as one line, and answers every line it reads,
 // after it has collected garbage, with one of its own: the number of goroutines.
@@ -130,8 +131,8 @@ func newTLSListener(l net.Listener, held bool) (net.Listener, error) {
 func handlerOf(ctx context.Context, kind string) (h http.Handler, wait func() error, err error) {
 	none := func() error { return nil }
 	switch kind {
-	case Gateway:
-		return gatewayHandler(ctx)
+	case Gateway, Deflate:
+		return gatewayHandler(ctx, kind == Deflate)
 	case Hub:
 		return hubHandler(ctx)
 	case Gorilla:

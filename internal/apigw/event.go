@@ -84,7 +84,15 @@ type RequestContext struct {
 const clfTime = "02/Jan/2006:15:04:05 -0700"
 
 // RequestTimeCLF is the request time as events and logs print it.
-func (c *RequestContext) RequestTimeCLF() string { return c.RequestTime.UTC().Format(clfTime) }
+func (c *RequestContext) RequestTimeCLF() string {
+	var room [len(clfTime)]byte
+	return string(c.AppendRequestTimeCLF(room[:0]))
+}
+
+// AppendRequestTimeCLF appends RequestTimeCLF.
+func (c *RequestContext) AppendRequestTimeCLF(dst []byte) []byte {
+	return c.RequestTime.UTC().AppendFormat(dst, clfTime)
+}
 
 // Event is one thing that happened to a connection, on its way to an integration. It is read-only once made.
 type Event struct {

@@ -21,9 +21,26 @@ type RequestID string
 // NewRequestID returns a fresh random request ID in the shape that AWS uses for WebSocket events: 11 bytes as
 // URL-safe base64, 16 characters (spec data-plane §3).
 func NewRequestID() RequestID {
+	id := freshID()
+	return RequestID(id[:])
+}
+
+// NewMessageID returns a fresh ID of a message, in the same shape, whose last four characters are those of the
+// connection, as captures show it (spec data-plane §3).
+func NewMessageID(id ConnectionID) string {
+	const shared = 4
+	fresh := freshID()
+	if len(id) >= shared {
+		copy(fresh[len(fresh)-shared:], id[len(id)-shared:])
+	}
+	return string(fresh[:])
+}
+
+func freshID() (id [16]byte) {
 	var b [11]byte
 	rand.Read(b[:])
-	return RequestID(base64.URLEncoding.EncodeToString(b[:]))
+	base64.URLEncoding.Encode(id[:], b[:])
+	return id
 }
 
 // NewUUID returns a random UUID (version 4), the shape of x-amzn-RequestId and of Lambda's request IDs.

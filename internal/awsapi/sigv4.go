@@ -135,7 +135,9 @@ func hexHash(body []byte) string {
 		return emptyHash
 	}
 	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
+	var text [2 * len(sum)]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // unreserved are the bytes that AWS never encodes.

@@ -176,7 +176,10 @@ func headerTime(headers apigw.Fields) (string, error) {
 		if first := slices.IndexFunc(headers, func(f apigw.Field) bool { return strings.EqualFold(f.Name, name) }); headers[first].Value != date {
 			return "", incomplete("Header '%s' must have one value.", name)
 		}
-		if t, err := http.ParseTime(date); err == nil && name == "date" {
+		if name == headerDate {
+			return date, nil
+		}
+		if t, err := http.ParseTime(date); err == nil {
 			date = t.UTC().Format(amzDateLayout)
 		}
 		return date, nil
@@ -340,8 +343,9 @@ func (s *SigV4) Verify(r *SignedRequest, claim *Signature, secret string) error 
 	if claim.Presigned {
 		skip = paramSignature
 	}
-	var shown, buf []byte
-	for _, plus := range queryReadings(r.Query) {
+	var shown []byte
+	buf := make([]byte, 0, len(r.Method)+2*len(r.Path)+2*len(r.Query)+len(tail)+len("\n\n\n"))
+	for _, plus := range []byte(queryReadings(r.Query)) {
 		query := appendCanonicalQuery(nil, r.Query, skip, plus)
 		for _, path := range pathReadings(r.Path) {
 			buf = append(append(buf[:0], r.Method...), '\n')
@@ -362,14 +366,15 @@ func (s *SigV4) Verify(r *SignedRequest, claim *Signature, secret string) error 
 // pathReadings are the canonical URIs under which a path may have been signed (spec management-api §1): encoded as it
 // came, encoded once it was decoded, and as it came. SDKs differ in whether they escape "@" before they sign.
 func pathReadings(path string) [][]byte {
-	readings := [][]byte{appendCanonicalPath(nil, path)}
+	encoded := func(path string) []byte { return appendCanonicalPath(make([]byte, 0, len(path)+len(path)/4), path) }
+	readings := append(make([][]byte, 0, 3), encoded(path))
 	add := func(reading []byte) {
 		if !slices.ContainsFunc(readings, func(r []byte) bool { return string(r) == string(reading) }) {
 			readings = append(readings, reading)
 		}
 	}
 	if decoded, err := url.PathUnescape(path); err == nil {
-		add(appendCanonicalPath(nil, decoded))
+		add(encoded(decoded))
 	}
 	if path != "" {
 		add([]byte(path))
@@ -378,11 +383,11 @@ func pathReadings(path string) [][]byte {
 }
 
 // queryReadings are what a raw "+" may have meant to the signer.
-func queryReadings(query string) []byte {
+func queryReadings(query string) string {
 	if strings.Contains(query, "+") {
-		return []byte{' ', '+'}
+		return " +"
 	}
-	return []byte{' '}
+	return " "
 }
 
 // mismatchError is the refusal of a signature. Its own text is for logs: what the sender is shown holds the whole

@@ -456,23 +456,53 @@ func FuzzReadSignature(f *testing.F) {
 	})
 }
 
+// verifications are signed requests, and how many allocations it takes to verify one.
+func verifications(tb testing.TB) map[string]verification {
+	tb.Helper()
+	body := strings.Repeat("x", 256)
+	return map[string]verification{
+		"header": {signed(tb, request(tb, "POST", postURL, body), body, signCreds), 24},
+		"query":  {presigned(tb, request(tb, "GET", stageURL+"?room=1", ""), signCreds), 30},
+	}
+}
+
+type verification struct {
+	request *awsapi.SignedRequest
+	allocs  float64
+}
+
+func (v *verification) run(with *awsapi.SigV4) error {
+	claim, err := awsapi.ReadSignature(v.request)
+	if err == nil {
+		err = claim.Check(region, service, signTime)
+	}
+	if err == nil {
+		err = with.Verify(v.request, claim, signCreds.SecretAccessKey)
+	}
+	return err
+}
+
+func TestVerifyAllocates(t *testing.T) {
+	for name, v := range verifications(t) {
+		var with awsapi.SigV4
+		n := testing.AllocsPerRun(100, func() {
+			if err := v.run(&with); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n > v.allocs {
+			t.Errorf("%s: %v allocations, want %v at most", name, n, v.allocs)
+		}
+	}
+}
+
 func BenchmarkVerify(b *testing.B) {
-	for name, r := range map[string]*awsapi.SignedRequest{
-		"header": signed(b, request(b, "POST", postURL, strings.Repeat("x", 256)), strings.Repeat("x", 256), signCreds),
-		"query":  presigned(b, request(b, "GET", stageURL+"?room=1", ""), signCreds),
-	} {
+	for name, v := range verifications(b) {
 		b.Run(name, func(b *testing.B) {
-			var v awsapi.SigV4
+			var with awsapi.SigV4
 			b.ReportAllocs()
 			for b.Loop() {
-				claim, err := awsapi.ReadSignature(r)
-				if err == nil {
-					err = claim.Check(region, service, signTime)
-				}
-				if err == nil {
-					err = v.Verify(r, claim, signCreds.SecretAccessKey)
-				}
-				if err != nil {
+				if err := v.run(&with); err != nil {
 					b.Fatal(err)
 				}
 			}

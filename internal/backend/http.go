@@ -208,6 +208,7 @@ func newRequest(ctx context.Context, r *Request) (*http.Request, error) {
 		Header: make(http.Header, len(r.Header)+1),
 		Body:   http.NoBody, GetBody: func() (io.ReadCloser, error) { return http.NoBody, nil },
 	}).WithContext(ctx)
+	values := make([]string, len(r.Header)) // one for each line, rather than a slice for each name
 	for _, f := range r.Header {
 		if !validValue(f.Value) {
 			return nil, fmt.Errorf("header %s: its value holds control characters", f.Name)
@@ -218,7 +219,11 @@ func newRequest(ctx context.Context, r *Request) (*http.Request, error) {
 		case strings.EqualFold(f.Name, "User-Agent"): // net/http looks for this spelling before it adds its own
 			req.Header["User-Agent"] = []string{f.Value}
 		default:
-			req.Header[f.Name] = append(req.Header[f.Name], f.Value)
+			lines := req.Header[f.Name]
+			if lines == nil {
+				lines, values = values[:0:1], values[1:]
+			}
+			req.Header[f.Name] = append(lines, f.Value)
 		}
 	}
 	if _, own := r.Header.LastFold("Authorization"); r.URL.User != nil && !own {

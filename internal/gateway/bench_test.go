@@ -3,12 +3,17 @@ package gateway_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/conn"
+	"cleat/internal/eventlog"
 	"cleat/internal/meter"
+	"cleat/internal/metrics"
 )
 
 // instant is a function that answers at once.
@@ -18,47 +23,111 @@ func (f instant) Invoke(context.Context, awsapi.Invocation) (awsapi.InvocationRe
 	return awsapi.InvocationResult{Payload: f.answer}, nil
 }
 
-// BenchmarkMessage is the gateway's part of one message on a two-way route: select the route, make the event, call a
-// function that takes no time, read its answer, write the reply to the socket.
-func BenchmarkMessage(b *testing.B) { benchmarkMessage(b, nil) }
+// messages is how to have one message handled, in the ways that benchmarks and bounds are about. Each is the gateway's
+// part of a message on a two-way route: select the route, make the event, call the integration, which takes no time, read
+// its answer, write the reply to the socket.
+var messages = map[string]struct {
+	route  string // of the message
+	allocs float64
+	// observe makes what is told of each message; nil: nobody is.
+	observe func(tb testing.TB) func(*apigw.Record)
+}{
+	"function": {"say", 11, nil},
+	"metered":  {"say", 11, metered}, // the difference is what counting costs
+	"observed": {"say", 11, observed},
+	"mock":     {"mock", 26, nil}, // a MOCK integration with templates
+}
 
-// BenchmarkMessageMetered is the same with a meter that counts it: the difference is what counting costs.
-func BenchmarkMessageMetered(b *testing.B) {
+var messageStage = struct {
+	name   string
+	routes []string
+}{"prod", []string{"$connect", "say", "mock"}}
+
+func metered(tb testing.TB) func(*apigw.Record) {
+	tb.Helper()
 	m := meter.New()
-	m.Swap([]meter.Stage{{APIID: apiID, Stage: "prod", RouteKeys: []string{"$connect", "say"}}})
-	benchmarkMessage(b, m.Observe)
-	if got := m.Read().Total(); got.MessagesIn == 0 || got.MessagesIn != got.MessagesOut {
-		b.Errorf("counted %+v", got)
+	m.Swap([]meter.Stage{{APIID: apiID, Stage: messageStage.name, RouteKeys: messageStage.routes}})
+	tb.Cleanup(func() {
+		if got := m.Read().Total(); got.MessagesIn == 0 || got.MessagesIn != got.MessagesOut {
+			tb.Errorf("counted %+v", got)
+		}
+	})
+	return m.Observe
+}
+
+// observed is all that `cleat dev` looks with when nobody asked for logs.
+func observed(tb testing.TB) func(*apigw.Record) {
+	tb.Helper()
+	logs := eventlog.New(eventlog.Options{Log: slog.New(slog.DiscardHandler)})
+	m, err := metrics.New(prometheus.NewRegistry(), metrics.Options{Connections: func() conn.Stats { return conn.Stats{} }})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	m.Swap([]metrics.Stage{{APIID: apiID, Stage: apigw.Stage{StageName: messageStage.name}, RouteKeys: messageStage.routes}})
+	count := metered(tb)
+	return func(rec *apigw.Record) {
+		logs.Observe(rec)
+		m.Observe(rec)
+		count(rec)
 	}
 }
 
-func benchmarkMessage(b *testing.B, observe func(*apigw.Record)) {
-	b.Helper()
+// newMessage returns what handles one message of a client that reads whatever comes.
+func newMessage(tb testing.TB, route string, observe func(*apigw.Record)) (one func()) {
+	tb.Helper()
 	limits := apigw.LimitsAWS()
 	limits.RequestRate, limits.RequestBurst = 1<<30, 1<<30 // the throttle costs what it costs and refuses nothing
-	n := newTestNode(b, api{routes: map[string]string{"$connect": "hello", "say": "say"}, twoWay: []string{"say"}}, limits)
+	n := newTestNode(tb, api{}, limits)
 	n.more = observe
-	ws := n.open(b)
-	id, _ := requestContext(b, n.functions.await(b, "hello"))["connectionId"].(string)
-	attachment := n.Attachment(apigw.ConnectionID(id))
+	functions := api{routes: map[string]string{"say": "say"}, twoWay: []string{"say"}}.serving(1).Stages[0].Deployment.Definition
+	def := shapedDefinition(shaped{
+		key: "mock", request: `{"statusCode": 200}`,
+		response: `{"text": "$util.escapeJavaScript($input.path('$.text'))", "stage": "$context.stage", "from": "$context.connectionId"}`,
+	})
+	def.Routes = append(def.Routes, functions.Routes...)
+	def.Integrations = append(def.Integrations, functions.Integrations...)
+	def.RouteResponses = append(def.RouteResponses, functions.RouteResponses...)
+	swapDefinition(tb, n.Gateway, def)
+	n.functions.fast.Store(&instant{[]byte(`{"statusCode":200,"body":"an answer of some length, as a chat has it"}`)})
+
+	ws := n.open(tb)
+	id := (<-n.records).ConnectionID
+	attachment := n.Attachment(id)
 	if attachment == nil {
-		b.Fatal("the connection is gone")
+		tb.Fatal("the connection is gone")
 	}
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		_, _ = io.Copy(io.Discard, ws.NetConn())
 	}()
-	n.functions.fast.Store(&instant{[]byte(`{"statusCode":200,"body":"an answer of some length, as a chat has it"}`)})
-	data := []byte(`{"action":"say","text":"a message of some length, as a chat has it, and a little more"}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		n.Message(apigw.ConnectionID(id), attachment, conn.Message{Data: data})
-		<-n.records
+	tb.Cleanup(func() {
+		if err := ws.Close(); err != nil {
+			tb.Error(err)
+		}
+		<-drained
+	})
+	data := []byte(`{"action":"` + route + `","text":"a message of some length, as a chat has it, and a little more"}`)
+	return func() {
+		n.Message(id, attachment, conn.Message{Data: data})
+		if rec := <-n.records; rec.Err != nil || !rec.Sent {
+			tb.Fatalf("the message failed: %v", rec.Err)
+		}
 	}
-	b.StopTimer()
-	if err := ws.Close(); err != nil {
-		b.Fatal(err)
+}
+
+func BenchmarkMessage(b *testing.B) {
+	for name, m := range messages {
+		b.Run(name, func(b *testing.B) {
+			var observe func(*apigw.Record)
+			if m.observe != nil {
+				observe = m.observe(b)
+			}
+			one := newMessage(b, m.route, observe)
+			b.ReportAllocs()
+			for b.Loop() {
+				one()
+			}
+		})
 	}
-	<-drained
 }

@@ -34,8 +34,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 	}
 	defer g.hub.Abandon(id) // for a panic alone: by the end the ID is pending no more
 	snap := st.snapshot.Load()
-	ev := s.event(apigw.EventConnect, id, now, snap.variables)
-	rec := record("connect", ev)
+	ev, rec := s.begin(apigw.EventConnect, "connect", id, now, snap.variables)
 	rec.SourceIP, rec.RouteKey = s.sourceIP.String(), apigw.RouteConnect
 
 	res, err := g.runConnect(r, s, snap, ev, fields, rec)

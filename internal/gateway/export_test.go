@@ -1,6 +1,13 @@
 package gateway
 
-import "cleat/internal/apigw"
+import (
+	"unsafe"
+
+	"cleat/internal/apigw"
+)
+
+// SessionSize is what the gateway keeps of each connection, in bytes.
+const SessionSize = unsafe.Sizeof(session{})
 
 // Attachment is what the hub keeps of a connection for the gateway, so that a benchmark can call Message as the hub does.
 func (g *Gateway) Attachment(id apigw.ConnectionID) any {

@@ -23,10 +23,9 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	}
 	now := time.Now()
 	snap := s.stage.snapshot.Load()
-	ev := s.event(apigw.EventMessage, id, now, snap.variables)
+	ev, rec := s.begin(apigw.EventMessage, "message", id, now, snap.variables)
 	ev.Body, ev.Binary = m.Data, m.Binary
-	ev.Context.MessageID = messageID(id)
-	rec := record("message", ev)
+	ev.Context.MessageID = apigw.NewMessageID(id)
 	rec.BytesIn = len(m.Data)
 	g.compare(len(m.Data), m.Binary)
 	if m.LargestFrame > apigw.QuotaFrameSize {
@@ -149,11 +148,10 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 	}
 	now := time.Now()
 	snap := s.stage.snapshot.Load()
-	ev := s.event(apigw.EventDisconnect, id, now, snap.variables)
+	ev, rec := s.begin(apigw.EventDisconnect, "disconnect", id, now, snap.variables)
 	ev.Context.DisconnectStatusCode, ev.Context.DisconnectReason = reason.Code, reason.Text
 	var res integration.Result
 	var err error
-	rec := record("disconnect", ev)
 	p, ok := snap.table.Lookup(apigw.RouteDisconnect)
 	if ok {
 		ev.Context.RouteKey, rec.RouteKey = apigw.RouteDisconnect, apigw.RouteDisconnect
@@ -165,14 +163,4 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 	}
 	rec.CloseCode, rec.CloseReason, rec.Duration = reason.Code, reason.Text, time.Since(now)
 	g.observe(rec)
-}
-
-// messageID is a fresh ID whose last four characters are those of the connection, as captures show it (spec
-// data-plane §3).
-func messageID(id apigw.ConnectionID) string {
-	fresh := apigw.NewRequestID()
-	if len(id) < 4 {
-		return string(fresh)
-	}
-	return string(fresh[:len(fresh)-4]) + string(id[len(id)-4:])
 }

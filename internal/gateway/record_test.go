@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"cleat/internal/apigw"
+	"cleat/internal/gateway"
 )
 
 // Records say whether something went to the client, and whose connection a push was for, so that it can be metered (spec
@@ -59,5 +60,12 @@ func TestRecords(t *testing.T) {
 	n.manage(t, "DELETE", "/@connections/"+id, "")
 	if rec := next("delete"); rec.Sent || rec.APIID != apiID || rec.Stage != "prod" {
 		t.Errorf("delete: %+v", rec)
+	}
+}
+
+// Each open connection has a session, which lives as long: 64 bytes are one of the allocator's sizes, the next is 80.
+func TestSessionSize(t *testing.T) {
+	if got, want := gateway.SessionSize, uintptr(64); got > want {
+		t.Errorf("a session has %d bytes, want %d at most", got, want)
 	}
 }

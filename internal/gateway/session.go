@@ -50,9 +50,16 @@ func (s *session) Client() (netip.Addr, string) { return s.sourceIP, s.userAgent
 // ConnectedAt implements push.Connection.
 func (s *session) ConnectedAt() time.Time { return time.UnixMilli(s.connectedAt) }
 
-// event begins an event of the connection, with what all events have in common (spec events-and-integrations §1).
-func (s *session) event(t apigw.EventType, id apigw.ConnectionID, now time.Time, variables map[string]string) *apigw.Event {
-	ev := &apigw.Event{
+// occurrence is an event and the record of it, made together: one allocation for each message.
+type occurrence struct {
+	event  apigw.Event
+	record apigw.Record
+}
+
+// begin begins an event of the connection with what all events have in common (spec events-and-integrations §1), and the
+// record of it.
+func (s *session) begin(t apigw.EventType, operation string, id apigw.ConnectionID, now time.Time, variables map[string]string) (*apigw.Event, *apigw.Record) {
+	o := &occurrence{event: apigw.Event{
 		Context: apigw.RequestContext{
 			EventType:    t,
 			RequestID:    apigw.NewRequestID(),
@@ -65,11 +72,16 @@ func (s *session) event(t apigw.EventType, id apigw.ConnectionID, now time.Time,
 			APIID:        s.stage.api,
 		},
 		StageVariables: variables,
-	}
+	}}
+	ev := &o.event
 	if s.grant != nil {
 		s.grant.show(ev)
 	}
-	return ev
+	c := &ev.Context
+	o.record = apigw.Record{
+		Event: ev, Time: now, Operation: operation, APIID: c.APIID, Stage: c.Stage, ConnectionID: id, RequestID: c.RequestID,
+	}
+	return ev, &o.record
 }
 
 // show puts what is known of the client into an event's context.
@@ -81,15 +93,6 @@ func (g *grant) show(ev *apigw.Event) {
 	c.Authorizer = g.authorizer
 	if n := len(g.authorizer); n > 0 && c.EventType != apigw.EventConnect {
 		c.Authorizer = g.authorizer[: n-1 : n-1]
-	}
-}
-
-// record begins the record of an event.
-func record(operation string, ev *apigw.Event) *apigw.Record {
-	c := &ev.Context
-	return &apigw.Record{
-		Event: ev, Time: c.RequestTime, Operation: operation, APIID: c.APIID, Stage: c.Stage,
-		ConnectionID: c.ConnectionID, RequestID: c.RequestID, RouteKey: c.RouteKey,
 	}
 }
 

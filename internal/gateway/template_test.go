@@ -35,6 +35,11 @@ type shaped struct {
 func newTemplateNode(t *testing.T, routes ...shaped) *node {
 	t.Helper()
 	n := newTestNode(t, api{}, apigw.LimitsAWS())
+	swapDefinition(t, n.Gateway, shapedDefinition(routes...))
+	return n
+}
+
+func shapedDefinition(routes ...shaped) apigw.Definition {
 	def := apigw.Definition{RouteSelectionExpression: "$request.body.action"}
 	for _, s := range routes {
 		in := apigw.Integration{
@@ -56,18 +61,17 @@ func newTemplateNode(t *testing.T, routes ...shaped) *node {
 		def.Routes = append(def.Routes, apigw.Route{RouteID: "r" + s.key, RouteKey: s.key, Target: "integrations/" + in.IntegrationID})
 		def.RouteResponses = append(def.RouteResponses, apigw.RouteResponse{RouteID: "r" + s.key, RouteResponseKey: "$default"})
 	}
-	swapDefinition(t, n.Gateway, def)
-	return n
+	return def
 }
 
-func swapDefinition(t *testing.T, g *gateway.Gateway, def apigw.Definition) {
-	t.Helper()
+func swapDefinition(tb testing.TB, g *gateway.Gateway, def apigw.Definition) {
+	tb.Helper()
 	err := g.Swap(store.Serving{Stages: []store.Published{{
 		API: apigw.API{APIID: apiID}, Deployment: apigw.Deployment{DeploymentID: "shaped", Definition: def},
 		Stage: apigw.Stage{StageName: "prod", DeploymentID: "shaped", StageVariables: map[string]string{"env": "beta"}},
 	}}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -39,7 +40,10 @@ func parseProxyResponse(payload []byte, connect bool) (proxyResponse, error) {
 	if payload[0] != '{' || !jsonpath.Valid(payload) {
 		return p.out, fmt.Errorf("it is not a JSON object: %s", excerpt(string(payload[:min(len(payload), 64)])))
 	}
-	gjson.ParseBytes(bytes.ToValidUTF8(payload, []byte("\ufffd"))).ForEach(func(key, value gjson.Result) bool {
+	if !utf8.Valid(payload) {
+		payload = bytes.ToValidUTF8(payload, []byte("\ufffd"))
+	}
+	gjson.ParseBytes(payload).ForEach(func(key, value gjson.Result) bool {
 		p.err = p.member(key.Str, value)
 		return p.err == nil
 	})

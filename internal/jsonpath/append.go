@@ -75,46 +75,54 @@ func appendValue(dst []byte, v any, end, depth int) ([]byte, error) {
 
 const hexDigits = "0123456789ABCDEF"
 
-// AppendString appends s as a JSON string.
-func AppendString(dst []byte, s string) []byte {
+// AppendString appends s as a JSON string: only quotes, backslashes and control characters are escaped, as Java's Jackson
+// does, and each byte that is not UTF-8 becomes U+FFFD.
+func AppendString[T []byte | string](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plain(s, stopBeyondASCII); i < len(s); {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			if r, size := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
+		switch {
+		case c >= utf8.RuneSelf:
+			if size := runeSize(s[i:]); size > 1 {
 				i += size
 				continue
 			}
-		}
-		dst = append(dst, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		case '\b':
-			dst = append(dst, '\\', 'b')
-		case '\f':
-			dst = append(dst, '\\', 'f')
+			dst = utf8.AppendRune(append(dst, s[start:i]...), utf8.RuneError)
+		case c >= ' ' && c != '"' && c != '\\':
+			i++
+			continue
 		default:
-			if c < utf8.RuneSelf {
-				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
-			} else {
-				dst = utf8.AppendRune(dst, utf8.RuneError)
-			}
+			dst = appendEscape(append(dst, s[start:i]...), c)
 		}
-		i++
-		start = i
+		start = i + 1
+		i = start + plain(s[start:], stopBeyondASCII)
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
+}
+
+// runeSize is the length of the first character of s, one where s does not begin with UTF-8: ASCII does not come here.
+func runeSize[T []byte | string](s T) int {
+	var b [utf8.UTFMax]byte
+	_, size := utf8.DecodeRune(b[:copy(b[:], s)])
+	return size
+}
+
+func appendEscape(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
 }

@@ -218,3 +218,34 @@ func document(size int) string {
 	out.WriteString(`]},"user":{"name":"Ann","age":30}}`)
 	return out.String()
 }
+
+// TestEveryByteInStrings: strings are read and written in pieces of eight bytes; each byte counts wherever it stands.
+func TestEveryByteInStrings(t *testing.T) {
+	for length := 1; length <= 20; length++ {
+		for at := range length {
+			for c := range 256 {
+				text := []byte(strings.Repeat("x", length))
+				text[at] = byte(c)
+				quoted := `"` + string(text) + `"`
+				v, err := jsonpath.Parse(quoted)
+				ok := c >= ' ' && c != '"' && c != '\\'
+				if (err == nil) != ok || ok && v != string(text) {
+					t.Fatalf("Parse(%q) = %q, %v", quoted, v, err)
+				}
+				want := strings.ToValidUTF8(string(text), "\ufffd")
+				if got := decode(t, jsonpath.AppendString(nil, text)); got != want {
+					t.Fatalf("AppendString(%q) stands for %q, want %q", text, got, want)
+				}
+			}
+		}
+	}
+}
+
+func decode(t *testing.T, quoted []byte) string {
+	t.Helper()
+	var s string
+	if err := json.Unmarshal(quoted, &s); err != nil {
+		t.Fatalf("%s: %v", quoted, err)
+	}
+	return s
+}

@@ -17,13 +17,31 @@ const MaxVisits = 500_000
 // than MaxVisits. The error is ErrTooMuch.
 func (p *Path) Eval(root any, left *int) (v any, found bool, err error) {
 	most := min(*left, MaxVisits)
-	e := evaluation{root: root, left: most}
-	v, found = e.path(p, root)
-	*left -= most - max(e.left, 0)
-	if e.spent() {
+	rest := most
+	if p.definiteSteps() { // as most paths do, it needs no evaluation, which would be an allocation
+		v, found = p.follow(root, &rest)
+	} else {
+		e := evaluation{root: root, left: most}
+		v, found = e.path(p, root)
+		rest = e.left
+	}
+	*left -= most - max(rest, 0)
+	if rest < 0 {
 		return nil, false, ErrTooMuch
 	}
 	return v, found, nil
+}
+
+// follow follows a path of definite steps. It takes one from left for each.
+func (p *Path) follow(v any, left *int) (any, bool) {
+	for i := range p.steps {
+		*left--
+		var found bool
+		if v, found = below(&p.steps[i], v); !found {
+			return nil, false
+		}
+	}
+	return p.function.apply(v)
 }
 
 // evaluation is one Eval.
@@ -38,25 +56,12 @@ func (e *evaluation) step(n int) { e.left -= n }
 func (e *evaluation) spent() bool { return e.left < 0 }
 
 func (e *evaluation) path(p *Path, from any) (any, bool) {
-	var v any
-	found := true
 	if p.definiteSteps() {
-		v = from
-		for i := range p.steps {
-			e.step(1)
-			if v, found = below(&p.steps[i], v); !found {
-				return nil, false
-			}
-		}
-	} else {
-		c := collector{e: e}
-		c.walk(from, p.steps)
-		v = &Array{Items: c.items}
+		return p.follow(from, &e.left)
 	}
-	if p.function != noFunction {
-		return p.function.apply(v)
-	}
-	return v, found
+	c := collector{e: e}
+	c.walk(from, p.steps)
+	return p.function.apply(&Array{Items: c.items})
 }
 
 // operand evaluates one side of a comparison.
@@ -258,7 +263,11 @@ var functions = map[string]function{
 }
 
 // apply gives length an integer and the rest a float64. What has no length, and a list without numbers, gives nothing.
+// No function gives the value as it is.
 func (f function) apply(v any) (any, bool) {
+	if f == noFunction {
+		return v, true
+	}
 	if o, ok := v.(*Object); ok && f == functionLength {
 		return Integer(int64(o.Len())), true
 	}

@@ -300,7 +300,7 @@ func (p *parser) digits() bool {
 func (p *parser) string() (string, *SyntaxError) {
 	p.at++
 	start := p.at
-	for i := start; i < len(p.text); i++ {
+	for i := start + plain(p.text[start:], passBeyondASCII); i < len(p.text); i++ {
 		switch c := p.text[i]; {
 		case c == '"':
 			p.at = i + 1

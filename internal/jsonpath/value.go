@@ -20,7 +20,7 @@ const fewMembers = 16
 
 // NewObject returns an object of the given members; of a name that comes twice, the last value counts.
 func NewObject(members ...Member) *Object {
-	o := new(Object)
+	o := &Object{members: make([]Member, 0, len(members))}
 	for _, m := range members {
 		o.Set(m.Name, m.Value)
 	}

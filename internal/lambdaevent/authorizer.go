@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/jsonpath"
 )
 
 // AppendAuthorizer appends the event that a REQUEST authorizer decides on (spec events-and-integrations §3): that of
@@ -11,7 +12,7 @@ import (
 // them out, and with the ARN of what is asked for. It does not keep ev.
 func AppendAuthorizer(dst []byte, ev *apigw.Event, methodARN string) []byte {
 	dst = append(dst, `{"type":"REQUEST","methodArn":`...)
-	dst = appendJSONString(dst, methodARN)
+	dst = jsonpath.AppendString(dst, methodARN)
 	dst = append(dst, ',')
 	dst = appendHandshake(dst, frontHeaders(ev.Headers), ev.Query, true)
 	dst = append(dst, `"stageVariables":`...)

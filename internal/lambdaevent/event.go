@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/jsonpath"
 )
-
-// clfTime is the layout of requestTime.
-const clfTime = "02/Jan/2006:15:04:05 -0700"
 
 // AppendProxy appends the event that an AWS_PROXY integration hands to its function: one JSON object without
 // blanks, members in the order of captured events (spec events-and-integrations §1.1 to §1.3). Bytes that are not UTF-8
@@ -38,7 +36,7 @@ func AppendProxy(dst []byte, ev *apigw.Event) []byte {
 			dst = base64.StdEncoding.AppendEncode(dst, ev.Body)
 			return append(dst, `","isBase64Encoded":true}`...)
 		}
-		dst = appendJSONString(dst, ev.Body)
+		dst = jsonpath.AppendString(dst, ev.Body)
 	}
 	return append(dst, `,"isBase64Encoded":false}`...)
 }
@@ -109,7 +107,7 @@ func appendHeaders(dst []byte, fields apigw.Fields, order []int, all bool) []byt
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendJSONString(dst, first.Name)
+		dst = jsonpath.AppendString(dst, first.Name)
 		dst = append(dst, ':')
 		if all {
 			dst = append(dst, '[')
@@ -117,11 +115,11 @@ func appendHeaders(dst []byte, fields apigw.Fields, order []int, all bool) []byt
 				if j > i {
 					dst = append(dst, ',')
 				}
-				dst = appendJSONString(dst, fields[order[j]].Value)
+				dst = jsonpath.AppendString(dst, fields[order[j]].Value)
 			}
 			dst = append(dst, ']')
 		} else {
-			dst = appendJSONString(dst, fields[order[end-1]].Value)
+			dst = jsonpath.AppendString(dst, fields[order[end-1]].Value)
 		}
 		i = end
 	}
@@ -139,19 +137,19 @@ func appendQuery(dst []byte, fields apigw.Fields, all bool) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendJSONString(dst, name)
+		dst = jsonpath.AppendString(dst, name)
 		dst = append(dst, ':')
 		if !all {
 			last, _ := fields.Last(name)
-			dst = appendJSONString(dst, last)
+			dst = jsonpath.AppendString(dst, last)
 			continue
 		}
 		dst = append(dst, '[')
-		dst = appendJSONString(dst, fields[i].Value)
+		dst = jsonpath.AppendString(dst, fields[i].Value)
 		for _, f := range fields[i+1:] {
 			if f.Name == name {
 				dst = append(dst, ',')
-				dst = appendJSONString(dst, f.Value)
+				dst = jsonpath.AppendString(dst, f.Value)
 			}
 		}
 		dst = append(dst, ']')
@@ -162,9 +160,9 @@ func appendQuery(dst []byte, fields apigw.Fields, all bool) []byte {
 // appendDisconnectHeaders appends the four odd headers of DISCONNECT events (spec events-and-integrations §1.3).
 func appendDisconnectHeaders(dst []byte, ev *apigw.Event) []byte {
 	dst = append(dst, `"headers":{"Host":`...)
-	dst = appendJSONString(dst, ev.Context.DomainName)
+	dst = jsonpath.AppendString(dst, ev.Context.DomainName)
 	dst = append(dst, `,"x-api-key":"","X-Forwarded-For":"","x-restapi":""},"multiValueHeaders":{"Host":[`...)
-	dst = appendJSONString(dst, ev.Context.DomainName)
+	dst = jsonpath.AppendString(dst, ev.Context.DomainName)
 	return append(dst, `],"x-api-key":[""],"X-Forwarded-For":[""],"x-restapi":[""]},`...)
 }
 
@@ -184,7 +182,7 @@ func appendContext(dst []byte, c *apigw.RequestContext) []byte {
 	dst = appendMember(dst, `,"eventType":`, c.EventType)
 	dst = appendMember(dst, `,"extendedRequestId":`, c.RequestID)
 	dst = append(dst, `,"requestTime":"`...)
-	dst = c.RequestTime.UTC().AppendFormat(dst, clfTime)
+	dst = c.AppendRequestTimeCLF(dst)
 	dst = append(dst, `","messageDirection":"IN"`...)
 	if c.EventType == apigw.EventDisconnect {
 		dst = appendMember(dst, `,"disconnectReason":`, c.DisconnectReason)
@@ -233,14 +231,14 @@ func appendAuthorizer(dst []byte, c *apigw.RequestContext) []byte {
 		if ms, err := strconv.ParseInt(f.Value, 10, 64); f.Name == integrationLatency && err == nil {
 			dst = strconv.AppendInt(dst, ms, 10)
 		} else {
-			dst = appendJSONString(dst, f.Value)
+			dst = jsonpath.AppendString(dst, f.Value)
 		}
 	}
 	return append(dst, '}')
 }
 
 func appendMember[T ~string](dst []byte, before string, value T) []byte {
-	return appendJSONString(append(dst, before...), string(value))
+	return jsonpath.AppendString(append(dst, before...), string(value))
 }
 
 // appendKnown appends a member and a comma where there is a value.
@@ -266,9 +264,9 @@ func appendMap(dst []byte, m map[string]string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendJSONString(dst, k)
+		dst = jsonpath.AppendString(dst, k)
 		dst = append(dst, ':')
-		dst = appendJSONString(dst, m[k])
+		dst = jsonpath.AppendString(dst, m[k])
 	}
 	return append(dst, '}')
 }

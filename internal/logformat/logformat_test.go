@@ -173,6 +173,18 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// TestAppendAllocates: the time of the request is a text of its own; the rest of a line costs nothing but room.
+func TestAppendAllocates(t *testing.T) {
+	f, err := logformat.Parse(logformat.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, buf := record(), make([]byte, 0, 512)
+	if n := testing.AllocsPerRun(100, func() { buf = f.Append(buf[:0], rec) }); n > 1 {
+		t.Errorf("%v allocations, want 1 at most", n)
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	f, err := logformat.Parse(logformat.Default)
 	if err != nil {

@@ -128,6 +128,15 @@ cleat_refused_requests_total{status="426"} 1
 	}
 }
 
+func TestObserveDoesNotAllocate(t *testing.T) {
+	m, _ := newTestMetrics(t)
+	m.Swap([]metrics.Stage{{APIID: "a1", Stage: apigw.Stage{StageName: "prod"}, RouteKeys: []string{"say"}}})
+	rec := record(apigw.EventMessage, "say", func(r *apigw.Record) { r.Integration.Taken = true })
+	if n := testing.AllocsPerRun(100, func() { m.Observe(rec) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkObserve(b *testing.B) {
 	m, _ := newTestMetrics(b)
 	m.Swap([]metrics.Stage{{APIID: "a1", Stage: apigw.Stage{StageName: "prod"}, RouteKeys: []string{"say"}}})

@@ -65,6 +65,24 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
+// TestRenderAllocates: half of it is the document of the message, a value for each text and number in it.
+func TestRenderAllocates(t *testing.T) {
+	template, err := vtl.Parse(template20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, in, out := []byte(body4KB()), testInput(""), make([]byte, 0, 4096)
+	n := testing.AllocsPerRun(100, func() {
+		in.Payload = vtl.NewPayload(body)
+		if out, err = template.Render(out[:0], in); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if most := 64.0; n > most {
+		t.Errorf("%v allocations, want %v at most", n, most)
+	}
+}
+
 // BenchmarkLiteral: what a template without references costs.
 func BenchmarkLiteral(b *testing.B) {
 	template, err := vtl.Parse(`{"statusCode": 200}`)

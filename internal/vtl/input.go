@@ -1,7 +1,6 @@
 package vtl
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,10 +109,11 @@ func (r *renderer) callInput(in *Input, l *link, args []any) any {
 		if !found {
 			return jsonOfMissing
 		}
-		text, err := jsonpath.Append(nil, v, maxOutput)
+		text, err := jsonpath.Append(r.room[:0], v, maxOutput)
 		if err != nil {
 			r.fail(l.at, "%v", err)
 		}
+		r.room = text
 		r.made(l.at, len(text))
 		return string(text)
 	case l.name == "params" && len(args) == 0:
@@ -152,11 +152,12 @@ func objectOf(fields apigw.Fields) *jsonpath.Object {
 }
 
 func stageVariables(in *Input) *jsonpath.Object {
-	o := new(jsonpath.Object)
-	for _, name := range slices.Sorted(maps.Keys(in.Event.StageVariables)) {
-		o.Set(name, in.Event.StageVariables[name])
+	members := make([]jsonpath.Member, 0, len(in.Event.StageVariables))
+	for name, value := range in.Event.StageVariables {
+		members = append(members, jsonpath.Member{Name: name, Value: value})
 	}
-	return o
+	slices.SortFunc(members, func(a, b jsonpath.Member) int { return strings.Compare(a.Name, b.Name) })
+	return jsonpath.NewObject(members...)
 }
 
 // Names of $context's members that templates assign below.

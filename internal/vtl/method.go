@@ -20,12 +20,12 @@ type call struct {
 
 type method[T any] struct {
 	least, most int // arguments
-	do          func(c *call, self T) any
+	do          func(c call, self T) any
 }
 
 func (r *renderer) callMethod(v any, l *link, args []any) any {
 	r.step(l.at, 1)
-	c := &call{r, l, args}
+	c := call{r, l, args}
 	if len(args) == 0 && l.name == "toString" && !undefined(v) {
 		return r.string(l.at, v)
 	}
@@ -57,7 +57,7 @@ func (r *renderer) callMethod(v any, l *link, args []any) any {
 	return nil
 }
 
-func invoke[T any](c *call, table map[string]method[T], self T) any {
+func invoke[T any](c call, table map[string]method[T], self T) any {
 	m, ok := table[c.link.name]
 	if !ok || len(c.args) < m.least || len(c.args) > m.most {
 		return nil
@@ -66,12 +66,12 @@ func invoke[T any](c *call, table map[string]method[T], self T) any {
 }
 
 // fail is a method that throws, which fails the template.
-func (c *call) fail(format string, args ...any) {
+func (c call) fail(format string, args ...any) {
 	c.r.fail(c.link.at, c.link.name+"(): "+format, args...)
 }
 
 // text is an argument that must be a string.
-func (c *call) text(i int) (string, bool) {
+func (c call) text(i int) (string, bool) {
 	switch v := c.args[i].(type) {
 	case string:
 		return v, true
@@ -81,10 +81,10 @@ func (c *call) text(i int) (string, bool) {
 	return "", false
 }
 
-func (c *call) int(i int) (int, bool) { return intOf(c.args[i]) }
+func (c call) int(i int) (int, bool) { return intOf(c.args[i]) }
 
 // getter calls getName() and isName() by their properties.
-func (c *call) getter(property func(string) any) any {
+func (c call) getter(property func(string) any) any {
 	name, ok := strings.CutPrefix(c.link.name, "get")
 	if !ok {
 		name, ok = strings.CutPrefix(c.link.name, "is")
@@ -99,7 +99,7 @@ func (c *call) getter(property func(string) any) any {
 }
 
 // callContext makes the changes of a map where they are kept, and asks the whole for the rest.
-func (r *renderer) callContext(c *call, v *contextObject) any {
+func (r *renderer) callContext(c call, v *contextObject) any {
 	switch {
 	case c.link.name == "get" && len(c.args) == 1:
 		return v.get(r.string(c.link.at, c.args[0]))
@@ -114,20 +114,20 @@ func (r *renderer) callContext(c *call, v *contextObject) any {
 }
 
 var mapMethods = map[string]method[*jsonpath.Object]{
-	"size":    {0, 0, func(_ *call, o *jsonpath.Object) any { return count(o.Len()) }},
-	"isEmpty": {0, 0, func(_ *call, o *jsonpath.Object) any { return o.Len() == 0 }},
-	"get":     {1, 1, func(c *call, o *jsonpath.Object) any { return c.member(o) }},
-	"getOrDefault": {2, 2, func(c *call, o *jsonpath.Object) any {
+	"size":    {0, 0, func(_ call, o *jsonpath.Object) any { return count(o.Len()) }},
+	"isEmpty": {0, 0, func(_ call, o *jsonpath.Object) any { return o.Len() == 0 }},
+	"get":     {1, 1, func(c call, o *jsonpath.Object) any { return c.member(o) }},
+	"getOrDefault": {2, 2, func(c call, o *jsonpath.Object) any {
 		if v, ok := o.Get(c.key()); ok {
 			return v
 		}
 		return c.args[1]
 	}},
-	"put": {2, 2, func(c *call, o *jsonpath.Object) any {
+	"put": {2, 2, func(c call, o *jsonpath.Object) any {
 		c.r.step(c.link.at, 4)
 		return o.Set(c.key(), c.args[1])
 	}},
-	"putAll": {1, 1, func(c *call, o *jsonpath.Object) any {
+	"putAll": {1, 1, func(c call, o *jsonpath.Object) any {
 		if from, ok := c.args[0].(*jsonpath.Object); ok {
 			c.r.step(c.link.at, 4*from.Len())
 			for _, m := range slices.Clone(from.Members()) {
@@ -136,18 +136,18 @@ var mapMethods = map[string]method[*jsonpath.Object]{
 		}
 		return nil
 	}},
-	"remove": {1, 1, func(c *call, o *jsonpath.Object) any {
+	"remove": {1, 1, func(c call, o *jsonpath.Object) any {
 		c.r.step(c.link.at, 4*o.Len())
 		return o.Delete(c.key())
 	}},
-	"containsKey": {1, 1, func(c *call, o *jsonpath.Object) any {
+	"containsKey": {1, 1, func(c call, o *jsonpath.Object) any {
 		_, ok := o.Get(c.key())
 		return ok
 	}},
-	"containsValue": {1, 1, func(c *call, o *jsonpath.Object) any {
+	"containsValue": {1, 1, func(c call, o *jsonpath.Object) any {
 		return indexOf(c, values(o), c.args[0]) >= 0
 	}},
-	"keySet": {0, 0, func(c *call, o *jsonpath.Object) any {
+	"keySet": {0, 0, func(c call, o *jsonpath.Object) any {
 		c.r.step(c.link.at, o.Len())
 		keys := make([]any, 0, o.Len())
 		for _, m := range o.Members() {
@@ -155,11 +155,11 @@ var mapMethods = map[string]method[*jsonpath.Object]{
 		}
 		return newList(keys)
 	}},
-	"values": {0, 0, func(c *call, o *jsonpath.Object) any {
+	"values": {0, 0, func(c call, o *jsonpath.Object) any {
 		c.r.step(c.link.at, o.Len())
 		return newList(values(o))
 	}},
-	"entrySet": {0, 0, func(c *call, o *jsonpath.Object) any {
+	"entrySet": {0, 0, func(c call, o *jsonpath.Object) any {
 		c.r.step(c.link.at, o.Len())
 		entries := make([]any, 0, o.Len())
 		for _, m := range o.Members() {
@@ -167,15 +167,15 @@ var mapMethods = map[string]method[*jsonpath.Object]{
 		}
 		return newList(entries)
 	}},
-	"equals": {1, 1, func(c *call, o *jsonpath.Object) any {
+	"equals": {1, 1, func(c call, o *jsonpath.Object) any {
 		return sameKind(o, c.args[0]) && c.r.same(c.link.at, o, c.args[0])
 	}},
 }
 
 // key is the first argument as a key. Maps out of JSON have no others than strings.
-func (c *call) key() string { return c.r.string(c.link.at, c.args[0]) }
+func (c call) key() string { return c.r.string(c.link.at, c.args[0]) }
 
-func (c *call) member(o *jsonpath.Object) any {
+func (c call) member(o *jsonpath.Object) any {
 	v, _ := o.Get(c.key())
 	return v
 }
@@ -183,16 +183,16 @@ func (c *call) member(o *jsonpath.Object) any {
 func count(n int) any { return jsonpath.Integer(int64(n)) }
 
 var listMethods = map[string]method[*jsonpath.Array]{
-	"size":    {0, 0, func(_ *call, a *jsonpath.Array) any { return count(len(a.Items)) }},
-	"isEmpty": {0, 0, func(_ *call, a *jsonpath.Array) any { return len(a.Items) == 0 }},
-	"get": {1, 1, func(c *call, a *jsonpath.Array) any {
+	"size":    {0, 0, func(_ call, a *jsonpath.Array) any { return count(len(a.Items)) }},
+	"isEmpty": {0, 0, func(_ call, a *jsonpath.Array) any { return len(a.Items) == 0 }},
+	"get": {1, 1, func(c call, a *jsonpath.Array) any {
 		i, ok := c.int(0)
 		if !ok {
 			return nil
 		}
 		return a.Items[c.r.index(c.link.at, i, len(a.Items))]
 	}},
-	"set": {2, 2, func(c *call, a *jsonpath.Array) any {
+	"set": {2, 2, func(c call, a *jsonpath.Array) any {
 		i, ok := c.int(0)
 		if !ok {
 			return nil
@@ -202,7 +202,7 @@ var listMethods = map[string]method[*jsonpath.Array]{
 		a.Items[i] = c.args[1]
 		return old
 	}},
-	"add": {1, 2, func(c *call, a *jsonpath.Array) any {
+	"add": {1, 2, func(c call, a *jsonpath.Array) any {
 		if len(c.args) == 1 {
 			c.r.step(c.link.at, 1)
 			a.Items = append(a.Items, c.args[0])
@@ -214,13 +214,13 @@ var listMethods = map[string]method[*jsonpath.Array]{
 		}
 		return nil
 	}},
-	"addAll": {1, 1, func(c *call, a *jsonpath.Array) any {
+	"addAll": {1, 1, func(c call, a *jsonpath.Array) any {
 		from := c.r.items(c.link.at, c.args[0])
 		c.r.step(c.link.at, len(from))
 		a.Items = append(a.Items, from...)
 		return len(from) > 0
 	}},
-	"remove": {1, 1, func(c *call, a *jsonpath.Array) any {
+	"remove": {1, 1, func(c call, a *jsonpath.Array) any {
 		c.r.step(c.link.at, len(a.Items))
 		i, byIndex := c.int(0)
 		if !byIndex {
@@ -235,12 +235,12 @@ var listMethods = map[string]method[*jsonpath.Array]{
 		}
 		return true
 	}},
-	"clear": {0, 0, func(_ *call, a *jsonpath.Array) any {
+	"clear": {0, 0, func(_ call, a *jsonpath.Array) any {
 		a.Items = nil
 		return nil
 	}},
-	"contains": {1, 1, func(c *call, a *jsonpath.Array) any { return indexOf(c, a.Items, c.args[0]) >= 0 }},
-	"containsAll": {1, 1, func(c *call, a *jsonpath.Array) any {
+	"contains": {1, 1, func(c call, a *jsonpath.Array) any { return indexOf(c, a.Items, c.args[0]) >= 0 }},
+	"containsAll": {1, 1, func(c call, a *jsonpath.Array) any {
 		for _, v := range c.r.items(c.link.at, c.args[0]) {
 			if indexOf(c, a.Items, v) < 0 {
 				return false
@@ -248,8 +248,8 @@ var listMethods = map[string]method[*jsonpath.Array]{
 		}
 		return true
 	}},
-	"indexOf": {1, 1, func(c *call, a *jsonpath.Array) any { return count(indexOf(c, a.Items, c.args[0])) }},
-	"subList": {2, 2, func(c *call, a *jsonpath.Array) any {
+	"indexOf": {1, 1, func(c call, a *jsonpath.Array) any { return count(indexOf(c, a.Items, c.args[0])) }},
+	"subList": {2, 2, func(c call, a *jsonpath.Array) any {
 		from, ok := c.int(0)
 		to, ok2 := c.int(1)
 		if !ok || !ok2 {
@@ -261,13 +261,13 @@ var listMethods = map[string]method[*jsonpath.Array]{
 		c.r.step(c.link.at, to-from)
 		return &jsonpath.Array{Items: slices.Clone(a.Items[from:to]), Java: true}
 	}},
-	"iterator": {0, 0, func(_ *call, a *jsonpath.Array) any { return &iterator{items: a.Items} }},
-	"equals": {1, 1, func(c *call, a *jsonpath.Array) any {
+	"iterator": {0, 0, func(_ call, a *jsonpath.Array) any { return &iterator{items: a.Items} }},
+	"equals": {1, 1, func(c call, a *jsonpath.Array) any {
 		return sameKind(a, c.args[0]) && c.r.same(c.link.at, a, c.args[0])
 	}},
 }
 
-func indexOf(c *call, items []any, v any) int {
+func indexOf(c call, items []any, v any) int {
 	c.r.step(c.link.at, len(items))
 	return slices.IndexFunc(items, func(item any) bool {
 		if item == nil || v == nil {
@@ -285,14 +285,14 @@ func sameType(a, b any) bool {
 }
 
 var entryMethods = map[string]method[*entry]{
-	"getKey":   {0, 0, func(_ *call, e *entry) any { return e.name }},
-	"getValue": {0, 0, func(_ *call, e *entry) any { return e.value() }},
-	"setValue": {1, 1, func(c *call, e *entry) any { return e.of.Set(e.name, c.args[0]) }},
+	"getKey":   {0, 0, func(_ call, e *entry) any { return e.name }},
+	"getValue": {0, 0, func(_ call, e *entry) any { return e.value() }},
+	"setValue": {1, 1, func(c call, e *entry) any { return e.of.Set(e.name, c.args[0]) }},
 }
 
 var iteratorMethods = map[string]method[*iterator]{
-	"hasNext": {0, 0, func(_ *call, i *iterator) any { return i.next < len(i.items) }},
-	"next": {0, 0, func(c *call, i *iterator) any {
+	"hasNext": {0, 0, func(_ call, i *iterator) any { return i.next < len(i.items) }},
+	"next": {0, 0, func(c call, i *iterator) any {
 		if i.next >= len(i.items) {
 			c.fail("there is no next element; ask hasNext() first")
 		}
@@ -302,32 +302,32 @@ var iteratorMethods = map[string]method[*iterator]{
 }
 
 var boolMethods = map[string]method[bool]{
-	"booleanValue": {0, 0, func(_ *call, b bool) any { return b }},
-	"equals":       {1, 1, func(c *call, b bool) any { return c.args[0] == b }},
+	"booleanValue": {0, 0, func(_ call, b bool) any { return b }},
+	"equals":       {1, 1, func(c call, b bool) any { return c.args[0] == b }},
 }
 
 // numberMethods are those of Integer, Long, Double and their like; parseInt and its kind are static ones that authors
 // reach through any number.
 var numberMethods = map[string]method[any]{
-	"intValue":    {0, 0, func(_ *call, n any) any { return int32(whole(n)) }},
-	"longValue":   {0, 0, func(_ *call, n any) any { return whole(n) }},
-	"doubleValue": {0, 0, func(_ *call, n any) any { f, _ := jsonpath.Float(n); return f }},
-	"hashCode":    {0, 0, func(_ *call, n any) any { l := whole(n); return int32(l ^ l>>32) }},
-	"equals": {1, 1, func(c *call, n any) any {
+	"intValue":    {0, 0, func(_ call, n any) any { return int32(whole(n)) }},
+	"longValue":   {0, 0, func(_ call, n any) any { return whole(n) }},
+	"doubleValue": {0, 0, func(_ call, n any) any { f, _ := jsonpath.Float(n); return f }},
+	"hashCode":    {0, 0, func(_ call, n any) any { l := whole(n); return int32(l ^ l>>32) }},
+	"equals": {1, 1, func(c call, n any) any {
 		order, ok := jsonpath.CompareNumbers(n, c.args[0])
 		return ok && order == 0
 	}},
-	"compareTo": {1, 1, func(c *call, n any) any {
+	"compareTo": {1, 1, func(c call, n any) any {
 		order, ok := jsonpath.CompareNumbers(n, c.args[0])
 		if !ok {
 			return nil
 		}
 		return count(order)
 	}},
-	"parseInt":    {1, 1, func(c *call, _ any) any { return c.parse(32) }},
-	"parseLong":   {1, 1, func(c *call, _ any) any { return c.parse(64) }},
-	"parseDouble": {1, 1, func(c *call, _ any) any { return c.parseDouble() }},
-	"valueOf": {1, 1, func(c *call, n any) any {
+	"parseInt":    {1, 1, func(c call, _ any) any { return c.parse(32) }},
+	"parseLong":   {1, 1, func(c call, _ any) any { return c.parse(64) }},
+	"parseDouble": {1, 1, func(c call, _ any) any { return c.parseDouble() }},
+	"valueOf": {1, 1, func(c call, n any) any {
 		switch n.(type) {
 		case int32:
 			return c.parse(32)
@@ -358,7 +358,7 @@ func whole(n any) int64 {
 	return int64(f)
 }
 
-func (c *call) parse(bits int) any {
+func (c call) parse(bits int) any {
 	s, ok := c.text(0)
 	if !ok {
 		return nil
@@ -370,7 +370,7 @@ func (c *call) parse(bits int) any {
 	return jsonpath.Integer(n)
 }
 
-func (c *call) parseDouble() any {
+func (c call) parseDouble() any {
 	s, ok := c.text(0)
 	if !ok {
 		return nil

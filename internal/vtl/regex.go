@@ -253,7 +253,7 @@ func (t *translation) property(not bool) error {
 }
 
 // pattern is the first argument, compiled. It counts the work of matching s.
-func (c *call) pattern(s string) (*pattern, bool) {
+func (c call) pattern(s string) (*pattern, bool) {
 	p := c.link.regex
 	if p == nil {
 		text, ok := c.text(0)
@@ -270,7 +270,7 @@ func (c *call) pattern(s string) (*pattern, bool) {
 	return p, true
 }
 
-func (c *call) matches(s string) any {
+func (c call) matches(s string) any {
 	p, ok := c.pattern(s)
 	if !ok {
 		return nil
@@ -279,7 +279,7 @@ func (c *call) matches(s string) any {
 }
 
 // replace is replaceAll and replaceFirst.
-func (c *call) replace(s string, most int) any {
+func (c call) replace(s string, most int) any {
 	p, ok := c.pattern(s)
 	replacement, ok2 := c.text(1)
 	if !ok || !ok2 {
@@ -314,7 +314,7 @@ type replacementPart struct {
 
 // replacement reads a replacement as Java's Matcher does: $1 and ${name} are groups, a backslash makes the next
 // character plain.
-func (c *call) replacement(p *pattern, s string) []replacementPart {
+func (c call) replacement(p *pattern, s string) []replacementPart {
 	var out []replacementPart
 	for i := 0; i < len(s); {
 		switch s[i] {
@@ -363,7 +363,7 @@ func groupOf(p *pattern, s string) (group, length int) {
 }
 
 // split is Java's: no empty texts at the end, unless a limit says so, and none before a match of nothing at the start.
-func (c *call) split(s string) any {
+func (c call) split(s string) any {
 	p, ok := c.pattern(s)
 	limit := 0
 	if ok && len(c.args) == 2 {

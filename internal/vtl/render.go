@@ -15,12 +15,13 @@ type renderer struct {
 	out    []byte
 	start  int // of this template's output in out
 	vars   []any
-	loop   *loop // the innermost #foreach
-	args   []any // a stack
-	left   int   // steps
-	limit  int   // of the length of what is being printed
-	calls  int   // macros, definitions and #evaluate under way
-	cloned bool  // names are the renderer's own
+	loop   *loop  // the innermost #foreach
+	args   []any  // a stack
+	left   int    // steps
+	limit  int    // of the length of what is being printed
+	calls  int    // macros, definitions and #evaluate under way
+	cloned bool   // names are the renderer's own
+	room   []byte // for texts in the making, one after the other
 
 	variables *jsonpath.Object // $stageVariables, made when it is asked for
 	context   *contextObject   // $context, likewise

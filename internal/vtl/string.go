@@ -27,7 +27,7 @@ func ascii(s string) bool {
 }
 
 // slice is Java's substring, of legal places.
-func (c *call) slice(s string, from, to int) string {
+func (c call) slice(s string, from, to int) string {
 	if ascii(s) {
 		return s[from:to]
 	}
@@ -57,24 +57,24 @@ func place(s string, offset int) int {
 }
 
 var stringMethods = map[string]method[string]{
-	"length":  {0, 0, func(_ *call, s string) any { return count(units(s)) }},
-	"isEmpty": {0, 0, func(_ *call, s string) any { return s == "" }},
-	"equals": {1, 1, func(c *call, s string) any {
+	"length":  {0, 0, func(_ call, s string) any { return count(units(s)) }},
+	"isEmpty": {0, 0, func(_ call, s string) any { return s == "" }},
+	"equals": {1, 1, func(c call, s string) any {
 		other, ok := c.args[0].(string)
 		return ok && s == other || c.args[0] == missing{} && s == ""
 	}},
-	"equalsIgnoreCase": {1, 1, textArgument(func(_ *call, s, other string) any { return strings.EqualFold(s, other) })},
-	"compareTo":        {1, 1, textArgument(func(_ *call, s, other string) any { return count(compareTo(s, other)) })},
-	"compareToIgnoreCase": {1, 1, textArgument(func(_ *call, s, other string) any {
+	"equalsIgnoreCase": {1, 1, textArgument(func(_ call, s, other string) any { return strings.EqualFold(s, other) })},
+	"compareTo":        {1, 1, textArgument(func(_ call, s, other string) any { return count(compareTo(s, other)) })},
+	"compareToIgnoreCase": {1, 1, textArgument(func(_ call, s, other string) any {
 		return count(compareTo(strings.ToLower(s), strings.ToLower(other)))
 	})},
-	"contains": {1, 1, textArgument(func(_ *call, s, other string) any { return strings.Contains(s, other) })},
-	"endsWith": {1, 1, textArgument(func(_ *call, s, other string) any { return strings.HasSuffix(s, other) })},
-	"concat": {1, 1, textArgument(func(c *call, s, other string) any {
+	"contains": {1, 1, textArgument(func(_ call, s, other string) any { return strings.Contains(s, other) })},
+	"endsWith": {1, 1, textArgument(func(_ call, s, other string) any { return strings.HasSuffix(s, other) })},
+	"concat": {1, 1, textArgument(func(c call, s, other string) any {
 		c.r.made(c.link.at, len(s)+len(other))
 		return s + other
 	})},
-	"startsWith": {1, 2, func(c *call, s string) any {
+	"startsWith": {1, 2, func(c call, s string) any {
 		prefix, ok := c.text(0)
 		from := 0
 		if ok && len(c.args) == 2 {
@@ -88,9 +88,9 @@ var stringMethods = map[string]method[string]{
 		}
 		return strings.HasPrefix(s[offset(s, from):], prefix)
 	}},
-	"indexOf":     {1, 2, func(c *call, s string) any { return c.indexOf(s) }},
-	"lastIndexOf": {1, 1, textArgument(func(_ *call, s, other string) any { return count(place(s, strings.LastIndex(s, other))) })},
-	"substring": {1, 2, func(c *call, s string) any {
+	"indexOf":     {1, 2, func(c call, s string) any { return c.indexOf(s) }},
+	"lastIndexOf": {1, 1, textArgument(func(_ call, s, other string) any { return count(place(s, strings.LastIndex(s, other))) })},
+	"substring": {1, 2, func(c call, s string) any {
 		n := units(s)
 		to := n
 		from, ok := c.int(0)
@@ -105,7 +105,7 @@ var stringMethods = map[string]method[string]{
 		}
 		return c.slice(s, from, to)
 	}},
-	"charAt": {1, 1, func(c *call, s string) any {
+	"charAt": {1, 1, func(c call, s string) any {
 		i, ok := c.int(0)
 		if !ok {
 			return nil
@@ -115,7 +115,7 @@ var stringMethods = map[string]method[string]{
 		}
 		return c.slice(s, i, i+1)
 	}},
-	"replace": {2, 2, func(c *call, s string) any {
+	"replace": {2, 2, func(c call, s string) any {
 		from, ok := c.text(0)
 		to, ok2 := c.text(1)
 		if !ok || !ok2 {
@@ -124,21 +124,21 @@ var stringMethods = map[string]method[string]{
 		c.r.made(c.link.at, len(s)+strings.Count(s, from)*max(0, len(to)-len(from)))
 		return strings.ReplaceAll(s, from, to)
 	}},
-	"replaceAll":   {2, 2, func(c *call, s string) any { return c.replace(s, -1) }},
-	"replaceFirst": {2, 2, func(c *call, s string) any { return c.replace(s, 1) }},
-	"matches":      {1, 1, func(c *call, s string) any { return c.matches(s) }},
-	"split":        {1, 2, func(c *call, s string) any { return c.split(s) }},
-	"toLowerCase":  {0, 0, func(c *call, s string) any { return c.changed(strings.ToLower(s)) }},
-	"toUpperCase":  {0, 0, func(c *call, s string) any { return c.changed(strings.ToUpper(s)) }},
-	"trim": {0, 0, func(c *call, s string) any {
+	"replaceAll":   {2, 2, func(c call, s string) any { return c.replace(s, -1) }},
+	"replaceFirst": {2, 2, func(c call, s string) any { return c.replace(s, 1) }},
+	"matches":      {1, 1, func(c call, s string) any { return c.matches(s) }},
+	"split":        {1, 2, func(c call, s string) any { return c.split(s) }},
+	"toLowerCase":  {0, 0, func(c call, s string) any { return c.changed(strings.ToLower(s)) }},
+	"toUpperCase":  {0, 0, func(c call, s string) any { return c.changed(strings.ToUpper(s)) }},
+	"trim": {0, 0, func(c call, s string) any {
 		return c.changed(strings.TrimFunc(s, func(r rune) bool { return r <= ' ' }))
 	}},
-	"hashCode": {0, 0, func(c *call, s string) any { return hashCode(s) }},
+	"hashCode": {0, 0, func(c call, s string) any { return hashCode(s) }},
 }
 
 // textArgument makes a method of one string.
-func textArgument(do func(c *call, s, other string) any) func(*call, string) any {
-	return func(c *call, s string) any {
+func textArgument(do func(c call, s, other string) any) func(call, string) any {
+	return func(c call, s string) any {
 		other, ok := c.text(0)
 		if !ok {
 			return nil
@@ -148,13 +148,13 @@ func textArgument(do func(c *call, s, other string) any) func(*call, string) any
 	}
 }
 
-func (c *call) changed(s string) any {
+func (c call) changed(s string) any {
 	c.r.made(c.link.at, len(s))
 	return s
 }
 
 // indexOf takes a text or a character's code, and perhaps where to begin.
-func (c *call) indexOf(s string) any {
+func (c call) indexOf(s string) any {
 	what, ok := c.text(0)
 	if code, isCode := c.int(0); isCode {
 		what, ok = string(rune(code)), true //nolint:gosec // G115: intOf gives 32 bits

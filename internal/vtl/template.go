@@ -1,6 +1,10 @@
 package vtl
 
-import "cleat/internal/apigw"
+import (
+	"slices"
+
+	"cleat/internal/apigw"
+)
 
 // Template is a parsed mapping template. It is immutable and safe for concurrent use.
 type Template struct {
@@ -55,10 +59,21 @@ func (t *Template) parse() (err error) {
 // Changes reports whether the template may change the document that $input.path leads into, as $list.add(1) does.
 func (t *Template) Changes() bool { return t.changes }
 
+// likelyOutput is for how much output Render makes room before it has any, in bytes: about what stands in the template.
+const likelyOutput = 4 << 10
+
 // Render appends the template's text for one event to dst, and notes in in.Overrides what the template overrode. It
 // keeps nothing of in. The error is an *Error; dst is then of no use.
 func (t *Template) Render(dst []byte, in *Input) (out []byte, err error) {
-	r := &renderer{in: in, source: t.source, names: t.names, macros: t.macros, out: dst, start: len(dst), left: maxSteps}
+	if len(t.body) == 1 {
+		if all, ok := t.body[0].(textNode); ok { // such as {"statusCode": 200} of a MOCK integration
+			return append(dst, all.text...), nil
+		}
+	}
+	r := &renderer{
+		in: in, source: t.source, names: t.names, macros: t.macros, left: maxSteps,
+		out: slices.Grow(dst, min(len(t.source.text), likelyOutput)), start: len(dst),
+	}
 	r.vars = make([]any, len(t.names))
 	defer catch(&err)
 	r.block(t.body)

@@ -14,24 +14,24 @@ import (
 type utilities struct{}
 
 var utilMethods = map[string]method[utilities]{
-	"escapeJavaScript": {1, 1, utility(func(_ *call, s string) any { return escapeJavaScript(s) })},
-	"parseJson": {1, 1, utility(func(c *call, s string) any {
+	"escapeJavaScript": {1, 1, utility(func(_ call, s string) any { return escapeJavaScript(s) })},
+	"parseJson": {1, 1, utility(func(c call, s string) any {
 		v, err := jsonpath.Parse(s)
 		if err != nil {
 			c.fail("the text is not JSON: %v", err)
 		}
 		return v
 	})},
-	"urlEncode": {1, 1, utility(func(_ *call, s string) any { return urlEncode(s) })},
-	"urlDecode": {1, 1, utility(func(c *call, s string) any {
+	"urlEncode": {1, 1, utility(func(_ call, s string) any { return urlEncode(s) })},
+	"urlDecode": {1, 1, utility(func(c call, s string) any {
 		out, err := url.QueryUnescape(s)
 		if err != nil {
 			c.fail("%v", err)
 		}
 		return strings.ToValidUTF8(out, "\ufffd")
 	})},
-	"base64Encode": {1, 1, utility(func(_ *call, s string) any { return base64.StdEncoding.EncodeToString([]byte(s)) })},
-	"base64Decode": {1, 1, utility(func(c *call, s string) any {
+	"base64Encode": {1, 1, utility(func(_ call, s string) any { return base64.StdEncoding.EncodeToString([]byte(s)) })},
+	"base64Decode": {1, 1, utility(func(c call, s string) any {
 		out, err := base64.StdEncoding.DecodeString(s)
 		if err != nil {
 			if out, err = base64.RawStdEncoding.DecodeString(s); err != nil {
@@ -43,8 +43,8 @@ var utilMethods = map[string]method[utilities]{
 }
 
 // utility makes a function of one text; of null it makes null. Other values go in as they print.
-func utility(do func(c *call, s string) any) func(*call, utilities) any {
-	return func(c *call, _ utilities) any {
+func utility(do func(c call, s string) any) func(call, utilities) any {
+	return func(c call, _ utilities) any {
 		if c.args[0] == nil {
 			return nil
 		}
@@ -58,24 +58,26 @@ const hexDigits = "0123456789ABCDEF"
 
 // escapeJavaScript is that of commons-lang 2.6.
 func escapeJavaScript(s string) string {
-	out := make([]byte, 0, len(s)+len(s)/8+8)
+	var out strings.Builder
+	out.Grow(len(s) + len(s)/8 + 8)
 	unicode := func(u uint16) {
-		out = append(out, '\\', 'u', hexDigits[u>>12], hexDigits[u>>8&0xf], hexDigits[u>>4&0xf], hexDigits[u&0xf])
+		out.Write([]byte{'\\', 'u', hexDigits[u>>12], hexDigits[u>>8&0xf], hexDigits[u>>4&0xf], hexDigits[u&0xf]})
 	}
 	for i, r := range s {
 		switch {
 		case r == '"', r == '\'', r == '\\', r == '/' && escapesSlash:
-			out = append(out, '\\', byte(r))
+			out.WriteByte('\\')
+			out.WriteRune(r)
 		case r == '\b':
-			out = append(out, `\b`...)
+			out.WriteString(`\b`)
 		case r == '\n':
-			out = append(out, `\n`...)
+			out.WriteString(`\n`)
 		case r == '\t':
-			out = append(out, `\t`...)
+			out.WriteString(`\t`)
 		case r == '\f':
-			out = append(out, `\f`...)
+			out.WriteString(`\f`)
 		case r == '\r':
-			out = append(out, `\r`...)
+			out.WriteString(`\r`)
 		case r < ' ' || r > 0x7f && escapesNonASCII && r <= 0xffff:
 			unicode(uint16(r)) //nolint:gosec // G115: the case says so
 		case r > 0x7f && escapesNonASCII:
@@ -84,10 +86,10 @@ func escapeJavaScript(s string) string {
 			unicode(uint16(low))  //nolint:gosec // G115: a surrogate
 		default:
 			_, size := utf8.DecodeRuneInString(s[i:])
-			out = append(out, s[i:i+size]...)
+			out.WriteString(s[i : i+size])
 		}
 	}
-	return string(out)
+	return out.String()
 }
 
 // urlEncode is Java's URLEncoder: a blank is +, and letters, digits and . - * _ stay.
