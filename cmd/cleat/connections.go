@@ -43,14 +43,8 @@ func (c *connectionsCommand) request(p *process, method, path string, body []byt
 	ctx, cancel := context.WithTimeout(p.ctx, requestTime)
 	defer cancel()
 	got, err := c.exchange(ctx, method, path, body, nil)
-	creds, found := p.credentials()
-	if err == nil && found && got.header.Get("X-Amzn-Errortype") == "MissingAuthenticationTokenException" {
-		got, err = c.exchange(ctx, method, path, body, func(r *http.Request) {
-			var signer awsapi.SigV4
-			for _, f := range signer.Sign(method, r.URL, nil, body, "execute-api", c.region(p), creds, time.Now()) {
-				r.Header.Set(f.Name, f.Value)
-			}
-		})
+	if sign := c.signer(p, body); err == nil && sign != nil && asksForSignature(got.header) {
+		got, err = c.exchange(ctx, method, path, body, sign)
 	}
 	if err != nil {
 		return nil, err
@@ -59,6 +53,25 @@ func (c *connectionsCommand) request(p *process, method, path string, body []byt
 		return nil, got.refusal()
 	}
 	return got.body, nil
+}
+
+// asksForSignature tells whether an endpoint refused a request that was not signed.
+func asksForSignature(h http.Header) bool {
+	return h.Get("X-Amzn-Errortype") == "MissingAuthenticationTokenException"
+}
+
+// signer signs requests of a body with the credentials of the environment; it is nil where there are none.
+func (c *connectionsCommand) signer(p *process, body []byte) func(*http.Request) {
+	creds, found := p.credentials()
+	if !found {
+		return nil
+	}
+	return func(r *http.Request) {
+		var signer awsapi.SigV4
+		for _, f := range signer.Sign(r.Method, r.URL, nil, body, "execute-api", c.region(p), creds, time.Now()) {
+			r.Header.Set(f.Name, f.Value)
+		}
+	}
 }
 
 // credentials are those of the environment, as AWS's own tools find them there.
@@ -131,7 +144,7 @@ func (c *connectionsCommand) root() (*connectionsCommand, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--endpoint: %w", err)
 	}
-	return &connectionsCommand{Endpoint: base.Scheme + "://" + base.Host}, nil
+	return &connectionsCommand{Endpoint: base.Scheme + "://" + base.Host, Region: c.Region}, nil
 }
 
 // dial connects to a host. Names below localhost are this machine (RFC 6761 §6.3), which not every system's look-up
@@ -296,7 +309,7 @@ func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
 	if err != nil {
 		return err
 	}
-	res, err := root.do(p.ctx, http.MethodGet, "/_cleat/events", nil, nil)
+	res, err := root.follow(p)
 	if err != nil {
 		return err
 	}
@@ -325,4 +338,15 @@ func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
 			return err
 		}
 	}
+}
+
+// follow asks for the stream of events.
+func (c *connectionsCommand) follow(p *process) (*http.Response, error) {
+	res, err := c.do(p.ctx, http.MethodGet, "/_cleat/events", nil, nil)
+	sign := c.signer(p, nil)
+	if err != nil || sign == nil || !asksForSignature(res.Header) {
+		return res, err
+	}
+	_ = res.Body.Close() // it says no more than the header
+	return c.do(p.ctx, http.MethodGet, "/_cleat/events", nil, sign)
 }

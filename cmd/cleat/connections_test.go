@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,5 +28,29 @@ func TestRequestFollowsNoRedirect(t *testing.T) {
 	_, err := (&connectionsCommand{Endpoint: endpoint.URL}).request(p, http.MethodPost, "/@connections/x", []byte("hello"))
 	if err == nil || !strings.HasPrefix(err.Error(), "307 ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Following events needs a signature where the management API does.
+func TestTailSigns(t *testing.T) {
+	const event = `{"operation":"connect"}`
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/execute-api/") || r.URL.Path != "/_cleat/events" {
+			w.Header().Set("X-Amzn-Errortype", "MissingAuthenticationTokenException")
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		_, _ = io.WriteString(w, event+"\n")
+	}))
+	defer endpoint.Close()
+	var out strings.Builder
+	p := &process{ctx: t.Context(), env: []string{"AWS_ACCESS_KEY_ID=AKIAX", "AWS_SECRET_ACCESS_KEY=s"}, stdout: &out}
+	c := &connectionsCommand{Endpoint: endpoint.URL + "/dev", Region: "eu-west-1"}
+	if err := new(connectionsTail).Run(p, c); err != nil || out.String() != event+"\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+	p.env = nil
+	if err := new(connectionsTail).Run(p, c); err == nil || !strings.HasPrefix(err.Error(), "403 MissingAuthenticationTokenException") {
+		t.Errorf("without credentials: got %v", err)
 	}
 }

@@ -32,6 +32,13 @@ func (g *Gateway) authorizeBySignature(r *http.Request, s *session, ev *apigw.Ev
 	return nil
 }
 
+// AuthorizeEvents decides whether who sent a request may be told of all that goes on: who may list the connections may
+// (spec management-api §2). Its error is the answer.
+func (g *Gateway) AuthorizeEvents(r *http.Request) error {
+	t := g.directory.Load().narrow(listen.Target{})
+	return g.authorizePush(r, push.Call{API: t.API, Stage: t.Stage})
+}
+
 // authorizePush is push's look at who calls (spec management-api §2).
 func (g *Gateway) authorizePush(r *http.Request, c push.Call) error {
 	i := g.iam.Load()

@@ -353,12 +353,21 @@ func (d *dev) extraEnv() map[string]string {
 	return env
 }
 
+// serveEvents streams events to who may list the connections that they tell of.
+func (d *dev) serveEvents(w http.ResponseWriter, r *http.Request) {
+	if err := d.node.gateway.AuthorizeEvents(r); err != nil {
+		awsapi.WriteError(w, err, apigw.NewRequestID())
+		return
+	}
+	d.events.serve(w, r)
+}
+
 // handler is everything that the one port answers. The guard stands before all of it but CONNECT, which names the host
 // that somebody wants to reach and is refused to peers from elsewhere.
 func (d *dev) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /_cleat/events", d.events.serve)
+	mux.HandleFunc("GET /_cleat/events", d.serveEvents)
 	mux.HandleFunc("GET /_cleat/usage", d.serveUsage)
 	mux.Handle("/", d.node.withMetrics(d.node.gateway))
 	guard := listen.Guard{Hosts: d.o.AllowHosts, Origins: d.o.AllowOrigins, Directory: d.node.gateway.Directory}

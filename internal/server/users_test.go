@@ -95,6 +95,10 @@ exports.bye = async () => ({});`
 		if status, errType := r.manage(t, test.creds, http.MethodGet, one, ""); status != test.status || errType != test.errType {
 			t.Errorf("%s: got %d %s, want %d %s", name, status, errType, test.status, test.errType)
 		}
+		// The events tell of every connection: they are for those who may list them.
+		if status, errType := r.manage(t, test.creds, http.MethodGet, "/_cleat/events", ""); status != test.status || errType != test.errType {
+			t.Errorf("events, %s: got %d %s, want %d %s", name, status, errType, test.status, test.errType)
+		}
 	}
 
 	// A key of the environment that one of the users has stays with the functions.
