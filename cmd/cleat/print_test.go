@@ -63,7 +63,7 @@ func TestTextEvents(t *testing.T) {
 			"03:04:05.000  get          x                   404  0.0 ms  No method found matching route \uFFFD[2J: nothing there",
 		},
 		"signature": {
-			&apigw.Record{Time: at, Operation: "get", ConnectionID: "x", Status: 403, Err: refusedSignature{}},
+			&apigw.Record{Time: at, Operation: "get", ConnectionID: "x", Status: 403, Err: refusedSignatureError{}},
 			"03:04:05.000  get          x                   403  0.0 ms  It does not match.: for the log",
 		},
 	} {
@@ -78,12 +78,12 @@ func TestTextEvents(t *testing.T) {
 	}
 }
 
-// refusedSignature is an error whose sender is shown the request.
-type refusedSignature struct{}
+// refusedSignatureError is an error whose sender is shown the request.
+type refusedSignatureError struct{}
 
-func (refusedSignature) Error() string { return "for the log" }
+func (refusedSignatureError) Error() string { return "for the log" }
 
-func (refusedSignature) Unwrap() error {
+func (refusedSignatureError) Unwrap() error {
 	return &apigw.Error{Kind: apigw.KindInvalidSignature, Message: "It does not match.\n\nx-amz-security-token:secret"}
 }
 
