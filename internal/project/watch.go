@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"cleat/internal/glob"
+	"cleat/internal/input"
 )
 
 // WatchOptions say what to watch besides the folder itself, and how.
@@ -53,7 +56,7 @@ func Watch(ctx context.Context, dir string, o WatchOptions, fn func(changed []st
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
 	}
-	abs = realPath(abs) // WalkDir does not enter a root that is a link
+	abs = input.RealPath(abs) // WalkDir does not enter a root that is a link
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
@@ -87,7 +90,7 @@ type watcher struct {
 }
 
 func (w *watcher) ignored(name string) bool {
-	match := func(pattern string) bool { return globMatch(pattern, name) }
+	match := func(pattern string) bool { return glob.Match(pattern, name) }
 	return slices.ContainsFunc(ignoredNames, match) || slices.ContainsFunc(w.o.Ignore, match)
 }
 
@@ -127,7 +130,7 @@ func (w *watcher) addTree(root string, isNew bool) error {
 // addFiles watches the folders of files that lie outside the project: of the folder itself, for editors replace files.
 func (w *watcher) addFiles() {
 	for _, name := range w.o.Files {
-		path := realPath(name)
+		path := input.RealPath(name)
 		if rel, err := filepath.Rel(w.dir, path); err == nil && filepath.IsLocal(rel) {
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/backend"
+	"cleat/internal/config"
 	"cleat/internal/control"
 	"cleat/internal/credentials"
 	"cleat/internal/eventlog"
@@ -221,7 +222,7 @@ func (n *node) withRetired(now []apigw.Function, at time.Time) []apigw.Function 
 // remoteOptions says how a remote function is called. AWS gets the keys of the project, or else the user's own; a
 // stand-in on another host gets the keys of the project or dummy ones, so that no credentials leave for a place that
 // needs none, and none have to be there.
-func remoteOptions(r project.RemoteFunction) backend.RemoteLambdaOptions {
+func remoteOptions(r config.RemoteFunction) backend.RemoteLambdaOptions {
 	id, secret := r.AccessKeyID, r.SecretAccessKey
 	if u, err := url.Parse(r.Endpoint); id == "" && err == nil && !backend.IsAWSHost(u.Hostname()) {
 		id, secret = "local", "local"
