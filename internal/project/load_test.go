@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,42 @@ func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
 		if _, err := project.Load(dir, project.Options{}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A folder that is named by a link is the folder that it leads to: everything of it has its real path.
+func TestLinkedFolder(t *testing.T) {
+	t.Parallel()
+	real := writeFiles(t, txtar.Parse([]byte(small)).Files)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Load(link, project.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := p.Template.Path("Resources", "FLambdaFunction", "Properties", "Code", "LocalPath").Str()
+	if p.Dir != real || code != real || !slices.Contains(p.Files, filepath.Join(real, "serverless.yml")) {
+		t.Errorf("got folder %s, code %s, files %q; want all in %s", p.Dir, code, p.Files, real)
+	}
+}
+
+// A project file that is a link changes with its target.
+func TestFilesOfLinks(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, txtar.Parse([]byte(strings.Replace(small, "serverless.yml", "shared/real.yml", 1))).Files)
+	if err := os.Symlink(filepath.Join(dir, "shared", "real.yml"), filepath.Join(dir, "serverless.yml")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Load(dir, project.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"serverless.yml", "shared/real.yml"} {
+		if !slices.Contains(p.Files, filepath.Join(dir, filepath.FromSlash(name))) {
+			t.Errorf("%s is not among %q", name, p.Files)
 		}
 	}
 }
