@@ -50,8 +50,7 @@ func (a *application) addFunction(r *cfn.Resource) {
 		return // evaluate has told why
 	}
 	var p functionProperties
-	d := decoder{of: r.LogicalID, faults: &a.faults}
-	d.decode(v, functionPropertyNames, &p)
+	cfn.Decode(v, functionPropertyNames, &p, r.LogicalID, &a.faults)
 	at := func(property string) cfn.Place { return a.placeOf(r, property) }
 	if !functionName.MatchString(name) {
 		a.faults.Addf(at("FunctionName"), "function name %q: want 1 to 64 letters, digits, _ and -", name)
