@@ -2,9 +2,10 @@
 // calls of the integrations that the deployed routes name, and tells the client what came of them (spec data-plane).
 //
 // One way leads through it. A request comes in by ServeHTTP; listen.Resolve says which stage it addresses. A handshake
-// goes through connect.go: reserve an ID, run $connect, send the 101, hand the socket to conn. A message comes back
-// from conn by Message, an end by Closed (message.go). A push goes on to package push. What is routed how is read from
-// an immutable snapshot (directory.go), once per event.
+// goes through connect.go: reserve an ID, decide whether the client may (admit.go), run $connect, send the 101, hand the
+// socket to conn. A message comes back from conn by Message, an end by Closed (message.go). A push goes on to package
+// push. Which stages there are is in the directory (directory.go), what one routes how in its immutable snapshot
+// (snapshot.go), which is read once per event.
 package gateway
 
 import (
