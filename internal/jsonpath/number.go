@@ -37,7 +37,7 @@ func number(text string, integer bool) any {
 		return n
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if len(text) <= longNumber && err == nil || err == nil && FormatDouble(f) == text {
+	if len(text) <= longNumber && err == nil || err == nil && formatDouble(f) == text {
 		return f
 	}
 	return decimal(text)
@@ -125,8 +125,8 @@ func AppendDouble(dst []byte, f float64) []byte {
 	return append(dst, strings.TrimLeft(exponent, "+-0")...)
 }
 
-// FormatDouble is AppendDouble as text.
-func FormatDouble(f float64) string { return string(AppendDouble(nil, f)) }
+// formatDouble is AppendDouble as text.
+func formatDouble(f float64) string { return string(AppendDouble(nil, f)) }
 
 // Float returns a value as a float64, and whether it is a number.
 func Float(v any) (float64, bool) {

@@ -309,7 +309,7 @@ func (s *short) functionARN(v *cfn.Value, what string) *cfn.Value {
 	case !ok:
 		return nil
 	case s.locals[name]:
-		return getAtt(v.Place, functionID(name), "Arn")
+		return arnOf(v.Place, functionID(name))
 	case strings.HasPrefix(name, "arn:"):
 		return v
 	case s.remote(name):

@@ -236,9 +236,9 @@ func (s *service) functionRole(f *function) *cfn.Value {
 	}
 	switch {
 	case role == nil:
-		return getAtt(f.place, roleID, "Arn")
+		return arnOf(f.place, roleID)
 	case role.Is(cfn.String) && !strings.HasPrefix(role.Text, "arn:") && !variable.HasVariables(role.Text) && !strings.Contains(role.Text, "${"):
-		return getAtt(role.Place, role.Text, "Arn")
+		return arnOf(role.Place, role.Text)
 	}
 	return subPseudo(role)
 }

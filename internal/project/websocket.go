@@ -318,7 +318,7 @@ func (s *service) addAPI() {
 
 func (s *service) addIntegration(t *template, f *function) {
 	at := f.routes[0].place
-	arn := getAtt(at, functionID(f.key), "Arn")
+	arn := arnOf(at, functionID(f.key))
 	t.add(at, integrationID(f.key), "AWS::ApiGatewayV2::Integration", cfn.MapOf(at,
 		"ApiId", ref(at, apiID),
 		"IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)),
@@ -347,7 +347,7 @@ func (s *service) addRouteResources(t *template, f *function, e *event) []string
 		set(props, cfn.Entry{Key: "AuthorizerId", Place: a.place, Value: ref(a.place, authorizerID(a.name))})
 		arn := a.arn
 		if arn == nil {
-			arn = getAtt(a.place, functionID(a.name), "Arn")
+			arn = arnOf(a.place, functionID(a.name))
 			addPermission(t, a.place, permissionID(a.name), arn)
 		}
 		t.add(a.place, authorizerID(a.name), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(a.place,
