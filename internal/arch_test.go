@@ -14,10 +14,10 @@ import (
 const module = "cleat/"
 
 var floors = [][]string{
-	0: {"internal/apigw", "internal/jsonpath"},
-	1: {"internal/awsapi", "internal/cfn", "internal/frame", "internal/lambdaevent", "internal/iampolicy", "internal/expr", "internal/vtl", "internal/model", "internal/throttle", "internal/logformat", "internal/pricing", "internal/config", "internal/testkit"},
-	2: {"internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/localca", "internal/project", "internal/store", "internal/credentials", "internal/usageplan", "internal/cluster", "internal/journal"},
-	3: {"internal/authorizer", "internal/integration", "internal/push", "internal/control", "internal/meter", "internal/eventlog", "internal/metrics"},
+	0: {"internal/apigw", "internal/jsonpath", "internal/cfn", "internal/glob"},
+	1: {"internal/awsapi", "internal/input", "internal/frame", "internal/lambdaevent", "internal/iampolicy", "internal/expr", "internal/vtl", "internal/model", "internal/throttle", "internal/logformat", "internal/pricing"},
+	2: {"internal/testkit", "internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/localca", "internal/config", "internal/variable", "internal/watch", "internal/store", "internal/credentials", "internal/usageplan", "internal/cluster", "internal/journal"},
+	3: {"internal/project", "internal/authorizer", "internal/integration", "internal/push", "internal/control", "internal/meter", "internal/eventlog", "internal/metrics"},
 	4: {"internal/gateway", "internal/controlapi", "internal/console"},
 	5: {"internal/server"},
 	6: {"cmd/cleat"},

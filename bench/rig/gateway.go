@@ -43,10 +43,10 @@ func observers() (func(*apigw.Record), error) {
 	if err != nil {
 		return nil, err
 	}
-	routes := []string{apigw.RouteDefault}
-	counts.Swap([]metrics.Stage{{APIID: apiID, Stage: apigw.Stage{StageName: stageName}, RouteKeys: routes}})
+	stages := []apigw.ServedStage{{APIID: apiID, Stage: apigw.Stage{StageName: stageName}, RouteKeys: []string{apigw.RouteDefault}}}
+	counts.Swap(stages)
 	bill := meter.New()
-	bill.Swap([]meter.Stage{{APIID: apiID, Stage: stageName, RouteKeys: routes}})
+	bill.Swap(stages)
 	return func(rec *apigw.Record) {
 		counts.Observe(rec)
 		bill.Observe(rec)

@@ -53,6 +53,25 @@ type Record struct {
 	Request, Response, Reply []byte
 }
 
+// StageKey names a stage of an API.
+type StageKey struct {
+	APIID APIID
+	Stage string
+}
+
+// StageKey names the stage that the record is about.
+func (r *Record) StageKey() StageKey { return StageKey{r.APIID, r.Stage} }
+
+// ServedStage is a stage that is served, for those who observe its records.
+type ServedStage struct {
+	APIID     APIID
+	Stage     Stage
+	RouteKeys []string
+}
+
+// Key names the stage.
+func (s *ServedStage) Key() StageKey { return StageKey{s.APIID, s.Stage.StageName} }
+
 // Step is one part of an event's handling.
 type Step struct {
 	Taken bool

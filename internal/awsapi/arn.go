@@ -12,6 +12,11 @@ const DefaultAccount = "123456789012"
 // DefaultRegion is the region where the user names none.
 const DefaultRegion = "us-east-1"
 
+var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+
+// IsRegion reports whether a text can be a region, such as eu-west-1: what is made of another is no ARN.
+func IsRegion(s string) bool { return regionName.MatchString(s) }
+
 // FunctionARN is the ARN of a Lambda function.
 func FunctionARN(region, account, name string) string {
 	return "arn:aws:lambda:" + region + ":" + account + ":function:" + name

@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 
 	"cleat/internal/awsapi"
+	"cleat/internal/glob"
 )
 
-// Rule sends the functions whose name matches Pattern to Invoker. In a pattern * stands for any text and ? for any one
-// character; every text is a pattern. It is compared with the function's plain name and with the name as it was given,
-// which may be an ARN.
+// Rule sends the functions whose name matches Pattern to Invoker. A pattern (package glob) is compared with the function's
+// plain name and with the name as it was given, which may be an ARN.
 type Rule struct {
 	Pattern string
 	Invoker awsapi.Invoker
@@ -56,34 +56,10 @@ func (f *Functions) Invoke(ctx context.Context, call awsapi.Invocation) (awsapi.
 			name = parsed.Name // what is no function's name the chosen Invoker refuses, in its words
 		}
 		for _, r := range rules {
-			if glob(r.Pattern, name) || glob(r.Pattern, call.Function) {
+			if glob.Match(r.Pattern, name) || glob.Match(r.Pattern, call.Function) {
 				return r.Invoker.Invoke(ctx, call)
 			}
 		}
 	}
 	return f.fallback.Invoke(ctx, call)
-}
-
-// glob matches without recursion: on a mismatch the last * takes one byte more.
-func glob(pattern, s string) bool {
-	p, i, star, mark := 0, 0, -1, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }

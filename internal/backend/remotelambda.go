@@ -201,7 +201,7 @@ func refusal(function string, r *Request, resp *Response) error {
 	if jsonpath.Valid(resp.Body) {
 		body := gjson.ParseBytes(resp.Body)
 		if errType == "" {
-			_, errType, _ = cutLast(body.Get("__type").Str, "#")
+			errType = afterHash(body.Get("__type").Str)
 		}
 		if message = body.Get("message").Str; message == "" {
 			message = body.Get("Message").Str
@@ -221,13 +221,8 @@ func refusal(function string, r *Request, resp *Response) error {
 	return &apigw.Error{Kind: kind, Err: fmt.Errorf("invoke function %s: %s answered %d %s: %s", function, describe(r), resp.Status, errType, message)}
 }
 
-// cutLast is strings.Cut at the last separator; without one all of s is behind it.
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return "", s, false
-}
+// afterHash is what stands behind the last # of a type, "com.amazonaws.lambda#ServiceException": all of one without.
+func afterHash(errType string) string { return errType[strings.LastIndexByte(errType, '#')+1:] }
 
 func result(resp *Response) (awsapi.InvocationResult, error) {
 	out := awsapi.InvocationResult{

@@ -28,7 +28,7 @@ func ServiceError(resp *Response) string {
 	if errType == "" {
 		errType, _, _ = strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
 	}
-	_, errType, _ = cutLast(errType, "#")
+	errType = afterHash(errType)
 	switch {
 	case message == "":
 		return errType

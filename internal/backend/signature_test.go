@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
+	"cleat/internal/testkit"
 )
 
 // verifySignature holds the signature of a request that a server received against two judges: the AWS SDK, which signs
@@ -47,16 +47,7 @@ func verifySignature(r *http.Request, body []byte, who aws.Credentials, service,
 }
 
 func verifyOwn(r *http.Request, body []byte, who aws.Credentials, service, region string) error {
-	path, query, _ := strings.Cut(r.RequestURI, "?")
-	req := &awsapi.SignedRequest{
-		Method: r.Method, Path: path, Query: query, Headers: apigw.Fields{{Name: "Host", Value: r.Host}},
-		Body: func() ([]byte, error) { return body, nil },
-	}
-	for name, values := range r.Header {
-		for _, v := range values {
-			req.Headers = append(req.Headers, apigw.Field{Name: name, Value: v})
-		}
-	}
+	req := testkit.SignedRequest(r, body)
 	s, err := awsapi.ReadSignature(req)
 	if err != nil {
 		return err

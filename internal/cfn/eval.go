@@ -80,7 +80,7 @@ func NewEvaluator(t *Template, env Env) (*Evaluator, error) {
 		e.conditions[c.Key] = &condition{entry: c}
 	}
 	for _, c := range t.Conditions {
-		e.Condition(c.Key, c.Place)
+		e.condition(c.Key, c.Place)
 	}
 	return e, e.take()
 }
@@ -106,14 +106,14 @@ func (e *Evaluator) Evaluate(v *Value) (*Value, error) {
 	return result, err
 }
 
-// Active reports whether a resource's condition holds.
-func (e *Evaluator) Active(r *Resource) bool {
-	return r.Condition == "" || e.Condition(r.Condition, r.Place)
+// active reports whether a resource's condition holds.
+func (e *Evaluator) active(r *Resource) bool {
+	return r.Condition == "" || e.condition(r.Condition, r.Place)
 }
 
-// Condition reports whether the condition of that name holds; at is where it is used, for the fault of a condition
+// condition reports whether the condition of that name holds; at is where it is used, for the fault of a condition
 // that does not exist or depends on itself.
-func (e *Evaluator) Condition(name string, at Place) bool {
+func (e *Evaluator) condition(name string, at Place) bool {
 	c := e.conditions[name]
 	switch {
 	case c == nil:

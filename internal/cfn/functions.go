@@ -127,7 +127,7 @@ func (e *Evaluator) attribute(id, attribute string, at Place) *Value {
 		return e.fault(at, "%s is neither a parameter nor a resource of the template", id)
 	case r == nil:
 		return e.fault(at, "%s is not a resource of the template", id)
-	case !e.Active(r):
+	case !e.active(r):
 		return e.fault(at, "refers to %s, which is left out because its condition %s is false", id, r.Condition)
 	case e.env.Attribute == nil:
 		return e.fault(at, "resource %s cannot be referred to here", id)
@@ -333,7 +333,7 @@ func (e *Evaluator) branch(arg *Value, at Place) (*Value, bool) {
 		e.fault(at, "Fn::If wants the name of a condition first")
 		return nil, false
 	}
-	if e.Condition(args[0].Text, at) {
+	if e.condition(args[0].Text, at) {
 		return args[1], true
 	}
 	return args[2], true
@@ -355,7 +355,7 @@ func (e *Evaluator) boolean(v *Value) bool {
 			e.fault(at, "Condition wants the name of a condition")
 			return false
 		}
-		return e.Condition(arg.Text, at)
+		return e.condition(arg.Text, at)
 	case "Fn::Equals":
 		args, ok := e.items(arg, at, "Fn::Equals wants two values", 2)
 		if !ok {

@@ -10,7 +10,7 @@ import (
 func (e *Evaluator) Order() ([]*Resource, error) {
 	o := orderer{e: e, state: map[*Resource]state{}}
 	for _, r := range e.template.Resources {
-		if e.Active(r) {
+		if e.active(r) {
 			o.visit(r)
 		}
 	}
@@ -50,7 +50,7 @@ func (o *orderer) visit(r *Resource) {
 }
 
 func (o *orderer) depend(id string) {
-	if r := o.e.template.Resource(id); r != nil && o.e.Active(r) {
+	if r := o.e.template.Resource(id); r != nil && o.e.active(r) {
 		o.visit(r)
 	}
 }

@@ -99,7 +99,7 @@ func (h *Hub) cut(e entry, r CloseReason) {
 // await bounds the rest of a closing connection's life.
 func (h *Hub) await(e entry, now int64) {
 	e.s.closeBy = now + int64(h.limits.Load().CloseTimeout)
-	h.schedule(e, now)
+	h.schedule(e)
 }
 
 func (h *Hub) sendClose(e entry, code int, text string, now int64) {

@@ -354,7 +354,7 @@ func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, shaken Handshake) error {
 		s.flags |= flags(shaken.Window) << windowShift //nolint:gosec // G115: at most 15
 		h.deflates.Store(true)
 	}
-	h.schedule(e, now)
+	h.schedule(e)
 	if len(shaken.Answer) > 0 {
 		h.output(e, shaken.Answer, now)
 	}

@@ -153,7 +153,7 @@ func (h *Hub) wake(e entry, now int64) {
 		h.output(e, frame.AppendPing(b[:0]), now)
 	}
 	if s.state != stateFree {
-		h.schedule(e, now)
+		h.schedule(e)
 	}
 }
 
@@ -162,7 +162,7 @@ func (h *Hub) wake(e entry, now int64) {
 const silentPings = 3
 
 // schedule has a connection woken at the earliest time at which wake may have something to do.
-func (h *Hub) schedule(e entry, now int64) {
+func (h *Hub) schedule(e entry) {
 	s, lim := e.s, h.limits.Load()
 	next := int64(math.MaxInt64)
 	add := func(from int64, d time.Duration) {

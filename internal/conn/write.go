@@ -129,7 +129,7 @@ func (h *Hub) raw(e entry, p []byte, now int64) {
 	if e.s.flags&flagQueued == 0 {
 		e.s.flags |= flagQueued
 		t.update(e)
-		h.schedule(e, now)
+		h.schedule(e)
 	}
 }
 

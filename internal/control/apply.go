@@ -179,6 +179,7 @@ func (a *application) build(ctx context.Context, c *Control) error {
 		return err
 	}
 	a.pointStages(byWriting)
+	a.noteRESTAPIs(byWriting)
 	if err := a.addUsage(ctx, c, byWriting); err != nil {
 		return err
 	}
@@ -251,13 +252,18 @@ func (a *application) draft(ctx context.Context, c *Control, id apigw.APIID) (*d
 		return nil, err
 	}
 	d := editable(t)
-	before := map[string]bool{}
-	for _, key := range a.record.Resources {
-		before[key] = true
-	}
-	d.forget(before)
+	d.forget(a.before())
 	a.keep(id, d)
 	return d, nil
+}
+
+// before are the keys in the store of all that the stack had when it was applied last.
+func (a *application) before() map[string]bool {
+	keys := make(map[string]bool, len(a.record.Resources))
+	for _, key := range a.record.Resources {
+		keys[key] = true
+	}
+	return keys
 }
 
 func (a *application) keep(id apigw.APIID, d *draft) {
@@ -281,8 +287,7 @@ func (a *application) evaluate(v *cfn.Value) (result *cfn.Value, ok bool) {
 func (a *application) decode(r *cfn.Resource, kind string, into any) bool {
 	v, ok := a.evaluate(r.Properties)
 	n := len(a.faults)
-	d := decoder{of: r.LogicalID, faults: &a.faults}
-	d.decode(v, resourceTypes[kind].properties, into)
+	cfn.Decode(v, resourceTypes[kind].properties, into, r.LogicalID, &a.faults)
 	return ok && len(a.faults) == n
 }
 
@@ -307,14 +312,14 @@ func (a *application) placeOf(r *cfn.Resource, property string) cfn.Place {
 // report notes problems as faults, at the properties they are about.
 func (a *application) report(r *cfn.Resource, p problems) {
 	for _, one := range p {
-		a.faults.Addf(a.placeOf(r, capital(one.field)), "%s: %s", r.LogicalID, one.err.Message)
+		a.faults.Addf(a.placeOf(r, cfn.PropertyName(one.field)), "%s: %s", r.LogicalID, one.err.Message)
 	}
 }
 
 // warn notes problems as warnings.
 func (a *application) warn(r *cfn.Resource, p problems) {
 	for _, one := range p {
-		a.warnings.Addf(a.placeOf(r, capital(one.field)), "%s: %s", r.LogicalID, one.err.Message)
+		a.warnings.Addf(a.placeOf(r, cfn.PropertyName(one.field)), "%s: %s", r.LogicalID, one.err.Message)
 	}
 }
 

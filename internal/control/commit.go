@@ -51,7 +51,7 @@ func (a *application) commit(ctx context.Context, c *Control) error {
 // writeFunctions writes the functions that changed, and refuses those of another stack.
 func (a *application) writeFunctions(ctx context.Context, c *Control, b *store.Batch) error {
 	var faults cfn.Faults
-	owned := slices.Collect(maps.Values(a.record.Resources))
+	owned := a.before()
 	for _, f := range a.outcome.Functions {
 		key := store.Functions().Key(f.Name)
 		have, revision, err := store.Get(ctx, c.store, key)
@@ -60,7 +60,7 @@ func (a *application) writeFunctions(ctx context.Context, c *Control, b *store.B
 			store.Put(b, key, f, store.Absent())
 		case err != nil:
 			return err
-		case !slices.Contains(owned, key.String()):
+		case !owned[key.String()]:
 			faults.Addf(a.functionPlaces[f.Name], "function %s exists already and does not belong to stack %s", f.Name, a.stack.Name)
 		case !equal(have, f):
 			store.Put(b, key, f, store.At(revision))
@@ -100,10 +100,10 @@ func (a *application) writeDeletions(ctx context.Context, c *Control, b *store.B
 // visitOthers makes drafts of the APIs of others in which this stack had something before and has nothing now: a draft
 // begins without it.
 func (a *application) visitOthers(ctx context.Context, c *Control) error {
-	own := slices.Collect(maps.Values(a.record.Resources))
+	own := a.before()
 	for _, logicalID := range sortedKeys(a.record.Resources) {
 		parts := strings.Split(a.record.Resources[logicalID], "/")
-		if parts[0] != "apis" || len(parts) == 2 || slices.Contains(own, parts[0]+"/"+parts[1]) {
+		if parts[0] != "apis" || len(parts) == 2 || own[parts[0]+"/"+parts[1]] {
 			continue
 		}
 		if _, err := a.draft(ctx, c, apigw.APIID(parts[1])); err != nil && !errors.Is(err, store.ErrNotFound) {

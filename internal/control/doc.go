@@ -7,5 +7,5 @@
 // would: everything or nothing, in place, in one commit.
 //
 // An API and all below it is changed as one draft (draft.go); custom domain names and their API mappings, which belong to
-// no API, as domains (domains.go).
+// no API, as domains (domains.go); API keys and usage plans as usage (usage.go).
 package control

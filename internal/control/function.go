@@ -50,8 +50,36 @@ func (a *application) addFunction(r *cfn.Resource) {
 		return // evaluate has told why
 	}
 	var p functionProperties
-	d := decoder{of: r.LogicalID, faults: &a.faults}
-	d.decode(v, functionPropertyNames, &p)
+	cfn.Decode(v, functionPropertyNames, &p, r.LogicalID, &a.faults)
+	a.checkFunction(r, v, name, path, &p)
+	place := r.Metadata.Path("cleat", "Place").Str()
+	if place == "" {
+		place = r.Place.String()
+	}
+	f := apigw.Function{
+		Name: name, ARN: a.fill(r, references[r.Type].attributes[arnAttribute], name), Runtime: p.Runtime, Handler: p.Handler,
+		CodeDir: path, Environment: p.Environment.Variables, Timeout: time.Duration(p.Timeout) * time.Second,
+		MemorySize: p.MemorySize, Description: p.Description, Concurrency: p.ReservedConcurrentExecutions, Place: place,
+		Bundle: r.Metadata.Path("cleat", "Bundle").Str() == "true",
+	}
+	for _, other := range a.outcome.Functions {
+		if other.Name == name {
+			a.faults.Addf(a.placeOf(r, "FunctionName"), "function name %s is taken: %s has it too", name, other.Place)
+			return
+		}
+	}
+	for _, variable := range sortedKeys(f.Environment) {
+		if strings.Contains(f.Environment[variable], "{{resolve:") {
+			a.warnings.Addf(a.placeOf(r, "Environment"), "%s: the variable %s is a dynamic reference, which only AWS resolves: the function gets it as it is written", r.LogicalID, variable)
+		}
+	}
+	a.own(r.LogicalID, store.Functions().Key(name).String())
+	a.functionPlaces[name] = a.placeOf(r, "FunctionName")
+	a.outcome.Functions = append(a.outcome.Functions, f)
+}
+
+// checkFunction checks what a function of this machine is made of; v has its properties, evaluated.
+func (a *application) checkFunction(r *cfn.Resource, v *cfn.Value, name, path string, p *functionProperties) {
 	at := func(property string) cfn.Place { return a.placeOf(r, property) }
 	if !functionName.MatchString(name) {
 		a.faults.Addf(at("FunctionName"), "function name %q: want 1 to 64 letters, digits, _ and -", name)
@@ -71,28 +99,4 @@ func (a *application) addFunction(r *cfn.Resource) {
 	if v.Get("MemorySize") != nil && (p.MemorySize < 128 || p.MemorySize > 10240) {
 		a.faults.Addf(at("MemorySize"), "%s: MemorySize must be from 128 to 10240 MB", r.LogicalID)
 	}
-	place := r.Metadata.Path("cleat", "Place").Str()
-	if place == "" {
-		place = r.Place.String()
-	}
-	f := apigw.Function{
-		Name: name, ARN: a.fill(r, references[r.Type].attributes[arnAttribute], name), Runtime: p.Runtime, Handler: p.Handler,
-		CodeDir: path, Environment: p.Environment.Variables, Timeout: time.Duration(p.Timeout) * time.Second,
-		MemorySize: p.MemorySize, Description: p.Description, Concurrency: p.ReservedConcurrentExecutions, Place: place,
-		Bundle: r.Metadata.Path("cleat", "Bundle").Str() == "true",
-	}
-	for _, other := range a.outcome.Functions {
-		if other.Name == name {
-			a.faults.Addf(at("FunctionName"), "function name %s is taken: %s has it too", name, other.Place)
-			return
-		}
-	}
-	for _, variable := range sortedKeys(f.Environment) {
-		if strings.Contains(f.Environment[variable], "{{resolve:") {
-			a.warnings.Addf(at("Environment"), "%s: the variable %s is a dynamic reference, which only AWS resolves: the function gets it as it is written", r.LogicalID, variable)
-		}
-	}
-	a.own(r.LogicalID, store.Functions().Key(name).String())
-	a.functionPlaces[name] = at("FunctionName")
-	a.outcome.Functions = append(a.outcome.Functions, f)
 }

@@ -27,11 +27,7 @@ type mapped struct {
 
 // addDomains takes in the template's custom domain names and API mappings, once its APIs have their stages.
 func (a *application) addDomains(ctx context.Context, c *Control, resources []*cfn.Resource) error {
-	before := map[string]bool{}
-	for _, key := range a.record.Resources {
-		before[key] = true
-	}
-	a.domains.forget(before)
+	a.domains.forget(a.before())
 	all := a.readMappings(resources)
 	for _, r := range resources {
 		if r.Type == typeDomainName {
@@ -50,27 +46,17 @@ func (a *application) addDomains(ctx context.Context, c *Control, resources []*c
 
 // readMappings reads the API mappings of a template.
 func (a *application) readMappings(resources []*cfn.Resource) []mapped {
-	foreign := map[string]bool{}
-	for id := range a.foreign {
-		foreign[id] = true
-	}
 	var all []mapped
 	for _, r := range resources {
-		switch r.Type {
-		case "AWS::ApiGateway::RestApi":
-			if id, err := a.attribute(r, ""); err == nil {
-				foreign[id.Str()] = true
-			}
-		case typeMapping:
-			m := mapped{r: r, mapping: apigw.APIMapping{APIMappingID: a.idOf(r)}}
-			checkProperties(r, resourceTypes["ApiMapping"], &a.faults)
-			m.decoded = a.decode(r, "ApiMapping", &m.mapping)
-			m.mapping.DomainName = strings.ToLower(m.mapping.DomainName)
-			all = append(all, m)
+		if r.Type != typeMapping {
+			continue
 		}
-	}
-	for i := range all {
-		all[i].foreign = foreign[string(all[i].mapping.APIID)]
+		m := mapped{r: r, mapping: apigw.APIMapping{APIMappingID: a.idOf(r)}}
+		checkProperties(r, resourceTypes["ApiMapping"], &a.faults)
+		m.decoded = a.decode(r, "ApiMapping", &m.mapping)
+		m.mapping.DomainName = strings.ToLower(m.mapping.DomainName)
+		m.foreign = a.foreign[string(m.mapping.APIID)]
+		all = append(all, m)
 	}
 	return all
 }

@@ -93,15 +93,6 @@ func uniqueID(prefix, name string) string {
 	return prefix + base32.StdEncoding.EncodeToString(sum[:])[:17]
 }
 
-// Has tells whether somebody has an access key of that ID, enabled or not.
-func (s *Set) Has(accessKeyID string) bool {
-	if s == nil {
-		return false
-	}
-	_, ok := s.holders[accessKeyID]
-	return ok
-}
-
 // Lookup returns the user and the key that belong to an access key ID and session token. It fails with an *apigw.Error of
 // kind KindUnrecognizedClient when nobody has the key, it is disabled or the token is not its own, and KindExpiredToken
 // when it is past its time. Neither says which of the former it was, as AWS does not.

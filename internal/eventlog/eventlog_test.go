@@ -64,10 +64,10 @@ func record(t apigw.EventType) *apigw.Record {
 	return &apigw.Record{Time: at, Operation: strings.ToLower(string(t)), APIID: "a1", Stage: "prod", ConnectionID: "Qyi07eCbtjMCJKw=", RequestID: "Qyi3UG41tjMFlUg=", Event: ev, Duration: 5 * time.Millisecond}
 }
 
-func stages(change func(*apigw.Stage)) []eventlog.Stage {
+func stages(change func(*apigw.Stage)) []apigw.ServedStage {
 	s := apigw.Stage{StageName: "prod"}
 	change(&s)
-	return []eventlog.Stage{{APIID: "a1", Stage: s}}
+	return []apigw.ServedStage{{APIID: "a1", Stage: s}}
 }
 
 // run starts a Log and returns what ends it.

@@ -36,22 +36,11 @@ const (
 	LevelInfo  = "INFO"
 )
 
-// Stage is a stage with what it says of its logs.
-type Stage struct {
-	APIID apigw.APIID
-	Stage apigw.Stage
-}
-
 // Log writes the access and the execution log of a node. Observe and Swap are safe for concurrent use.
 type Log struct {
 	access, execution *queue
-	stages            atomic.Pointer[map[stageKey]*settings] // never nil
+	stages            atomic.Pointer[map[apigw.StageKey]*settings] // never nil
 	log               *slog.Logger
-}
-
-type stageKey struct {
-	api   apigw.APIID
-	stage string
 }
 
 // settings are what one stage's records are written by. They are immutable.
@@ -77,13 +66,13 @@ func New(o Options) *Log {
 	if o.Execution != nil {
 		l.execution = newQueue("execution log", o.Execution, o.Log)
 	}
-	l.stages.Store(&map[stageKey]*settings{})
+	l.stages.Store(&map[apigw.StageKey]*settings{})
 	return l
 }
 
 // Swap replaces the stages and their settings. It fails on a format that cannot be used and then changes nothing.
-func (l *Log) Swap(stages []Stage, o Overrides) error {
-	next := make(map[stageKey]*settings, len(stages))
+func (l *Log) Swap(stages []apigw.ServedStage, o Overrides) error {
+	next := make(map[apigw.StageKey]*settings, len(stages))
 	var faults []error
 	for i := range stages {
 		s := &stages[i]
@@ -110,7 +99,7 @@ func (l *Log) Swap(stages []Stage, o Overrides) error {
 		for key, rs := range maps.All(s.Stage.RouteSettings) {
 			out.routes[key] = settingsOf(rs, o)
 		}
-		next[stageKey{s.APIID, s.Stage.StageName}] = out
+		next[s.Key()] = out
 	}
 	if len(faults) > 0 {
 		return errors.Join(faults...)
@@ -139,7 +128,7 @@ func (l *Log) Observe(rec *apigw.Record) {
 	if rec.Event == nil || l.access == nil && l.execution == nil {
 		return
 	}
-	s := (*l.stages.Load())[stageKey{rec.APIID, rec.Stage}]
+	s := (*l.stages.Load())[rec.StageKey()]
 	if s == nil {
 		return // the stage is gone, and with it who wanted to know
 	}

@@ -32,11 +32,9 @@ func (g *Gateway) checkAPIKey(s *session, p *plan, ev *apigw.Event, now time.Tim
 	if err != nil {
 		return err
 	}
-	if s.grant == nil {
-		s.grant = &grant{}
-	}
-	s.grant.client = client
-	s.grant.identity.APIKey, s.grant.identity.APIKeyID = unique.Make(value).Value(), client.KeyID()
-	s.grant.show(ev)
+	s.learn(ev, func(g *grant) {
+		g.client = client
+		g.identity.APIKey, g.identity.APIKeyID = unique.Make(value).Value(), client.KeyID()
+	})
 	return nil
 }

@@ -30,11 +30,7 @@ func (g *Gateway) authorizeByFunction(s *session, a *authorizer.Request, ev *api
 	// As an integration, the function runs to its end even when the client hangs up meanwhile.
 	granted, err := a.Authorize(g.stopped, ev, rec)
 	if granted.Context != nil {
-		if s.grant == nil {
-			s.grant = &grant{}
-		}
-		s.grant.authorizer, s.grant.usageIdentifierKey = granted.Context, granted.UsageIdentifierKey
-		s.grant.show(ev)
+		s.learn(ev, func(g *grant) { g.authorizer, g.usageIdentifierKey = granted.Context, granted.UsageIdentifierKey })
 	}
 	return err
 }

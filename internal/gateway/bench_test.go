@@ -38,15 +38,12 @@ var messages = map[string]struct {
 	"mock":     {"mock", 26, nil}, // a MOCK integration with templates
 }
 
-var messageStage = struct {
-	name   string
-	routes []string
-}{"prod", []string{"$connect", "say", "mock"}}
+var messageStages = []apigw.ServedStage{{APIID: apiID, Stage: apigw.Stage{StageName: "prod"}, RouteKeys: []string{"$connect", "say", "mock"}}}
 
 func metered(tb testing.TB) func(*apigw.Record) {
 	tb.Helper()
 	m := meter.New()
-	m.Swap([]meter.Stage{{APIID: apiID, Stage: messageStage.name, RouteKeys: messageStage.routes}})
+	m.Swap(messageStages)
 	tb.Cleanup(func() {
 		if got := m.Read().Total(); got.MessagesIn == 0 || got.MessagesIn != got.MessagesOut {
 			tb.Errorf("counted %+v", got)
@@ -63,7 +60,7 @@ func observed(tb testing.TB) func(*apigw.Record) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	m.Swap([]metrics.Stage{{APIID: apiID, Stage: apigw.Stage{StageName: messageStage.name}, RouteKeys: messageStage.routes}})
+	m.Swap(messageStages)
 	count := metered(tb)
 	return func(rec *apigw.Record) {
 		logs.Observe(rec)

@@ -11,12 +11,8 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/authorizer"
 	"cleat/internal/conn"
-	"cleat/internal/expr"
-	"cleat/internal/integration"
 	"cleat/internal/listen"
-	"cleat/internal/route"
 	"cleat/internal/store"
-	"cleat/internal/throttle"
 )
 
 // directory is every stage that this node serves. It is immutable; Swap puts another in its place.
@@ -145,33 +141,6 @@ type stage struct {
 	snapshot atomic.Pointer[snapshot] // never nil once the stage is in a directory
 }
 
-// snapshot is one deployment of one stage, compiled. It is immutable and read once per event.
-type snapshot struct {
-	revision  string // tells one compilation from the next
-	table     *route.Table[*plan]
-	variables map[string]string
-	// endpointDisabled tells that only custom domain names lead to the stage.
-	endpointDisabled bool
-}
-
-// plan is one compiled route.
-type plan struct {
-	route       apigw.Route
-	integration *integration.Plan   // nil for a route without a target (spec open-questions 34)
-	twoWay      bool                // a RouteResponse for $default exists (spec data-plane §5)
-	authorizer  *authorizer.Request // of $connect; nil when no function decides
-	apiKey      *expr.Expression    // finds the API key of a route that needs one; nil: it needs none
-	throttle    *throttle.Bucket    // of the stage's settings; nil: none
-	validator   *validator          // nil when messages are not validated
-}
-
-func (p *plan) target() string {
-	if p == nil || p.integration == nil {
-		return ""
-	}
-	return p.integration.Target()
-}
-
 // Swap makes the gateway serve exactly what is given. Stages whose revision is unchanged keep their snapshot;
 // connections of stages that are gone are closed with 1001. When a definition does not compile nothing changes and
 // the error names every route at fault.
@@ -256,69 +225,4 @@ func (g *Gateway) disconnectRemoved(id apigw.ConnectionID) {
 	if err := g.hub.Disconnect(id, conn.ReasonShutdown); err != nil && !errors.Is(err, conn.ErrGone) {
 		g.log.Warn("a connection of a removed stage could not be closed", "connection_id", string(id), "err", err)
 	}
-}
-
-// Compile reports what Swap would find wrong in what is given, without serving it.
-func Compile(serving store.Serving) error {
-	var faults []error
-	for i := range serving.Stages {
-		p := &serving.Stages[i]
-		if _, err := compile(&p.Deployment.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
-			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", p.API.APIID, p.Stage.StageName, err))
-		}
-	}
-	return errors.Join(faults...)
-}
-
-// compile makes a snapshot of a definition.
-func compile(def *apigw.Definition, variables map[string]string, deps integration.Dependencies) (*snapshot, error) {
-	var faults []error
-	integrations := map[string]*integration.Plan{}
-	for i := range def.Integrations {
-		in := &def.Integrations[i]
-		var responses []apigw.IntegrationResponse
-		for _, r := range def.IntegrationResponses {
-			if r.IntegrationID == in.IntegrationID {
-				responses = append(responses, r)
-			}
-		}
-		p, err := integration.Compile(in, responses, deps)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("integration %s: %w", in.IntegrationID, err))
-			continue
-		}
-		integrations[in.IntegrationID] = p
-	}
-	models := newModels(def)
-	routes := map[string]*plan{}
-	for i := range def.Routes {
-		r := &def.Routes[i]
-		p := &plan{route: *r, twoWay: slices.ContainsFunc(def.RouteResponses, func(rr apigw.RouteResponse) bool {
-			return rr.RouteID == r.RouteID && rr.RouteResponseKey == apigw.RouteDefault
-		})}
-		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
-			p.integration = integrations[id]
-		}
-		var err error
-		if p.authorizer, err = compileAuthorizer(def, r, authorizer.Dependencies{Functions: deps.Functions, Region: deps.Region, Account: deps.Account}); err != nil {
-			faults = append(faults, err)
-		}
-		if r.APIKeyRequired {
-			if p.apiKey, err = apiKeyExpression(def); err != nil {
-				faults = append(faults, fmt.Errorf("API key selection expression: %w", err))
-			}
-		}
-		if p.validator, err = compileValidator(r, models); err != nil {
-			faults = append(faults, err)
-		}
-		routes[r.RouteKey] = p
-	}
-	table, err := route.Compile(def.RouteSelectionExpression, routes)
-	if err != nil {
-		faults = append(faults, fmt.Errorf("route selection expression: %w", err))
-	}
-	if len(variables) == 0 {
-		variables = nil // events leave it out (spec events-and-integrations §1.1)
-	}
-	return &snapshot{table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint}, errors.Join(faults...)
 }

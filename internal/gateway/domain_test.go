@@ -35,6 +35,12 @@ func (n *node) under(t *testing.T, host, method, path, body string) (*http.Respo
 		t.Fatal(err)
 	}
 	r.Host, r.Close = host, true
+	return do(t, r)
+}
+
+// do sends a request and returns the answer with its body.
+func do(t *testing.T, r *http.Request) (*http.Response, string) {
+	t.Helper()
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -2,9 +2,10 @@
 // calls of the integrations that the deployed routes name, and tells the client what came of them (spec data-plane).
 //
 // One way leads through it. A request comes in by ServeHTTP; listen.Resolve says which stage it addresses. A handshake
-// goes through connect.go: reserve an ID, run $connect, send the 101, hand the socket to conn. A message comes back
-// from conn by Message, an end by Closed (message.go). A push goes on to package push. What is routed how is read from
-// an immutable snapshot (directory.go), once per event.
+// goes through connect.go: reserve an ID, decide whether the client may (admit.go), run $connect, send the 101, hand the
+// socket to conn. A message comes back from conn by Message, an end by Closed (message.go). A push goes on to package
+// push. Which stages there are is in the directory (directory.go), what one routes how in its immutable snapshot
+// (snapshot.go), which is read once per event.
 package gateway
 
 import (
@@ -189,32 +190,16 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	g.observe(rec)
 }
 
-// owner is the API and stage that a management request is about. Where the address left them to the connection ID they are
-// the connection's; when it has none, or another stage than the address says, they stay as the address has them.
-func (g *Gateway) owner(t listen.Target) (apigw.APIID, string) {
-	id, ok := push.Split(t.Rest)
-	if t.API != "" && t.Stage != "" || !ok || id == "" {
-		return t.API, t.Stage
-	}
-	info, err := g.hub.Info(id)
-	s, ok := info.Attachment.(*session)
-	if err != nil || !ok || t.API != "" && t.API != s.stage.api || t.Stage != "" && t.Stage != s.stage.name {
-		return t.API, t.Stage
-	}
-	return s.stage.api, s.stage.name
-}
-
 func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target) {
 	start := time.Now()
-	api, stage := g.owner(target) // before the call, which may end the connection
 	var o push.Outcome
 	if err := g.takeRequest(start); err != nil {
-		o = push.Refuse(w, r, target.Rest, asManagement(err))
+		o = g.push.Refuse(w, r, target.API, target.Stage, target.Rest, asManagement(err))
 	} else {
 		o = g.push.Serve(w, r, target.API, target.Stage, target.Rest)
 	}
 	rec := &apigw.Record{
-		Time: start, Operation: o.Operation, APIID: api, Stage: stage, ConnectionID: o.ConnectionID,
+		Time: start, Operation: o.Operation, APIID: o.API, Stage: o.Stage, ConnectionID: o.ConnectionID,
 		Path: r.URL.EscapedPath(), Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes,
 		Sent: o.Operation == "post" && o.Err == nil,
 	}

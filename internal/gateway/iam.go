@@ -24,11 +24,7 @@ func (g *Gateway) authorizeBySignature(r *http.Request, s *session, ev *apigw.Ev
 	if err != nil {
 		return err
 	}
-	if s.grant == nil {
-		s.grant = &grant{}
-	}
-	s.grant.identity = identity
-	s.grant.show(ev)
+	s.learn(ev, func(g *grant) { g.identity = identity })
 	return nil
 }
 

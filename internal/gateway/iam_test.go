@@ -272,16 +272,7 @@ func (n *node) call(t *testing.T, creds aws.Credentials, method, path, body stri
 	if change != nil {
 		change(r)
 	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(answer)
+	return do(t, r)
 }
 
 // @connections with signatures: spec management-api §2, §4 and §5.

@@ -14,8 +14,8 @@ import (
 )
 
 // session is what the gateway remembers of a connection: the hub's attachment. It is written before the hub learns of
-// it, its grant until the hub opens the connection, and only read afterwards. Texts that many connections share are kept once (package unique): a connection that
-// idles for two hours should cost no copy of its browser's User-Agent.
+// it, its grant until the hub opens the connection, and only read afterwards. Texts that many connections share are kept
+// once (package unique): a connection that idles for two hours should cost no copy of its browser's User-Agent.
 type session struct {
 	stage       *stage
 	domainName  unique.Handle[string]
@@ -37,6 +37,15 @@ type grant struct {
 	usageIdentifierKey string
 	// client is on whose account the connection's requests go; nil without an API key.
 	client *usageplan.Client
+}
+
+// learn adds to the grant what a check found out about the client, and shows it in the event at hand.
+func (s *session) learn(ev *apigw.Event, found func(*grant)) {
+	if s.grant == nil {
+		s.grant = &grant{}
+	}
+	found(s.grant)
+	s.grant.show(ev)
 }
 
 var _ push.Connection = (*session)(nil)

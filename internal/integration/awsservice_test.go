@@ -15,6 +15,7 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/backend"
 	"cleat/internal/integration"
+	"cleat/internal/testkit"
 )
 
 // recorder is a stand-in for all AWS services: it verifies signatures and remembers the last request.
@@ -46,16 +47,7 @@ func newRecorder(t *testing.T) *recorder {
 
 // verified returns what a request's signature is for, once it has been found good.
 func verified(r *http.Request, body []byte) (scope string, err error) {
-	path, query, _ := strings.Cut(r.RequestURI, "?")
-	req := &awsapi.SignedRequest{
-		Method: r.Method, Path: path, Query: query, Headers: apigw.Fields{{Name: "Host", Value: r.Host}},
-		Body: func() ([]byte, error) { return body, nil },
-	}
-	for name, values := range r.Header {
-		for _, v := range values {
-			req.Headers = append(req.Headers, apigw.Field{Name: name, Value: v})
-		}
-	}
+	req := testkit.SignedRequest(r, body)
 	claim, err := awsapi.ReadSignature(req)
 	if err != nil {
 		return "", err

@@ -92,41 +92,30 @@ func (c *compiler) filter() (test, *PathError) {
 }
 
 func (c *compiler) either() (test, *PathError) {
-	first, err := c.both()
-	if err != nil {
-		return nil, err
-	}
-	tests := anyOf{first}
-	for c.space(); c.take("||"); c.space() {
-		next, err := c.both()
-		if err != nil {
-			return nil, err
-		}
-		tests = append(tests, next)
-	}
-	if len(tests) == 1 {
-		return first, nil
-	}
-	return tests, nil
+	return c.chain("||", c.both, func(tests []test) test { return anyOf(tests) })
 }
 
 func (c *compiler) both() (test, *PathError) {
-	first, err := c.single()
-	if err != nil {
-		return nil, err
-	}
-	tests := allOf{first}
-	for c.space(); c.take("&&"); c.space() {
-		next, err := c.single()
+	return c.chain("&&", c.single, func(tests []test) test { return allOf(tests) })
+}
+
+// chain reads one test or several with an operator between them.
+func (c *compiler) chain(operator string, next func() (test, *PathError), join func([]test) test) (test, *PathError) {
+	var tests []test
+	for {
+		t, err := next()
 		if err != nil {
 			return nil, err
 		}
-		tests = append(tests, next)
+		tests = append(tests, t)
+		if c.space(); c.take(operator) {
+			continue
+		}
+		if len(tests) == 1 {
+			return t, nil
+		}
+		return join(tests), nil
 	}
-	if len(tests) == 1 {
-		return first, nil
-	}
-	return tests, nil
 }
 
 func (c *compiler) single() (test, *PathError) {

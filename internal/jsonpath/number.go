@@ -37,7 +37,7 @@ func number(text string, integer bool) any {
 		return n
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if len(text) <= longNumber && err == nil || err == nil && FormatDouble(f) == text {
+	if len(text) <= longNumber && err == nil || err == nil && formatDouble(f) == text {
 		return f
 	}
 	return decimal(text)
@@ -125,8 +125,8 @@ func AppendDouble(dst []byte, f float64) []byte {
 	return append(dst, strings.TrimLeft(exponent, "+-0")...)
 }
 
-// FormatDouble is AppendDouble as text.
-func FormatDouble(f float64) string { return string(AppendDouble(nil, f)) }
+// formatDouble is AppendDouble as text.
+func formatDouble(f float64) string { return string(AppendDouble(nil, f)) }
 
 // Float returns a value as a float64, and whether it is a number.
 func Float(v any) (float64, bool) {
@@ -148,12 +148,12 @@ func Float(v any) (float64, bool) {
 
 // CompareNumbers compares two numbers by value, whatever their types: -1, 0 or 1. ok is false when one is no number.
 func CompareNumbers(a, b any) (order int, ok bool) {
-	x, isInt := integer64(a)
-	y, isInt2 := integer64(b)
+	x, isInt := Int64(a)
+	y, isInt2 := Int64(b)
 	if isInt && isInt2 {
 		return compare(x, y), true
 	}
-	if m, n := bigInt(a), bigInt(b); m != nil && n != nil {
+	if m, n := BigInt(a), BigInt(b); m != nil && n != nil {
 		return m.Cmp(n), true
 	}
 	f, ok1 := Float(a)
@@ -177,7 +177,8 @@ func compare[T int64 | float64](a, b T) int {
 	return 0
 }
 
-func integer64(v any) (int64, bool) {
+// Int64 is an Integer or a Long; ok is false for anything else.
+func Int64(v any) (int64, bool) {
 	switch n := v.(type) {
 	case int32:
 		return int64(n), true
@@ -187,11 +188,12 @@ func integer64(v any) (int64, bool) {
 	return 0, false
 }
 
-func bigInt(v any) *big.Int {
+// BigInt is a whole number of any size, nil for anything else.
+func BigInt(v any) *big.Int {
 	if n, ok := v.(*big.Int); ok {
 		return n
 	}
-	if n, ok := integer64(v); ok {
+	if n, ok := Int64(v); ok {
 		return big.NewInt(n)
 	}
 	return nil

@@ -221,13 +221,13 @@ func (f *function) leave(turn *waiter) {
 }
 
 // settle notes that a worker has answered but is not ready yet; settled takes that back.
-func (f *function) settle(w *worker) {
+func (f *function) settle() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.settling++
 }
 
-func (f *function) settled(w *worker) {
+func (f *function) settled() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.settling--

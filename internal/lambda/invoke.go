@@ -214,8 +214,8 @@ func (f *function) execute(w *worker, fresh bool, j *job, done chan<- outcome) {
 	started := time.Now()
 	o := w.run(j)
 	f.logOutcome(j, o)
-	f.settle(w)
-	defer f.settled(w)
+	f.settle()
+	defer f.settled()
 	if j.log != nil {
 		w.report(j, time.Since(started))
 		done <- o

@@ -28,14 +28,9 @@ type Meter struct {
 	mu    sync.Mutex                      // held by Swap
 }
 
-type stageKey struct {
-	api   apigw.APIID
-	stage string
-}
-
 // rowKey names what messages are counted by. The route is empty for messages that no route took.
 type rowKey struct {
-	stageKey
+	apigw.StageKey
 	route string
 	push  bool
 }
@@ -44,13 +39,6 @@ type rowKey struct {
 type row struct {
 	messages counters
 	stage    *connections // of all rows of a stage
-}
-
-// Stage is a stage with the routes that it has.
-type Stage struct {
-	APIID     apigw.APIID
-	Stage     string
-	RouteKeys []string
 }
 
 // New returns a meter that has counted nothing yet.
@@ -63,13 +51,14 @@ func New() *Meter {
 
 // Swap tells the meter of the stages that are served from now on, so that it has a counter for each route. What was
 // counted for others stays.
-func (m *Meter) Swap(stages []Stage) {
+func (m *Meter) Swap(stages []apigw.ServedStage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	next := maps.Clone(*m.rows.Load())
-	for _, s := range stages {
-		key := stageKey{s.APIID, s.Stage}
-		none := next[rowKey{stageKey: key}]
+	for i := range stages {
+		s := &stages[i]
+		key := s.Key()
+		none := next[rowKey{StageKey: key}]
 		if none == nil {
 			none = &row{stage: &connections{base: m.since.UnixMilli()}}
 		}
@@ -78,10 +67,10 @@ func (m *Meter) Swap(stages []Stage) {
 				next[k] = r
 			}
 		}
-		add(rowKey{stageKey: key}, none)
-		add(rowKey{stageKey: key, push: true}, &row{stage: none.stage})
+		add(rowKey{StageKey: key}, none)
+		add(rowKey{StageKey: key, push: true}, &row{stage: none.stage})
 		for _, route := range s.RouteKeys {
-			add(rowKey{stageKey: key, route: route}, &row{stage: none.stage})
+			add(rowKey{StageKey: key, route: route}, &row{stage: none.stage})
 		}
 	}
 	m.rows.Store(&next)
@@ -90,11 +79,11 @@ func (m *Meter) Swap(stages []Stage) {
 // row finds where something is counted: the route's row, else the stage's, else the one of what nobody knows.
 func (m *Meter) row(rec *apigw.Record, route string, push bool) *row {
 	rows := *m.rows.Load()
-	key := rowKey{stageKey{rec.APIID, rec.Stage}, route, push}
+	key := rowKey{rec.StageKey(), route, push}
 	if r := rows[key]; r != nil {
 		return r
 	}
-	if r := rows[rowKey{stageKey: key.stageKey}]; r != nil {
+	if r := rows[rowKey{StageKey: key.StageKey}]; r != nil {
 		return r
 	}
 	return rows[rowKey{}]
@@ -180,7 +169,7 @@ func (m *Meter) Read() Reading {
 	now := time.Now()
 	out := Reading{Since: m.since, Until: now}
 	for key, r := range *m.rows.Load() {
-		row := Row{APIID: key.api, Stage: key.stage, Route: key.route}
+		row := Row{APIID: key.APIID, Stage: key.Stage, Route: key.route}
 		if key.push {
 			row.Route = RoutePush
 		}

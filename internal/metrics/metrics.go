@@ -21,12 +21,7 @@ type Metrics struct {
 	pushes, refused                                                 *prometheus.CounterVec
 	disconnects                                                     *prometheus.CounterVec
 
-	stages atomic.Pointer[map[stageKey]*stage] // never nil
-}
-
-type stageKey struct {
-	api   apigw.APIID
-	stage string
+	stages atomic.Pointer[map[apigw.StageKey]*stage] // never nil
 }
 
 // stage is the children of one stage, found once.
@@ -71,7 +66,7 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 		refused:     counter("cleat_refused_requests_total", "Requests that addressed no stage, or were no handshake.", "status"),
 		disconnects: counter("cleat_disconnects_total", "Connections that ended, by close code; codes of 4000 and more together.", "api_id", "stage", "code"),
 	}
-	m.stages.Store(&map[stageKey]*stage{})
+	m.stages.Store(&map[apigw.StageKey]*stage{})
 	for _, c := range []prometheus.Collector{
 		m.connect, m.message, m.integrationError, m.clientError, m.executionError, m.latency, m.pushes, m.refused, m.disconnects,
 		&hub{o},
@@ -83,19 +78,12 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	return m, nil
 }
 
-// Stage is a stage with the routes that it has.
-type Stage struct {
-	APIID     apigw.APIID
-	Stage     apigw.Stage
-	RouteKeys []string
-}
-
 // Swap replaces the stages. The figures of those that are gone are dropped.
-func (m *Metrics) Swap(stages []Stage) {
-	next := make(map[stageKey]*stage, len(stages))
+func (m *Metrics) Swap(stages []apigw.ServedStage) {
+	next := make(map[apigw.StageKey]*stage, len(stages))
 	for i := range stages {
 		s := &stages[i]
-		key := stageKey{s.APIID, s.Stage.StageName}
+		key := s.Key()
 		out := &stage{routes: map[string]*children{}, others: m.children(key, "")}
 		for _, route := range s.RouteKeys {
 			rs, ok := s.Stage.RouteSettings[route]
@@ -110,7 +98,7 @@ func (m *Metrics) Swap(stages []Stage) {
 	}
 	for key := range *m.stages.Swap(&next) {
 		if next[key] == nil {
-			gone := prometheus.Labels{"api_id": string(key.api), "stage": key.stage}
+			gone := prometheus.Labels{"api_id": string(key.APIID), "stage": key.Stage}
 			for _, v := range []*prometheus.CounterVec{m.connect, m.message, m.integrationError, m.clientError, m.executionError, m.disconnects} {
 				v.DeletePartialMatch(gone)
 			}
@@ -119,8 +107,8 @@ func (m *Metrics) Swap(stages []Stage) {
 	}
 }
 
-func (m *Metrics) children(key stageKey, route string) *children {
-	l := []string{string(key.api), key.stage, route}
+func (m *Metrics) children(key apigw.StageKey, route string) *children {
+	l := []string{string(key.APIID), key.Stage, route}
 	return &children{
 		connect: m.connect.WithLabelValues(l...), message: m.message.WithLabelValues(l...),
 		integrationError: m.integrationError.WithLabelValues(l...), clientError: m.clientError.WithLabelValues(l...),
@@ -130,7 +118,7 @@ func (m *Metrics) children(key stageKey, route string) *children {
 
 // Observe counts a record. It does not block and does not keep the record.
 func (m *Metrics) Observe(rec *apigw.Record) {
-	s := (*m.stages.Load())[stageKey{rec.APIID, rec.Stage}]
+	s := (*m.stages.Load())[rec.StageKey()]
 	if rec.Event == nil {
 		m.observeRequest(s, rec)
 		return

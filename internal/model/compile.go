@@ -23,14 +23,14 @@ const (
 	maxExponent    = 300      // of a number in it
 )
 
-// URLPrefix is how a schema begins to refer to another model of its API, up to the API's ID: the whole is
+// urlPrefix is how a schema begins to refer to another model of its API, up to the API's ID: the whole is
 // https://apigateway.amazonaws.com/restapis/{apiId}/models/{name}.
-const URLPrefix = "https://apigateway.amazonaws.com/restapis/"
+const urlPrefix = "https://apigateway.amazonaws.com/restapis/"
 
-var modelURL = regexp.MustCompile(`^` + regexp.QuoteMeta(URLPrefix) + `[^/]+/models/([a-zA-Z0-9]+)$`)
+var modelURL = regexp.MustCompile(`^` + regexp.QuoteMeta(urlPrefix) + `[^/]+/models/([a-zA-Z0-9]+)$`)
 
 // ownURL is where a model is while it is compiled.
-func ownURL(name string) string { return URLPrefix + "-/models/" + name }
+func ownURL(name string) string { return urlPrefix + "-/models/" + name }
 
 // Set is the models of one API, which may refer to one another. It is immutable and safe for concurrent use.
 type Set struct {
@@ -90,7 +90,7 @@ type loader struct{ set *Set }
 func (l loader) Load(url string) (any, error) {
 	m := modelURL.FindStringSubmatch(url)
 	if m == nil {
-		return nil, fmt.Errorf("it is no model of this API: want %s{apiId}/models/{name}, or #/definitions/{name} in the schema itself", URLPrefix)
+		return nil, fmt.Errorf("it is no model of this API: want %s{apiId}/models/{name}, or #/definitions/{name} in the schema itself", urlPrefix)
 	}
 	text, ok := l.set.schemas[m[1]]
 	if !ok {

@@ -189,14 +189,14 @@ func (d *document) string(i uint32) []byte {
 	return raw[1 : len(raw)-1]
 }
 
-// member returns the value of an object's member.
-func (d *document) member(i uint32, name string) (uint32, bool) {
+// has tells whether an object has a member.
+func (d *document) has(i uint32, name string) bool {
 	for k := i + 1; k < d.nodes[i].next; k = d.nodes[k+1].next {
 		if d.nodes[k].kind == key && string(d.string(k)) == name {
-			return k + 1, true
+			return true
 		}
 	}
-	return 0, false
+	return false
 }
 
 func endsScalar(c byte) bool {

@@ -208,7 +208,7 @@ func (v *validation) missing(i uint32, names []string) []string {
 		if !v.spend(int(v.doc.nodes[i].count)/8 + 1) {
 			return nil
 		}
-		if _, ok := v.doc.member(i, name); !ok {
+		if !v.doc.has(i, name) {
 			out = append(out, name)
 		}
 	}
@@ -216,7 +216,7 @@ func (v *validation) missing(i uint32, names []string) []string {
 }
 
 func (v *validation) dependency(d *dependency, i uint32) bool {
-	if _, there := v.doc.member(i, d.property); !v.spend(int(v.doc.nodes[i].count)/8+1) || !there {
+	if there := v.doc.has(i, d.property); !v.spend(int(v.doc.nodes[i].count)/8+1) || !there {
 		return v.steps > 0
 	}
 	if d.schema != nil {

@@ -11,10 +11,10 @@ import (
 // to. Control checks names and keys.
 func (s *short) domainResources(api, stage *cfn.Value) []cfn.Entry {
 	t := newTemplate()
-	for _, e := range s.mapEntries(s.root.Get("domains"), "domains") {
+	for _, e := range s.Entries(s.root.Get("domains"), "domains") {
 		id := "CustomDomain" + normalRoute(e.Key)
 		if t.resources.Get(id) != nil {
-			s.faultf(e.Place, "domains: %s stands there twice", e.Key)
+			s.Faultf(e.Place, "domains: %s stands there twice", e.Key)
 			continue
 		}
 		t.add(e.Place, id, "AWS::ApiGatewayV2::DomainName", cfn.MapOf(e.Place,
@@ -30,7 +30,7 @@ func (s *short) domainResources(api, stage *cfn.Value) []cfn.Entry {
 				at = e.Place
 			}
 			var key *cfn.Value
-			if text, ok := s.text(v, "domains: a mapping key of "+e.Key); ok {
+			if text, ok := s.Text(v, "domains: a mapping key of "+e.Key); ok {
 				key = cfn.TextOf(at, text)
 			}
 			t.add(at, fmt.Sprintf("%sMapping%d", id, i+1), "AWS::ApiGatewayV2::ApiMapping", cfn.MapOf(at,
@@ -56,7 +56,7 @@ func (s *short) overlayDomains(p *Project) {
 			}
 		}
 		if found != 1 {
-			s.faultf(v.Place, "domains needs a project with one stage, and %s has %d: give it AWS::ApiGatewayV2::DomainName and ApiMapping resources instead", p.File, found)
+			s.Faultf(v.Place, "domains needs a project with one stage, and %s has %d: give it AWS::ApiGatewayV2::DomainName and ApiMapping resources instead", p.File, found)
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 var (
@@ -18,14 +19,14 @@ var (
 // readAPIKeys makes API keys and usage plans of `apiKeys` and `usagePlans`. Keys without any plan are put into one that
 // limits nothing.
 func (s *short) readAPIKeys() {
-	keys, plans := s.mapEntries(s.root.Get("apiKeys"), "apiKeys"), s.mapEntries(s.root.Get("usagePlans"), "usagePlans")
+	keys, plans := s.Entries(s.root.Get("apiKeys"), "apiKeys"), s.Entries(s.root.Get("usagePlans"), "usagePlans")
 	taken := map[string]string{} // names by resource ID
 	free := func(e cfn.Entry, what, id string) bool {
 		switch other, found := taken[id]; {
 		case !keyName.MatchString(e.Key):
-			s.faultf(e.Place, "%q cannot be the name of %s: want 1 to 100 letters, digits, - and _", e.Key, what)
+			s.Faultf(e.Place, "%q cannot be the name of %s: want 1 to 100 letters, digits, - and _", e.Key, what)
 		case found:
-			s.faultf(e.Place, "%s and %s would both be the resource %s: rename one", other, e.Key, id)
+			s.Faultf(e.Place, "%s and %s would both be the resource %s: rename one", other, e.Key, id)
 		default:
 			taken[id] = e.Key
 			return true
@@ -58,18 +59,18 @@ func (s *short) addShortKey(e cfn.Entry) {
 	props := cfn.MapOf(e.Place, "Name", cfn.TextOf(e.Place, e.Key))
 	value, enabled := e.Value, true
 	if value.Is(cfn.Map) {
-		s.checkKeys(value, what, cleatSettings["apiKey"])
-		enabled = s.flag(value.Get("enabled"), what+": enabled", true)
+		s.CheckKeys(value, what, cleatSettings["apiKey"])
+		enabled = s.Flag(value.Get("enabled"), what+": enabled", true)
 		for _, kv := range [][2]string{{"description", "Description"}, {"customerId", "CustomerId"}} {
-			if _, ok := s.text(value.Get(kv[0]), what+": "+kv[0]); ok {
+			if _, ok := s.Text(value.Get(kv[0]), what+": "+kv[0]); ok {
 				set(props, cfn.Entry{Key: kv[1], Place: value.Get(kv[0]).Place, Value: value.Get(kv[0])})
 			}
 		}
 		value = value.Get("value")
 	}
-	if text, ok := s.text(value, what); ok {
+	if text, ok := s.Text(value, what); ok {
 		if text == "" {
-			s.faultf(value.Place, "%s is empty: give it 20 to 128 characters, or leave the value out to have one made", what)
+			s.Faultf(value.Place, "%s is empty: give it 20 to 128 characters, or leave the value out to have one made", what)
 			return
 		}
 		set(props, cfn.Entry{Key: "Value", Place: value.Place, Value: cfn.TextOf(value.Place, text)})
@@ -81,11 +82,11 @@ func (s *short) addShortKey(e cfn.Entry) {
 // addShortPlan makes one entry of `usagePlans`.
 func (s *short) addShortPlan(e cfn.Entry, keys []string) {
 	what, v := "usage plan "+e.Key, e.Value
-	s.mapEntries(v, what)
-	s.checkKeys(v, what, cleatSettings["usagePlan"])
+	s.Entries(v, what)
+	s.CheckKeys(v, what, cleatSettings["usagePlan"])
 	props := &cfn.Value{Kind: cfn.Map, Place: e.Place}
 	if d := v.Get("description"); d != nil {
-		if _, ok := s.text(d, what+": description"); ok {
+		if _, ok := s.Text(d, what+": description"); ok {
 			set(props, cfn.Entry{Key: "Description", Place: d.Place, Value: d})
 		}
 	}
@@ -98,12 +99,12 @@ func (s *short) addShortPlan(e cfn.Entry, keys []string) {
 	stage := s.planStage(e.Place)
 	throttles := &cfn.Value{Kind: cfn.Map, Place: v.Get("routes").At()}
 	var routes []string
-	for _, r := range s.mapEntries(s.root.Get("routes"), "routes") {
+	for _, r := range s.Entries(s.root.Get("routes"), "routes") {
 		routes = append(routes, r.Key)
 	}
-	for _, r := range s.mapEntries(v.Get("routes"), what+": routes") {
+	for _, r := range s.Entries(v.Get("routes"), what+": routes") {
 		if !slices.Contains(routes, r.Key) {
-			s.faultf(r.Place, "%s: there is no route %q%s", what, r.Key, didYouMeanOnly(r.Key, routes))
+			s.Faultf(r.Place, "%s: there is no route %q%s", what, r.Key, input.DidYouMean(r.Key, routes))
 			continue
 		}
 		set(throttles, cfn.Entry{Key: r.Key, Place: r.Place, Value: s.throttleSettings(r.Value, what+": route "+r.Key, "")})
@@ -117,14 +118,14 @@ func (s *short) addShortPlan(e cfn.Entry, keys []string) {
 		list = cfn.ListOf(list.Place, list)
 	}
 	if !list.Is(cfn.List) || len(list.Items) == 0 {
-		s.faultf(e.Place, "%s has no `keys`: a list of names under apiKeys", what)
+		s.Faultf(e.Place, "%s has no `keys`: a list of names under apiKeys", what)
 		return
 	}
 	for _, item := range list.Items {
-		name, ok := s.text(item, what+": keys")
+		name, ok := s.Text(item, what+": keys")
 		switch {
 		case ok && !slices.Contains(keys, name):
-			s.faultf(item.Place, "%s: there is no key %q under apiKeys%s", what, name, didYouMeanOnly(name, keys))
+			s.Faultf(item.Place, "%s: there is no key %q under apiKeys%s", what, name, input.DidYouMean(name, keys))
 		case ok:
 			s.addPlanKey(item.Place, e.Key, name)
 		}
@@ -150,13 +151,13 @@ func (s *short) addPlanKey(at cfn.Place, plan, key string) {
 // throttleSettings reads a map of rate and burst into properties that are named with a prefix, as in
 // ThrottlingRateLimit.
 func (s *short) throttleSettings(v *cfn.Value, what, prefix string) *cfn.Value {
-	s.mapEntries(v, what)
-	s.checkKeys(v, what, cleatSettings["throttle"])
+	s.Entries(v, what)
+	s.CheckKeys(v, what, cleatSettings["throttle"])
 	settings := &cfn.Value{Kind: cfn.Map, Place: v.At()}
 	if rate := v.Get("rate"); s.rate(rate, what+".rate") {
 		set(settings, cfn.Entry{Key: prefix + "RateLimit", Place: rate.Place, Value: rate})
 	}
-	if n, ok := s.number(v.Get("burst"), what+".burst", 1, 100_000_000); ok {
+	if n, ok := s.Number(v.Get("burst"), what+".burst", 1, 100_000_000); ok {
 		at := v.Get("burst").Place
 		set(settings, cfn.Entry{Key: prefix + "BurstLimit", Place: at, Value: cfn.NumberOf(at, n)})
 	}
@@ -165,13 +166,13 @@ func (s *short) throttleSettings(v *cfn.Value, what, prefix string) *cfn.Value {
 
 // rate reports whether a value is there and a rate: a number above zero, fractions included.
 func (s *short) rate(v *cfn.Value, what string) bool {
-	text, ok := s.text(v, what)
+	text, ok := s.Text(v, what)
 	if !ok {
 		return false
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(n > 0 && n <= 100_000_000) {
-		s.faultf(v.Place, "%s is %s: it must be a number above 0, such as 100 or 0.5, up to 100000000", what, text)
+		s.Faultf(v.Place, "%s is %s: it must be a number above 0, such as 100 or 0.5, up to 100000000", what, text)
 		return false
 	}
 	return true
@@ -181,12 +182,12 @@ func (s *short) rate(v *cfn.Value, what string) bool {
 func (s *short) quota(v *cfn.Value, what string) *cfn.Value {
 	limit, period, offset := v.Get("limit"), v.Get("period"), v.Get("offset")
 	if v.Is(cfn.Map) {
-		s.checkKeys(v, what, cleatSettings["quota"])
+		s.CheckKeys(v, what, cleatSettings["quota"])
 	} else {
-		text, ok := s.text(v, what)
+		text, ok := s.Text(v, what)
 		m := quotaText.FindStringSubmatch(text)
 		if ok && m == nil {
-			s.faultf(v.Place, "%s: %q is not a number of requests a day, week or month, such as 1000/day", what, text)
+			s.Faultf(v.Place, "%s: %q is not a number of requests a day, week or month, such as 1000/day", what, text)
 		}
 		if m == nil {
 			return nil
@@ -194,25 +195,25 @@ func (s *short) quota(v *cfn.Value, what string) *cfn.Value {
 		limit, period = cfn.TextOf(v.Place, m[1]), cfn.TextOf(v.Place, m[2])
 	}
 	out := &cfn.Value{Kind: cfn.Map, Place: v.Place}
-	if n, ok := s.number(limit, what+".limit", 1, 1<<31-1); ok {
+	if n, ok := s.Number(limit, what+".limit", 1, 1<<31-1); ok {
 		set(out, cfn.Entry{Key: "Limit", Place: limit.Place, Value: cfn.NumberOf(limit.Place, n)})
 	} else if limit == nil {
-		s.faultf(v.Place, "%s has no `limit`", what)
+		s.Faultf(v.Place, "%s has no `limit`", what)
 	}
-	name, ok := s.text(period, what+".period")
+	name, ok := s.Text(period, what+".period")
 	last, known := map[string]int{"DAY": 0, "WEEK": 6, "MONTH": 27}[strings.ToUpper(name)]
 	switch {
 	case ok && known:
 		set(out, cfn.Entry{Key: "Period", Place: period.Place, Value: cfn.TextOf(period.Place, strings.ToUpper(name))})
 	case ok:
-		s.faultf(period.Place, "%s.period %q is not one of day, week, month", what, name)
+		s.Faultf(period.Place, "%s.period %q is not one of day, week, month", what, name)
 	case period == nil:
-		s.faultf(v.Place, "%s has no `period`: day, week or month", what)
+		s.Faultf(v.Place, "%s has no `period`: day, week or month", what)
 	}
 	if !known {
 		return out
 	}
-	if n, ok := s.number(offset, what+".offset", 0, last); ok {
+	if n, ok := s.Number(offset, what+".offset", 0, last); ok {
 		set(out, cfn.Entry{Key: "Offset", Place: offset.Place, Value: cfn.NumberOf(offset.Place, n)})
 	}
 	return out
@@ -224,7 +225,7 @@ func (s *short) throttleRoute(route string, v *cfn.Value) {
 		return
 	}
 	if route == apigw.RouteDisconnect {
-		s.faultf(v.Place, "route $disconnect cannot be throttled: it is called when a connection has ended, however many do")
+		s.Faultf(v.Place, "route $disconnect cannot be throttled: it is called when a connection has ended, however many do")
 		return
 	}
 	set(s.routeSettings, cfn.Entry{Key: route, Place: v.Place, Value: s.throttleSettings(v, "route "+route+": throttle", "Throttling")})

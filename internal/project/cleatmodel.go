@@ -6,6 +6,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 var modelName = regexp.MustCompile(`^[a-zA-Z0-9]{1,128}$`)
@@ -14,18 +15,18 @@ var modelName = regexp.MustCompile(`^[a-zA-Z0-9]{1,128}$`)
 func (s *short) addShortModel(e cfn.Entry) {
 	what := "model " + e.Key
 	if !modelName.MatchString(e.Key) {
-		s.faultf(e.Place, "%q is not the name of a model: letters and digits", e.Key)
+		s.Faultf(e.Place, "%q is not the name of a model: letters and digits", e.Key)
 		return
 	}
 	schema := e.Value
 	if schema.Is(cfn.String) {
-		if schema = s.parseNamed(schema); schema == nil {
+		if schema = s.ParseNamed(schema); schema == nil {
 			return // that has been told
 		}
 	}
 	if !schema.Is(cfn.Map) {
-		if !s.r.isBroken(schema) {
-			s.faultf(e.Place, "%s must be a JSON schema of draft-04, or the name of a file with one, not %s", what, kindOf(schema))
+		if !s.r.IsBroken(schema) {
+			s.Faultf(e.Place, "%s must be a JSON schema of draft-04, or the name of a file with one, not %s", what, input.KindOf(schema))
 		}
 		return
 	}
@@ -44,35 +45,35 @@ func (s *short) validation(v *cfn.Value, what string, route *cfn.Value) {
 	models, selection := v.Get("models"), v.Get("modelSelection")
 	if models.Is(cfn.String) {
 		if selection != nil {
-			s.faultf(selection.Place, "%s: modelSelection chooses from several models, but models names one", what)
+			s.Faultf(selection.Place, "%s: modelSelection chooses from several models, but models names one", what)
 			return
 		}
 		at := models.Place
 		models = cfn.MapOf(at, apigw.RouteDefault, models)
 		selection = cfn.TextOf(at, defaultTemplate)
 	}
-	entries := s.mapEntries(models, what+": models")
+	entries := s.Entries(models, what+": models")
 	if len(entries) == 0 {
 		if selection != nil {
-			s.faultf(selection.Place, "%s: modelSelection needs models to choose from", what)
+			s.Faultf(selection.Place, "%s: modelSelection needs models to choose from", what)
 		}
 		return
 	}
-	if _, ok := s.text(selection, what+": modelSelection"); !ok {
-		if !s.r.isBroken(selection) && !selection.Is(cfn.Map) && !selection.Is(cfn.List) {
-			s.faultf(models.Place, "%s: models by name need a modelSelection, such as $request.body.type", what)
+	if _, ok := s.Text(selection, what+": modelSelection"); !ok {
+		if !s.r.IsBroken(selection) && !selection.Is(cfn.Map) && !selection.Is(cfn.List) {
+			s.Faultf(models.Place, "%s: models by name need a modelSelection, such as $request.body.type", what)
 		}
 		return
 	}
-	known := s.mapEntries(s.root.Get("models"), "models")
+	known := s.Entries(s.root.Get("models"), "models")
 	for _, e := range entries {
-		name, ok := s.text(e.Value, what+": models."+e.Key)
+		name, ok := s.Text(e.Value, what+": models."+e.Key)
 		if ok && s.root.Get("models").Get(name) == nil {
 			var names []string
 			for _, k := range known {
 				names = append(names, k.Key)
 			}
-			s.faultf(e.Value.Place, "%s: there is no model %q under models%s", what, name, didYouMeanOnly(name, names))
+			s.Faultf(e.Value.Place, "%s: there is no model %q under models%s", what, name, input.DidYouMean(name, names))
 		}
 	}
 	set(route, cfn.Entry{Key: "ModelSelectionExpression", Place: selection.Place, Value: selection})

@@ -10,6 +10,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 var (
@@ -45,7 +46,7 @@ func (s *short) addShortAuthorizer(e cfn.Entry) {
 	what := "authorizer " + e.Key
 	fn, identity := e.Value, texts(e.Place, defaultIdentitySource)
 	if e.Value.Is(cfn.Map) {
-		s.checkKeys(e.Value, what, cleatSettings["authorizer"])
+		s.CheckKeys(e.Value, what, cleatSettings["authorizer"])
 		fn = e.Value.Get("function")
 		switch v := e.Value.Get("identitySource"); {
 		case v.Is(cfn.List):
@@ -53,12 +54,12 @@ func (s *short) addShortAuthorizer(e cfn.Entry) {
 		case v.Is(cfn.String):
 			identity = cfn.ListOf(v.Place, v)
 		case v != nil:
-			s.faultf(v.Place, "%s: identitySource must be a list, not %s", what, v.Kind)
+			s.Faultf(v.Place, "%s: identitySource must be a list, not %s", what, v.Kind)
 		}
 		s.checkIdentity(what, identity)
 	}
 	if fn == nil || fn.Is(cfn.Null) {
-		s.faultf(e.Place, "%s has no `function`", what)
+		s.Faultf(e.Place, "%s has no `function`", what)
 		return
 	}
 	arn := s.functionARN(fn, what)
@@ -78,11 +79,11 @@ func (s *short) addShortAuthorizer(e cfn.Entry) {
 func (s *short) addShortRoute(e cfn.Entry) {
 	what := "route " + e.Key
 	if why := routeFault(e.Key); why != "" {
-		s.faultf(e.Place, "%s", why)
+		s.Faultf(e.Place, "%s", why)
 		return
 	}
 	if at, taken := s.routes[routeID(e.Key)]; taken {
-		s.faultf(e.Place, "%s and the one at %s would both be the resource %s: rename one", what, at, routeID(e.Key))
+		s.Faultf(e.Place, "%s and the one at %s would both be the resource %s: rename one", what, at, routeID(e.Key))
 		return
 	}
 	s.routes[routeID(e.Key)] = e.Place
@@ -95,12 +96,12 @@ func (s *short) addShortRoute(e cfn.Entry) {
 		v = cfn.MapOf(v.Place, key, v)
 	}
 	if !v.Is(cfn.Map) {
-		if !s.r.isBroken(v) {
-			s.faultf(e.Place, "%s must be a URL, a function's name, or a map with one of %s, not %s", what, strings.Join(routeTargets, ", "), kindOf(v))
+		if !s.r.IsBroken(v) {
+			s.Faultf(e.Place, "%s must be a URL, a function's name, or a map with one of %s, not %s", what, strings.Join(routeTargets, ", "), input.KindOf(v))
 		}
 		return
 	}
-	s.checkKeys(v, what, cleatSettings["route"])
+	s.CheckKeys(v, what, cleatSettings["route"])
 	var targets []string
 	for _, key := range routeTargets {
 		if v.Get(key) != nil {
@@ -108,7 +109,7 @@ func (s *short) addShortRoute(e cfn.Entry) {
 		}
 	}
 	if len(targets) != 1 {
-		s.faultf(e.Place, "%s must have exactly one of %s", what, strings.Join(routeTargets, ", "))
+		s.Faultf(e.Place, "%s must have exactly one of %s", what, strings.Join(routeTargets, ", "))
 		return
 	}
 	props, responses := s.integration(v, targets[0], what)
@@ -124,11 +125,11 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 	integration := normalRoute(e.Key) + "WebsocketsIntegration"
 	props.Keys = append([]cfn.Entry{{Key: "ApiId", Place: at, Value: ref(at, apiID)}}, props.Keys...)
 	s.api.add(at, integration, "AWS::ApiGatewayV2::Integration", props)
-	twoWay := s.flag(v.Get("twoWay"), what+": twoWay", v.Path("mock", "response") != nil)
+	twoWay := s.Flag(v.Get("twoWay"), what+": twoWay", v.Path("mock", "response") != nil)
 	if twoWay && responses == nil && !slices.Contains([]string{"AWS_PROXY", "HTTP_PROXY"}, props.Get("IntegrationType").Str()) {
 		responses = cfn.MapOf(at, apigw.RouteDefault, cfn.MapOf(at))
 	}
-	for i, r := range s.mapEntries(responses, what+": responses") {
+	for i, r := range s.Entries(responses, what+": responses") {
 		s.addShortResponse(e, integration, i, r)
 	}
 	route := cfn.MapOf(at,
@@ -137,12 +138,12 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 		"AuthorizationType", cfn.TextOf(at, apigw.AuthorizationNone),
 		"Target", join(at, "/", cfn.TextOf(at, "integrations"), ref(at, integration)))
 	s.authorize(v.Get("authorizer"), e.Key, route)
-	if s.flag(v.Get("apiKeyRequired"), what+": apiKeyRequired", false) {
+	if s.Flag(v.Get("apiKeyRequired"), what+": apiKeyRequired", false) {
 		set(route, cfn.Entry{Key: "ApiKeyRequired", Place: at, Value: cfn.BoolOf(at, true)})
 	}
 	s.validation(v, what, route)
-	s.checkKeys(v.Get("route"), what+": route", routeProperties)
-	for _, p := range s.mapEntries(v.Get("route"), what+": route") {
+	s.CheckKeys(v.Get("route"), what+": route", routeProperties)
+	for _, p := range s.Entries(v.Get("route"), what+": route") {
 		set(route, p)
 	}
 	s.throttleRoute(e.Key, v.Get("throttle"))
@@ -158,36 +159,25 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 	}
 }
 
-func (l *loader) flag(v *cfn.Value, what string, fallback bool) bool {
-	if v == nil || v.Kind == cfn.Null {
-		return fallback
-	}
-	on, ok := parseSwitch(v.Str())
-	if !ok {
-		l.faultf(v.Place, "%s must be true or false", what)
-	}
-	return on
-}
-
 func (s *short) authorize(v *cfn.Value, route string, props *cfn.Value) {
-	name, ok := s.text(v, "authorizer")
+	name, ok := s.Text(v, "authorizer")
 	if !ok {
 		return
 	}
 	at := v.Place
 	switch {
 	case route != apigw.RouteConnect:
-		s.faultf(at, "an authorizer works on $connect only, not on route %q", route)
+		s.Faultf(at, "an authorizer works on $connect only, not on route %q", route)
 		return
 	case name == apigw.AuthorizationIAM:
 		set(props, cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, name)})
 		return
 	case s.root.Get("authorizers").Get(name) == nil:
 		var known []string
-		for _, e := range s.mapEntries(s.root.Get("authorizers"), "authorizers") {
+		for _, e := range s.Entries(s.root.Get("authorizers"), "authorizers") {
 			known = append(known, e.Key)
 		}
-		s.faultf(at, "there is no authorizer %q under authorizers%s", name, didYouMeanOnly(name, append(known, apigw.AuthorizationIAM)))
+		s.Faultf(at, "there is no authorizer %q under authorizers%s", name, input.DidYouMean(name, append(known, apigw.AuthorizationIAM)))
 		return
 	}
 	set(props, cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, apigw.AuthorizationCustom)})
@@ -202,7 +192,7 @@ func (s *short) integration(v *cfn.Value, target, what string) (props, responses
 	for _, key := range cleatSettings["route"] {
 		targets, some := settingTargets[key]
 		if wrong := v.Get(key); some && wrong != nil && !slices.Contains(targets, target) {
-			s.faultf(wrong.Place, "%s: %s belongs to %s, not to %s", what, key, strings.Join(targets, ", "), target)
+			s.Faultf(wrong.Place, "%s: %s belongs to %s, not to %s", what, key, strings.Join(targets, ", "), target)
 		}
 	}
 	switch target {
@@ -218,10 +208,10 @@ func (s *short) integration(v *cfn.Value, target, what string) (props, responses
 		props, responses = s.mockIntegration(v, what)
 	default:
 		if !tv.Is(cfn.Map) {
-			s.faultf(at, "%s: integration must be a map of properties of AWS::ApiGatewayV2::Integration, not %s", what, tv.Kind)
+			s.Faultf(at, "%s: integration must be a map of properties of AWS::ApiGatewayV2::Integration, not %s", what, tv.Kind)
 			return nil, nil
 		}
-		s.checkKeys(tv, what+": integration", integrationProperties)
+		s.CheckKeys(tv, what+": integration", integrationProperties)
 		props = merged(&cfn.Value{Kind: cfn.Map, Place: at}, tv)
 	}
 	if props == nil {
@@ -240,34 +230,34 @@ func (s *short) timeout(v *cfn.Value, what string) (millis int, ok bool) {
 	if v == nil || v.Kind == cfn.Null {
 		return 0, false
 	}
-	d, ok := parseDuration(v.Str())
+	d, ok := input.ParseDuration(v.Str())
 	if n := d.Milliseconds(); ok && n >= apigw.QuotaMinTimeoutMillis && n <= apigw.QuotaMaxTimeoutMillis {
 		return int(n), true
 	}
-	s.faultf(v.Place, "%s: timeout must be from 50ms to 29s, not %q", what, v.Str())
+	s.Faultf(v.Place, "%s: timeout must be from 50ms to 29s, not %q", what, v.Str())
 	return 0, false
 }
 
 func (s *short) httpIntegration(v *cfn.Value, what string) *cfn.Value {
 	tv := v.Get("http")
-	uri, ok := s.text(tv, what+": http")
+	uri, ok := s.Text(tv, what+": http")
 	if !ok {
 		return nil
 	}
-	if plain := strings.NewReplacer("${", "", "{", "", "}", "").Replace(uri); !isHTTPURL(plain) && !strings.HasPrefix(uri, "${stageVariables.") {
-		s.faultf(tv.Place, "%s: %q is not an http:// or https:// URL", what, uri)
+	if plain := strings.NewReplacer("${", "", "{", "", "}", "").Replace(uri); !input.IsHTTPURL(plain) && !strings.HasPrefix(uri, "${stageVariables.") {
+		s.Faultf(tv.Place, "%s: %q is not an http:// or https:// URL", what, uri)
 		return nil
 	}
 	method := cfn.TextOf(tv.Place, "POST")
-	if text, ok := s.text(v.Get("method"), what+": method"); ok {
+	if text, ok := s.Text(v.Get("method"), what+": method"); ok {
 		method = cfn.TextOf(v.Get("method").Place, strings.ToUpper(text))
 		if !slices.Contains(methods, method.Text) {
-			s.faultf(method.Place, "%s: method %q is not one of %s", what, text, strings.Join(methods, ", "))
+			s.Faultf(method.Place, "%s: method %q is not one of %s", what, text, strings.Join(methods, ", "))
 		}
 	}
 	typ := apigw.IntegrationHTTPProxy
 	template := v.Get("template")
-	if _, ok := s.text(template, what+": template"); ok || v.Get("responses") != nil {
+	if _, ok := s.Text(template, what+": template"); ok || v.Get("responses") != nil {
 		typ = apigw.IntegrationHTTP
 	}
 	props := cfn.MapOf(tv.Place,
@@ -290,8 +280,8 @@ func templates(at cfn.Place, text, key string) []cfn.Entry {
 func (s *short) requestParameters(v *cfn.Value, what string) *cfn.Value {
 	out := &cfn.Value{Kind: cfn.Map, Place: v.Place}
 	for _, part := range [][2]string{{"headers", "header"}, {"query", "querystring"}, {"path", "path"}} {
-		for _, e := range s.mapEntries(v.Get(part[0]), what+": "+part[0]) {
-			text, ok := s.text(e.Value, what+": "+part[0]+"."+e.Key)
+		for _, e := range s.Entries(v.Get(part[0]), what+": "+part[0]) {
+			text, ok := s.Text(e.Value, what+": "+part[0]+"."+e.Key)
 			if !ok {
 				continue
 			}
@@ -301,7 +291,7 @@ func (s *short) requestParameters(v *cfn.Value, what string) *cfn.Value {
 				text = bare
 			case len(text) > 1 && text[0] == '\'' && text[len(text)-1] == '\'':
 			case strings.ContainsAny(text, "'\r\n"):
-				s.faultf(at, "%s: a literal value cannot have a quote or a line break in it", what)
+				s.Faultf(at, "%s: a literal value cannot have a quote or a line break in it", what)
 			default:
 				text = "'" + text + "'"
 			}
@@ -320,9 +310,9 @@ func (s *short) checkMock(v *cfn.Value, what string) {
 		switch known := cleatSettings["mock"]; {
 		case slices.Contains(known, e.Key):
 		case slices.Contains(cleatSettings["route"], e.Key):
-			s.faultf(e.Place, "%s: %s is a setting of the route: it belongs beside mock, not into it", what, e.Key)
+			s.Faultf(e.Place, "%s: %s is a setting of the route: it belongs beside mock, not into it", what, e.Key)
 		default:
-			s.faultf(e.Place, "%s: mock has no setting %q%s", what, e.Key, didYouMean(e.Key, known))
+			s.Faultf(e.Place, "%s: mock has no setting %q%s", what, e.Key, input.Suggest(e.Key, known))
 		}
 	}
 }
@@ -334,23 +324,23 @@ func (s *short) mockIntegration(route *cfn.Value, what string) (props, responses
 	switch {
 	case v.Is(cfn.Map):
 		s.checkMock(v, what)
-		if n, ok := s.number(v.Get("statusCode"), what+": statusCode", 100, 599); ok {
+		if n, ok := s.Number(v.Get("statusCode"), what+": statusCode", 100, 599); ok {
 			status = n
 		}
 	case v.Is(cfn.Bool) && v.Text == "true":
 	default:
-		s.faultf(v.Place, "%s: mock must be true or a map with statusCode and response, not %s", what, kindOf(v))
+		s.Faultf(v.Place, "%s: mock must be true or a map with statusCode and response, not %s", what, input.KindOf(v))
 		return nil, nil
 	}
 	at := v.Place
 	props = cfn.MapOf(at, "IntegrationType", cfn.TextOf(at, string(apigw.IntegrationMock)))
 	request := cfn.TextOf(at, `{"statusCode": `+strconv.Itoa(status)+`}`)
 	if own := route.Get("template"); own != nil {
-		if _, ok := s.text(own, what+": template"); ok {
+		if _, ok := s.Text(own, what+": template"); ok {
 			request = own
 		}
 		if code := v.Get("statusCode"); code != nil {
-			s.faultf(code.Place, "%s: either statusCode or template says what status a mock has, not both", what)
+			s.Faultf(code.Place, "%s: either statusCode or template says what status a mock has, not both", what)
 		}
 	}
 	props.Keys = append(props.Keys, templates(request.Place, request.Text, "RequestTemplates")...)
@@ -419,17 +409,17 @@ func (s *short) addShortResponse(route cfn.Entry, integration string, i int, e c
 	at, what := e.Place, "route "+route.Key+": response "+e.Key
 	if e.Key != apigw.RouteDefault {
 		if pattern := strings.Trim(e.Key, "/"); len(e.Key) > 256 || pattern == "" {
-			s.faultf(at, "%s: a response's key is $default, a status code, or a regular expression between slashes", what)
+			s.Faultf(at, "%s: a response's key is $default, a status code, or a regular expression between slashes", what)
 			return
 		}
 	}
 	props := cfn.MapOf(at, "ApiId", ref(at, apiID), "IntegrationId", ref(at, integration), "IntegrationResponseKey", cfn.TextOf(at, e.Key))
 	template := e.Value
 	if e.Value.Is(cfn.Map) {
-		s.checkKeys(e.Value, what, cleatSettings["response"])
+		s.CheckKeys(e.Value, what, cleatSettings["response"])
 		template = e.Value.Get("template")
 		if p := e.Value.Get("parameters"); p != nil {
-			s.mapEntries(p, what+": parameters")
+			s.Entries(p, what+": parameters")
 			set(props, cfn.Entry{Key: "ResponseParameters", Place: p.Place, Value: p})
 		}
 	}
@@ -452,35 +442,35 @@ func (s *short) addShortFunction(e cfn.Entry) {
 		v = cfn.MapOf(v.Place, "handler", v)
 	}
 	if !v.Is(cfn.Map) {
-		if !s.r.isBroken(v) {
-			s.faultf(e.Place, "%s must be a handler, as in src/app.handler, or a map with `handler`, not %s", what, kindOf(v))
+		if !s.r.IsBroken(v) {
+			s.Faultf(e.Place, "%s must be a handler, as in src/app.handler, or a map with `handler`, not %s", what, input.KindOf(v))
 		}
 		return
 	}
-	s.checkKeys(v, what, cleatSettings["function"])
+	s.CheckKeys(v, what, cleatSettings["function"])
 	at := e.Place
 	name := s.p.Name + "-" + s.p.Stage + "-" + e.Key
-	if text, ok := s.text(v.Get("name"), what+": name"); ok {
+	if text, ok := s.Text(v.Get("name"), what+": name"); ok {
 		name = text
 	}
 	if !functionName.MatchString(name) && s.p.Name != "" {
-		s.faultf(at, "%s would be named %q: a name has 1 to 64 letters, digits, - and _; give it a `name`", what, name)
+		s.Faultf(at, "%s would be named %q: a name has 1 to 64 letters, digits, - and _; give it a `name`", what, name)
 	}
 	timeout, memory := frameworkTimeout, frameworkMemory
 	if tv := v.Get("timeout"); tv != nil {
-		d, ok := parseDuration(tv.Str())
+		d, ok := input.ParseDuration(tv.Str())
 		if !ok || d < time.Second || d > 15*time.Minute || d%time.Second != 0 {
-			s.faultf(tv.Place, "%s: timeout must be from 1s to 15m in whole seconds, not %q", what, tv.Str())
+			s.Faultf(tv.Place, "%s: timeout must be from 1s to 15m in whole seconds, not %q", what, tv.Str())
 		}
 		timeout = int(d / time.Second)
 	}
 	if mv := v.Get("memory"); mv != nil {
-		n, ok := parseSize(mv.Str())
+		n, ok := input.ParseSize(mv.Str())
 		if mv.Is(cfn.Number) {
 			n <<= 20 // a bare number is in MB, as in MemorySize
 		}
 		if !ok || n < 128<<20 || n > 10240<<20 || n%(1<<20) != 0 {
-			s.faultf(mv.Place, "%s: memory must be from 128MB to 10240MB, not %q", what, mv.Str())
+			s.Faultf(mv.Place, "%s: memory must be from 128MB to 10240MB, not %q", what, mv.Str())
 		}
 		memory = int(n >> 20)
 	}
@@ -489,36 +479,36 @@ func (s *short) addShortFunction(e cfn.Entry) {
 
 func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string, timeout, memory int) {
 	at, what := e.Place, "function "+e.Key
-	dir := s.dir
-	if text, ok := s.text(v.Get("code"), what+": code"); ok && !strings.ContainsRune(text, 0) {
-		dir = s.abs(text)
+	dir := s.Dir
+	if text, ok := s.Text(v.Get("code"), what+": code"); ok && !strings.ContainsRune(text, 0) {
+		dir = s.Abs(text)
 	}
-	handler, ok := s.text(v.Get("handler"), what+": handler")
+	handler, ok := s.Text(v.Get("handler"), what+": handler")
 	if !ok {
-		if hv := v.Get("handler"); !s.r.isBroken(hv) && !hv.Is(cfn.List) && !hv.Is(cfn.Map) {
-			s.faultf(at, "%s has no `handler`, as in `handler: src/app.handler`", what)
+		if hv := v.Get("handler"); !s.r.IsBroken(hv) && !hv.Is(cfn.List) && !hv.Is(cfn.Map) {
+			s.Faultf(at, "%s has no `handler`, as in `handler: src/app.handler`", what)
 		}
 		return
 	}
 	hat := v.Get("handler").Place
-	runtime, ok := s.text(v.Get("runtime"), what+": runtime")
+	runtime, ok := s.Text(v.Get("runtime"), what+": runtime")
 	if !ok {
 		runtime = guessRuntime(dir, handler)
 	} else if why := runtimeFault(runtime); why != "" {
-		s.faultf(v.Get("runtime").Place, "%s", why)
+		s.Faultf(v.Get("runtime").Place, "%s", why)
 	}
 	where, why := s.findHandler(what, dir, handler, runtime)
 	if why != "" {
-		s.faultf(hat, "%s", why)
+		s.Faultf(hat, "%s", why)
 	}
 	vars := &cfn.Value{Kind: cfn.Map, Place: at}
-	for _, ev := range s.mapEntries(v.Get("environment"), what+": environment") {
-		if text, ok := s.text(ev.Value, "environment variable "+ev.Key); ok && s.goodVariable(ev) {
+	for _, ev := range s.Entries(v.Get("environment"), what+": environment") {
+		if text, ok := s.Text(ev.Value, "environment variable "+ev.Key); ok && s.goodVariable(ev) {
 			vars.Keys = append(vars.Keys, cfn.Entry{Key: ev.Key, Place: ev.Place, Value: cfn.TextOf(ev.Value.Place, text)})
 		}
 	}
 	var environment, description *cfn.Value
-	if _, ok := s.text(v.Get("description"), what+": description"); ok {
+	if _, ok := s.Text(v.Get("description"), what+": description"); ok {
 		description = v.Get("description")
 	}
 	if len(vars.Keys) > 0 {
@@ -533,7 +523,7 @@ func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string,
 		"Timeout", cfn.NumberOf(at, timeout),
 		"Description", description,
 		"Environment", environment)
-	if n, ok := s.number(v.Get("concurrency"), what+": concurrency", 0, 100_000); ok {
+	if n, ok := s.Number(v.Get("concurrency"), what+": concurrency", 0, 100_000); ok {
 		cat := v.Get("concurrency").Place
 		set(props, cfn.Entry{Key: "ReservedConcurrentExecutions", Place: cat, Value: cfn.NumberOf(cat, n)})
 	}

@@ -1,7 +1,6 @@
 package project
 
 import (
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -9,50 +8,37 @@ import (
 
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
+	"cleat/internal/config"
+	"cleat/internal/input"
+	"cleat/internal/variable"
 )
 
-// The settings of cleat.yaml, by the object they belong to. docs/cleat.schema.json says the same in JSON Schema; a test
-// holds the two together.
+// cleatSettings are the settings of cleat.yaml that this package reads, by the object they belong to; package config reads
+// the others. docs/cleat.schema.json says the same in JSON Schema; a test holds the two together.
 var cleatSettings = map[string][]string{
 	"": {
 		"name", "description", "project", "stage", "region", "envFile", "environment", "routeSelectionExpression",
-		"apiKeySelectionExpression", "routes", "authorizers", "models", "functions", "remoteFunctions", "stageVariables", "throttle",
-		"domains", "limits", "connectionHeaders", "logs", "users", "managementAuth", "apiKeys", "usagePlans", "prices",
-		"awsEndpoints", "awsCredentials", "vpcLinks",
+		"apiKeySelectionExpression", "routes", "authorizers", "models", "functions", "stageVariables", "throttle", "domains", "apiKeys",
+		"usagePlans",
 	},
 	"route": {
 		"http", "function", "mock", "integration", "twoWay", "authorizer", "apiKeyRequired", "method", "timeout", "headers",
 		"query", "path", "template", "responses", "models", "modelSelection", "route", "throttle",
 	},
-	"mock":     {"statusCode", "response"},
-	"response": {"template", "parameters"},
-	"authorizer": {
-		"function", "identitySource",
-	},
-	"function": {
-		"handler", "runtime", "code", "name", "description", "environment", "timeout", "memory", "concurrency",
-	},
-	"remoteFunction": {"endpoint", "region", "accessKeyId", "secretAccessKey", "sessionToken"},
-	"user":           {"account", "accessKeys", "policies"},
-	"accessKey":      {"id", "secret", "sessionToken", "enabled", "expires"},
-	"awsCredentials": {"accessKeyId", "secretAccessKey", "sessionToken"},
-	"vpcLink":        {"targets", "healthCheck"},
-	"healthCheck":    {"path", "interval", "timeout", "healthy", "unhealthy"},
-	"throttle":       {"rate", "burst"},
-	"apiKey":         {"value", "enabled", "description", "customerId"},
-	"usagePlan":      {"keys", "description", "throttle", "quota", "routes"},
-	"quota":          {"limit", "period", "offset"},
-	"prices":         {"file", "freeTier", "roundMinutes"},
-	"limits":         limitKeys(),
-	"logs":           {"access", "execution"},
-	"accessLog":      {"to", "format", "maxSize", "keep"},
-	"executionLog":   {"to", "level", "dataTrace", "maxSize", "keep"},
+	"mock":       {"statusCode", "response"},
+	"response":   {"template", "parameters"},
+	"authorizer": {"function", "identitySource"},
+	"function":   {"handler", "runtime", "code", "name", "description", "environment", "timeout", "memory", "concurrency"},
+	"throttle":   {"rate", "burst"},
+	"apiKey":     {"value", "enabled", "description", "customerId"},
+	"usagePlan":  {"keys", "description", "throttle", "quota", "routes"},
+	"quota":      {"limit", "period", "offset"},
 }
 
 // short is a cleat.yaml being read.
 type short struct {
 	*loader
-	r    *resolver
+	r    *variable.Resolver
 	root *cfn.Value // resolved
 	p    *Project
 	t    *template
@@ -69,28 +55,28 @@ type short struct {
 // loadCleat reads cleat.yaml, alone or on top of the project that it lies beside.
 func (l *loader) loadCleat(file string) *Project {
 	p := l.newProject(file)
-	raw := l.parse(file)
+	raw := l.Parse(file)
 	if raw == nil {
-		if l.unread[l.abs(file)] {
+		if l.Unread(file) {
 			return nil
 		}
 		raw = &cfn.Value{Kind: cfn.Map, Place: cfn.Place{File: file, Line: 1}}
 	}
 	if !raw.Is(cfn.Map) {
-		l.faultf(raw.Place, "cleat.yaml is a map of settings, not %s", raw.Kind)
+		l.Faultf(raw.Place, "cleat.yaml is a map of settings, not %s", raw.Kind)
 		return nil
 	}
 	s := &short{loader: l, p: p, t: newTemplate(), api: newTemplate(), routes: map[string]cfn.Place{}, locals: map[string]bool{}, routeSettings: &cfn.Value{Kind: cfn.Map}}
 	s.resolve(raw)
-	s.checkKeys(s.root, file, cleatSettings[""])
+	s.CheckKeys(s.root, file, slices.Concat(cleatSettings[""], config.Settings[""]))
 	s.readNode()
 	base := s.base()
 	if base != "" {
 		return s.overlay(base)
 	}
 	for _, other := range serverlessNames {
-		if l.exists(other) {
-			l.warnf(cfn.Place{File: other}, "%s is not read: %s has routes or functions of its own", other, file)
+		if l.Exists(other) {
+			l.Warnf(cfn.Place{File: other}, "%s is not read: %s has routes or functions of its own", other, file)
 		}
 	}
 	s.readProject()
@@ -103,69 +89,54 @@ func (s *short) resolve(raw *cfn.Value) {
 	env, functions := s.environment()
 	s.p.Environment = functions
 	load := func(name string) {
-		vars := s.loadEnv(name, env, true)
+		vars := s.vars.LoadEnv(name, env, true)
 		fill(env, vars)
 		for k := range vars {
 			functions[k] = env[k] // where the process environment has the name too, it wins
 		}
 	}
-	s.r = newResolver(s.loader, raw, env)
-	files := s.r.deep(raw.Get("envFile"))
+	s.r = s.vars.Resolver(raw, env)
+	files := s.r.Deep(raw.Get("envFile"))
 	if files.Is(cfn.String) {
 		files = cfn.ListOf(files.Place, files)
 	}
 	if files.Is(cfn.List) {
 		for _, f := range files.Items {
-			if name, ok := s.text(f, "envFile"); ok {
+			if name, ok := s.Text(f, "envFile"); ok {
 				load(name)
 			}
 		}
 	} else if files != nil && files.Kind != cfn.Null {
-		s.faultf(files.Place, "envFile must be a file's name or a list of them, not %s", files.Kind)
+		s.Faultf(files.Place, "envFile must be a file's name or a list of them, not %s", files.Kind)
 	}
-	s.r = newResolver(s.loader, raw, env)
+	s.r = s.vars.Resolver(raw, env)
 	if s.p.Stage == "" {
-		s.p.Stage, _ = s.text(s.r.get(raw, "stage"), "stage")
+		s.p.Stage, _ = s.Text(s.r.Get(raw, "stage"), "stage")
 	}
 	if s.p.Region == "" {
-		s.p.Region, _ = s.text(s.r.get(raw, "region"), "region")
+		s.p.Region, _ = s.Text(s.r.Get(raw, "region"), "region")
 	}
 	s.p.setDefaults()
-	s.r = newResolver(s.loader, raw, env)
-	s.r.stage = s.p.Stage
-	s.r.given["stage"], s.r.given["provider.stage"] = s.p.Stage, s.p.Stage
-	s.r.given["region"], s.r.given["provider.region"] = s.p.Region, s.p.Region
-	s.root = s.r.deep(raw)
+	s.r = s.vars.Resolver(raw, env)
+	s.r.Stage = s.p.Stage
+	s.r.Given["stage"], s.r.Given["provider.stage"] = s.p.Stage, s.p.Stage
+	s.r.Given["region"], s.r.Given["provider.region"] = s.p.Region, s.p.Region
+	s.root = s.r.Deep(raw)
 	if !stageName.MatchString(s.p.Stage) {
-		s.faultf(raw.Get("stage").At(), "%q is not a stage's name: 1 to 128 letters, digits, - and _", s.p.Stage)
+		s.Faultf(raw.Get("stage").At(), "%q is not a stage's name: 1 to 128 letters, digits, - and _", s.p.Stage)
 	}
 	s.checkRegion(s.p.Region, raw.Get("region").At())
 }
 
 // readNode reads what is not part of the API's definition.
 func (s *short) readNode() {
-	s.p.Limits = s.readLimits(s.root.Get("limits"))
-	if v := s.root.Get("connectionHeaders"); v != nil {
-		on, ok := parseSwitch(v.Str())
-		if !ok {
-			s.faultf(v.Place, "connectionHeaders must be on or off")
-		}
-		s.p.ConnectionHeaders = on
-	}
-	for _, e := range s.mapEntries(s.root.Get("environment"), "environment") {
-		if text, ok := s.text(e.Value, "environment variable "+e.Key); ok && s.goodVariable(e) {
+	s.p.Node = config.Read(s.Reading, s.root, s.p.Region, s.r.IsBroken)
+	s.remotes = s.p.Remote
+	for _, e := range s.Entries(s.root.Get("environment"), "environment") {
+		if text, ok := s.Text(e.Value, "environment variable "+e.Key); ok && s.goodVariable(e) {
 			s.p.Environment[e.Key] = text
 		}
 	}
-	for _, e := range s.mapEntries(s.root.Get("remoteFunctions"), "remoteFunctions") {
-		s.readRemote(e)
-	}
-	s.p.Remote = s.remotes
-	s.readUsers()
-	s.readLogs()
-	s.readPrices()
-	s.readAWS()
-	s.readVPCLinks()
 }
 
 func (l *loader) goodVariable(e cfn.Entry) bool {
@@ -173,67 +144,20 @@ func (l *loader) goodVariable(e cfn.Entry) bool {
 	if variableName.MatchString(e.Key) {
 		return true
 	}
-	l.faultf(e.Place, "%q is not the name of an environment variable: letters, digits and _, not beginning with a digit", e.Key)
+	l.Faultf(e.Place, "%q is not the name of an environment variable: letters, digits and _, not beginning with a digit", e.Key)
 	return false
-}
-
-// mapEntries are the entries of a map; anything else but nothing is a fault.
-func (l *loader) mapEntries(v *cfn.Value, what string) []cfn.Entry {
-	if v == nil || v.Kind == cfn.Null {
-		return nil
-	}
-	if !v.Is(cfn.Map) {
-		l.faultf(v.Place, "%s must be a map, not %s", what, v.Kind)
-	}
-	return v.Keys
-}
-
-func (s *short) readRemote(e cfn.Entry) {
-	what := "remote function " + e.Key
-	remote := RemoteFunction{Pattern: e.Key, Region: s.p.Region, Place: e.Place}
-	v := e.Value
-	if v.Is(cfn.Map) {
-		s.checkKeys(v, what, cleatSettings["remoteFunction"])
-		if text, ok := s.text(v.Get("region"), what+": region"); ok {
-			remote.Region = text
-		}
-		s.readKeys(v, what, &remote.AccessKeyID, &remote.SecretAccessKey, &remote.SessionToken)
-		v = v.Get("endpoint")
-	}
-	text, ok := s.text(v, what+": endpoint")
-	if !ok {
-		if !s.r.isBroken(v) && !v.Is(cfn.List) && !v.Is(cfn.Map) {
-			s.faultf(e.Place, "%s has no `endpoint`: the base URL of a Lambda Invoke API, or aws", what)
-		}
-		return
-	}
-	remote.Endpoint = text
-	if text == "aws" {
-		remote.Endpoint = "https://lambda." + remote.Region + ".amazonaws.com"
-	} else if !isHTTPURL(text) {
-		s.faultf(v.Place, "%s: endpoint %q is not an http:// or https:// URL, nor aws", what, text)
-	}
-	if remote.Region != s.p.Region && !regionName.MatchString(remote.Region) {
-		s.faultf(e.Place, "%s: %q is not a region, such as eu-west-1", what, remote.Region)
-	}
-	s.remotes = append(s.remotes, remote)
-}
-
-func isHTTPURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 // base is the project file that this one goes on top of, "" when it stands alone.
 func (s *short) base() string {
 	if v := s.root.Get("project"); v != nil {
-		name, ok := s.text(v, "project")
-		if ok && (slices.Contains(cleatNames, filepath.Base(name)) || !s.exists(name)) {
-			s.faultf(v.Place, "project: there is no serverless.yml at %q", name)
+		name, ok := s.Text(v, "project")
+		if ok && (slices.Contains(cleatNames, filepath.Base(name)) || !s.Exists(name)) {
+			s.Faultf(v.Place, "project: there is no serverless.yml at %q", name)
 		}
 		for _, key := range []string{"routes", "functions", "authorizers", "models"} {
 			if over := s.root.Get(key); over != nil {
-				s.faultf(over.Place, "%s cannot stand beside `project`: %s defines them", key, name)
+				s.Faultf(over.Place, "%s cannot stand beside `project`: %s defines them", key, name)
 			}
 		}
 		return name
@@ -242,7 +166,7 @@ func (s *short) base() string {
 		return ""
 	}
 	for _, name := range slices.Concat(serverlessNames, programNames, templateNames) {
-		if s.exists(name) {
+		if s.Exists(name) {
 			return name
 		}
 	}
@@ -251,27 +175,25 @@ func (s *short) base() string {
 
 // overlay reads the other project file and puts this one's settings on top.
 func (s *short) overlay(base string) *Project {
-	if s.opts.Stage == "" && s.root.Get("stage") != nil {
-		s.opts.Stage = s.p.Stage
+	if s.vars.Stage == "" && s.root.Get("stage") != nil {
+		s.vars.Stage = s.p.Stage
 	}
-	if s.opts.Region == "" && s.root.Get("region") != nil {
-		s.opts.Region = s.p.Region
+	if s.vars.Region == "" && s.root.Get("region") != nil {
+		s.vars.Region = s.p.Region
 	}
 	for _, key := range []string{"name", "routeSelectionExpression", "apiKeySelectionExpression", "description", "authorizers", "models", "apiKeys", "usagePlans"} {
 		if v := s.root.Get(key); v != nil {
-			s.warnf(v.Place, "%s has no effect here: %s defines it", key, base)
+			s.Warnf(v.Place, "%s has no effect here: %s defines it", key, base)
 		}
 	}
-	if !s.exists(base) {
+	if !s.Exists(base) {
 		return nil
 	}
 	p := s.loadFile(base)
 	if p == nil {
 		return nil
 	}
-	p.Limits, p.ConnectionHeaders, p.Remote = s.p.Limits, s.p.ConnectionHeaders, s.p.Remote
-	p.Logs, p.Users, p.Prices = s.p.Logs, s.p.Users, s.p.Prices
-	p.AWS, p.VPCLinks = s.p.AWS, s.p.VPCLinks
+	p.Node = s.p.Node
 	fill(p.Environment, s.p.Environment)
 	resources := p.Template.Get("Resources")
 	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {
@@ -288,14 +210,14 @@ var variableValue = regexp.MustCompile(`^[A-Za-z0-9\-._~:/?#&=,]+$`)
 func (s *short) stageProperties() *cfn.Value {
 	props := &cfn.Value{Kind: cfn.Map, Place: s.root.Place}
 	vars := &cfn.Value{Kind: cfn.Map, Place: s.root.Get("stageVariables").At()}
-	for _, e := range s.mapEntries(s.root.Get("stageVariables"), "stageVariables") {
-		text, ok := s.text(e.Value, "stage variable "+e.Key)
+	for _, e := range s.Entries(s.root.Get("stageVariables"), "stageVariables") {
+		text, ok := s.Text(e.Value, "stage variable "+e.Key)
 		switch {
 		case !ok:
 		case !stageVariable.MatchString(e.Key):
-			s.faultf(e.Place, "%q is not the name of a stage variable: 1 to 64 letters, digits and _", e.Key)
+			s.Faultf(e.Place, "%q is not the name of a stage variable: 1 to 64 letters, digits and _", e.Key)
 		case !variableValue.MatchString(text) || len(text) > 2048:
-			s.faultf(e.Value.Place, "stage variable %s: a value has 1 to 2048 of the characters A-Z a-z 0-9 - . _ ~ : / ? # & = ,", e.Key)
+			s.Faultf(e.Value.Place, "stage variable %s: a value has 1 to 2048 of the characters A-Z a-z 0-9 - . _ ~ : / ? # & = ,", e.Key)
 		default:
 			vars.Keys = append(vars.Keys, cfn.Entry{Key: e.Key, Place: e.Place, Value: cfn.TextOf(e.Value.Place, text)})
 		}
@@ -317,7 +239,7 @@ var stageVariable = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 // readProject reads a cleat.yaml that stands alone.
 func (s *short) readProject() {
 	s.readShortName()
-	functions := s.mapEntries(s.root.Get("functions"), "functions")
+	functions := s.Entries(s.root.Get("functions"), "functions")
 	for _, e := range functions {
 		s.locals[e.Key] = true
 	}
@@ -326,14 +248,14 @@ func (s *short) readProject() {
 	}
 	at := s.root.Place
 	selection := cfn.TextOf(at, "$request.body.action")
-	if text, ok := s.text(s.root.Get("routeSelectionExpression"), "routeSelectionExpression"); ok {
+	if text, ok := s.Text(s.root.Get("routeSelectionExpression"), "routeSelectionExpression"); ok {
 		selection = cfn.TextOf(s.root.Get("routeSelectionExpression").Place, text)
 		if lacksDollar(text) {
-			s.faultf(selection.Place, "routeSelectionExpression %q must be an expression, such as $request.body.action", text)
+			s.Faultf(selection.Place, "routeSelectionExpression %q must be an expression, such as $request.body.action", text)
 		}
 	}
 	optional := func(key string) *cfn.Value {
-		if _, ok := s.text(s.root.Get(key), key); !ok {
+		if _, ok := s.Text(s.root.Get(key), key); !ok {
 			return nil
 		}
 		return s.root.Get(key)
@@ -344,18 +266,18 @@ func (s *short) readProject() {
 		"ProtocolType", cfn.TextOf(at, "WEBSOCKET"),
 		"RouteSelectionExpression", selection,
 		"ApiKeySelectionExpression", optional("apiKeySelectionExpression")))
-	for _, e := range s.mapEntries(s.root.Get("authorizers"), "authorizers") {
+	for _, e := range s.Entries(s.root.Get("authorizers"), "authorizers") {
 		s.addShortAuthorizer(e)
 	}
-	for _, e := range s.mapEntries(s.root.Get("models"), "models") {
+	for _, e := range s.Entries(s.root.Get("models"), "models") {
 		s.addShortModel(e)
 	}
-	routes := s.mapEntries(s.root.Get("routes"), "routes")
+	routes := s.Entries(s.root.Get("routes"), "routes")
 	for _, e := range routes {
 		s.addShortRoute(e)
 	}
 	if len(routes) == 0 {
-		s.warnf(at, "the project has no routes: there is nothing to connect to")
+		s.Warnf(at, "the project has no routes: there is nothing to connect to")
 		return
 	}
 	deployment := deploymentID(s.api.resources)
@@ -370,33 +292,33 @@ func (s *short) readProject() {
 
 func (s *short) readShortName() {
 	v := s.root.Get("name")
-	name, ok := s.text(v, "name")
+	name, ok := s.Text(v, "name")
 	switch {
 	case ok && !serviceName.MatchString(name):
-		s.faultf(v.Place, "%q is not a project's name: letters, digits and -, beginning with a letter", name)
-	case !ok && !s.r.isBroken(v) && !v.Is(cfn.List) && !v.Is(cfn.Map):
-		s.faultf(s.root.Place, "`name` is missing: the project's name, as in `name: chat`")
+		s.Faultf(v.Place, "%q is not a project's name: letters, digits and -, beginning with a letter", name)
+	case !ok && !s.r.IsBroken(v) && !v.Is(cfn.List) && !v.Is(cfn.Map):
+		s.Faultf(s.root.Place, "`name` is missing: the project's name, as in `name: chat`")
 	}
 	s.p.Name = name
 }
 
 // functionARN is what a reference to a function means: one that runs here, an ARN, or one that runs elsewhere.
 func (s *short) functionARN(v *cfn.Value, what string) *cfn.Value {
-	name, ok := s.text(v, what)
+	name, ok := s.Text(v, what)
 	switch {
 	case !ok:
 		return nil
 	case s.locals[name]:
-		return getAtt(v.Place, functionID(name), "Arn")
+		return arnOf(v.Place, functionID(name))
 	case strings.HasPrefix(name, "arn:"):
 		return v
 	case s.remote(name):
 		return cfn.TextOf(v.Place, awsapi.FunctionARN(s.p.Region, awsapi.DefaultAccount, name))
 	}
 	var known []string
-	for _, e := range s.mapEntries(s.root.Get("functions"), "functions") {
+	for _, e := range s.Entries(s.root.Get("functions"), "functions") {
 		known = append(known, e.Key)
 	}
-	s.faultf(v.Place, "%s: there is no function %q under functions, and no pattern of remoteFunctions fits it%s", what, name, didYouMeanOnly(name, known))
+	s.Faultf(v.Place, "%s: there is no function %q under functions, and no pattern of remoteFunctions fits it%s", what, name, input.DidYouMean(name, known))
 	return nil
 }

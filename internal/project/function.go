@@ -3,11 +3,12 @@ package project
 import (
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
+	"cleat/internal/variable"
 )
 
 var functionKeys = []string{
@@ -39,30 +40,30 @@ type function struct {
 }
 
 func (s *service) readFunctions() {
-	v := s.r.get(s.root, "functions")
-	if s.r.isBroken(v) {
+	v := s.r.Get(s.root, "functions")
+	if s.r.IsBroken(v) {
 		return
 	}
 	entries := s.entries(v, "functions")
 	if len(entries) == 0 {
-		if hint := misspelt(s.root, "functions"); v == nil && hint != "" {
-			s.faultf(cfn.Place{File: s.p.File, Line: 1}, "`functions` is missing%s", hint)
+		if hint := input.Misspelt(s.root, "functions"); v == nil && hint != "" {
+			s.Faultf(cfn.Place{File: s.p.File, Line: 1}, "`functions` is missing%s", hint)
 		}
-		s.warnf(s.root.At(), "the project has no functions")
+		s.Warnf(s.root.At(), "the project has no functions")
 	}
 	for _, e := range entries {
-		raw := s.r.reported(s.r.value(e.Value))
-		if s.r.isBroken(raw) {
+		raw := s.r.Reported(s.r.Value(e.Value))
+		if s.r.IsBroken(raw) {
 			continue
 		}
 		if !raw.Is(cfn.Map) {
-			s.faultf(e.Place, "function %s must be a map with a `handler`, not %s", e.Key, kindOf(raw))
+			s.Faultf(e.Place, "function %s must be a map with a `handler`, not %s", e.Key, input.KindOf(raw))
 			continue
 		}
-		s.hintKeys(raw, "function "+e.Key, functionKeys)
+		s.HintKeys(raw, "function "+e.Key, functionKeys)
 		for _, f := range s.functions {
 			if functionID(f.key) == functionID(e.Key) {
-				s.faultf(e.Place, "functions %q and %q (%s) would both be the resource %s: rename one", e.Key, f.key, f.place, functionID(f.key))
+				s.Faultf(e.Place, "functions %q and %q (%s) would both be the resource %s: rename one", e.Key, f.key, f.place, functionID(f.key))
 			}
 		}
 		s.functions = append(s.functions, &function{key: e.Key, place: e.Place, raw: raw})
@@ -82,33 +83,26 @@ func (s *service) entries(v *cfn.Value, what string) []cfn.Entry {
 	case v.Is(cfn.List):
 		all := &cfn.Value{Kind: cfn.Map}
 		for _, item := range v.Items {
-			m := s.r.reported(s.r.value(item))
+			m := s.r.Reported(s.r.Value(item))
 			switch {
 			case m.Is(cfn.Map):
 				all = merged(all, m)
 			case m.Kind != cfn.Null:
-				s.faultf(m.Place, "an item of %s must be a map, not %s", what, m.Kind)
+				s.Faultf(m.Place, "an item of %s must be a map, not %s", what, m.Kind)
 			}
 		}
 		return all.Keys
 	}
-	s.faultf(v.Place, "%s must be a map, not %s", what, v.Kind)
+	s.Faultf(v.Place, "%s must be a map, not %s", what, v.Kind)
 	return nil
-}
-
-func kindOf(v *cfn.Value) string {
-	if v == nil {
-		return "absent"
-	}
-	return v.Kind.String()
 }
 
 // own is a setting of the function, or the provider's where it has none. Null counts as none.
 func (s *service) own(f *function, key string) *cfn.Value {
-	if v := s.r.get(f.raw, key); v != nil && (v.Kind != cfn.Null || s.r.isBroken(v)) {
+	if v := s.r.Get(f.raw, key); v != nil && (v.Kind != cfn.Null || s.r.IsBroken(v)) {
 		return v
 	}
-	return s.r.get(s.root, "provider", key)
+	return s.r.Get(s.root, "provider", key)
 }
 
 // addFunction makes the resources of one function.
@@ -116,10 +110,10 @@ func (s *service) addFunction(f *function) {
 	what := "function " + f.key
 	name := s.functionName(f)
 	timeout, memory := frameworkTimeout, frameworkMemory
-	if n, ok := s.number(s.own(f, "timeout"), what+": timeout (in seconds)", 1, 900); ok {
+	if n, ok := s.Number(s.own(f, "timeout"), what+": timeout (in seconds)", 1, 900); ok {
 		timeout = n
 	}
-	if n, ok := s.number(s.own(f, "memorySize"), what+": memorySize (in MB)", 128, 10240); ok {
+	if n, ok := s.Number(s.own(f, "memorySize"), what+": memorySize (in MB)", 128, 10240); ok {
 		memory = n
 	}
 	runtime, known := s.functionRuntime(f)
@@ -137,8 +131,8 @@ func (s *service) addFunction(f *function) {
 		"Role", s.functionRole(f),
 		"Environment", s.functionEnvironment(f),
 	)
-	if v := s.r.get(f.raw, "reservedConcurrency"); v != nil && !isIntrinsic(v) {
-		if n, ok := s.number(v, what+": reservedConcurrency", 0, 100_000); ok {
+	if v := s.r.Get(f.raw, "reservedConcurrency"); v != nil && !isIntrinsic(v) {
+		if n, ok := s.Number(v, what+": reservedConcurrency", 0, 100_000); ok {
 			props.Keys = append(props.Keys, cfn.Entry{Key: "ReservedConcurrentExecutions", Place: v.Place, Value: cfn.NumberOf(v.Place, n)})
 		}
 	}
@@ -151,7 +145,7 @@ func (s *service) addFunction(f *function) {
 }
 
 func (s *service) optional(f *function, key string) *cfn.Value {
-	v := s.r.deep(s.r.get(f.raw, key))
+	v := s.r.Deep(s.r.Get(f.raw, key))
 	if v == nil || v.Kind == cfn.Null {
 		return nil
 	}
@@ -159,16 +153,16 @@ func (s *service) optional(f *function, key string) *cfn.Value {
 }
 
 func (s *service) functionName(f *function) string {
-	v := s.r.get(f.raw, "name")
-	if name, ok := s.text(v, "function "+f.key+": name"); ok {
+	v := s.r.Get(f.raw, "name")
+	if name, ok := s.Text(v, "function "+f.key+": name"); ok {
 		if !functionName.MatchString(name) {
-			s.faultf(v.Place, "%q is not a function's name: 1 to 64 letters, digits, - and _", name)
+			s.Faultf(v.Place, "%q is not a function's name: 1 to 64 letters, digits, - and _", name)
 		}
 		return name
 	}
 	name := s.p.Name + "-" + s.p.Stage + "-" + f.key
 	if !functionName.MatchString(name) && s.p.Name != "" && !s.badName {
-		s.faultf(f.place, "function %s would be named %q: a name has 1 to 64 letters, digits, - and _; give it a `name`", f.key, name)
+		s.Faultf(f.place, "function %s would be named %q: a name has 1 to 64 letters, digits, - and _; give it a `name`", f.key, name)
 	}
 	return name
 }
@@ -178,14 +172,14 @@ func (s *service) functionEnvironment(f *function) *cfn.Value {
 	vars := &cfn.Value{Kind: cfn.Map, Place: f.place}
 	for _, from := range []*cfn.Value{
 		s.shared.environment,
-		s.environmentMap(s.r.get(f.raw, "environment"), "function "+f.key+": environment"),
+		s.environmentMap(s.r.Get(f.raw, "environment"), "function "+f.key+": environment"),
 	} {
 		if from == nil {
 			continue
 		}
 		for _, e := range from.Keys {
 			if !variableName.MatchString(e.Key) {
-				s.faultf(e.Place, "%q is not the name of an environment variable: letters, digits and _, not beginning with a digit", e.Key)
+				s.Faultf(e.Place, "%q is not the name of an environment variable: letters, digits and _, not beginning with a digit", e.Key)
 				continue
 			}
 			s.warnReserved(e)
@@ -205,17 +199,17 @@ func (s *service) functionEnvironment(f *function) *cfn.Value {
 // warnReserved warns, once for each name, of a variable that Lambda keeps for itself.
 func (l *loader) warnReserved(e cfn.Entry) {
 	if apigw.ReservedVariable(e.Key) {
-		l.warnf(e.Place, "environment variable %s is reserved: Lambda sets it itself, and AWS refuses to deploy a function that sets it", e.Key)
+		l.Warnf(e.Place, "environment variable %s is reserved: Lambda sets it itself, and AWS refuses to deploy a function that sets it", e.Key)
 	}
 }
 
 func (s *service) environmentMap(v *cfn.Value, what string) *cfn.Value {
-	v = s.r.deep(v)
+	v = s.r.Deep(v)
 	if v == nil || v.Kind == cfn.Null {
 		return nil
 	}
 	if !v.Is(cfn.Map) || isIntrinsic(v) {
-		s.faultf(v.Place, "%s must be a map of names and values, not %s", what, v.Kind)
+		s.Faultf(v.Place, "%s must be a map of names and values, not %s", what, v.Kind)
 		return nil
 	}
 	return v
@@ -226,7 +220,7 @@ func (s *service) environmentValue(e cfn.Entry) *cfn.Value {
 	case isIntrinsic(v):
 		return subPseudo(v)
 	case v.Kind == cfn.List || v.Kind == cfn.Map:
-		s.faultf(v.Place, "environment variable %s must be text, not %s", e.Key, v.Kind)
+		s.Faultf(v.Place, "environment variable %s must be text, not %s", e.Key, v.Kind)
 		return v
 	default:
 		return subPseudo(cfn.TextOf(v.Place, v.Text))
@@ -236,15 +230,15 @@ func (s *service) environmentValue(e cfn.Entry) *cfn.Value {
 // functionRole is the function's role, the provider's, or the one made here.
 func (s *service) functionRole(f *function) *cfn.Value {
 	var role *cfn.Value
-	s.r.leniently(func() { role = s.r.deep(s.r.get(f.raw, "role")) })
+	s.r.Leniently(func() { role = s.r.Deep(s.r.Get(f.raw, "role")) })
 	if role == nil || role.Kind == cfn.Null {
 		role = s.shared.role
 	}
 	switch {
 	case role == nil:
-		return getAtt(f.place, roleID, "Arn")
-	case role.Is(cfn.String) && !strings.HasPrefix(role.Text, "arn:") && !hasVariables(role.Text) && !strings.Contains(role.Text, "${"):
-		return getAtt(role.Place, role.Text, "Arn")
+		return arnOf(f.place, roleID)
+	case role.Is(cfn.String) && !strings.HasPrefix(role.Text, "arn:") && !variable.HasVariables(role.Text) && !strings.Contains(role.Text, "${"):
+		return arnOf(role.Place, role.Text)
 	}
 	return subPseudo(role)
 }
@@ -252,7 +246,7 @@ func (s *service) functionRole(f *function) *cfn.Value {
 // providerRole is the role that the provider names for all functions, nil when it names none.
 func (s *service) providerRole() *cfn.Value {
 	for _, path := range [][]string{{"provider", "role"}, {"provider", "iam", "role"}} {
-		if v := s.r.deep(s.providerRoleAt(path)); v.Is(cfn.String) || isIntrinsic(v) {
+		if v := s.r.Deep(s.providerRoleAt(path)); v.Is(cfn.String) || isIntrinsic(v) {
 			return v
 		}
 	}
@@ -261,7 +255,7 @@ func (s *service) providerRole() *cfn.Value {
 
 // providerRoleAt passes over iam.role maps of statements, which may hold what is resolved elsewhere.
 func (s *service) providerRoleAt(path []string) *cfn.Value {
-	v := s.r.get(s.root, path...)
+	v := s.r.Get(s.root, path...)
 	if v.Is(cfn.Map) && !isIntrinsic(v) {
 		return nil
 	}
@@ -276,10 +270,10 @@ func (s *service) addRole() {
 		return
 	}
 	var statements *cfn.Value
-	s.r.leniently(func() {
+	s.r.Leniently(func() {
 		for _, path := range [][]string{{"provider", "iam", "role", "statements"}, {"provider", "iamRoleStatements"}} {
-			if v := s.r.get(s.root, path...); v != nil && v.Kind != cfn.Null {
-				statements = s.r.deep(v)
+			if v := s.r.Get(s.root, path...); v != nil && v.Kind != cfn.Null {
+				statements = s.r.Deep(v)
 			}
 		}
 	})
@@ -294,7 +288,7 @@ func (s *service) addRole() {
 	case statements.Is(cfn.List):
 		list.Items = append(list.Items, subPseudo(statements).Items...)
 	case statements != nil && statements.Kind != cfn.Null:
-		s.faultf(statements.Place, "IAM role statements must be a list, not %s", statements.Kind)
+		s.Faultf(statements.Place, "IAM role statements must be a list, not %s", statements.Kind)
 	}
 	if s.hasRoutes() {
 		list.Items = append(list.Items, allow(arn("execute-api:*:*:*/@connections/*"), "execute-api:ManageConnections"))
@@ -310,9 +304,4 @@ func (s *service) addRole() {
 		"Policies", cfn.ListOf(at, cfn.MapOf(at,
 			"PolicyName", cfn.TextOf(at, s.p.Name+"-"+s.p.Stage+"-lambda"),
 			"PolicyDocument", policy(list)))))
-}
-
-func wholeNumber(s string) (int, bool) {
-	n, err := strconv.Atoi(strings.TrimSuffix(s, ".0"))
-	return n, err == nil
 }

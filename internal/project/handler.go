@@ -2,13 +2,14 @@ package project
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"cleat/internal/cfn"
+	"cleat/internal/config"
+	"cleat/internal/input"
 )
 
 // Runtimes that Cleat runs: any version, for it is the machine's own Node or Python that runs them.
@@ -53,19 +54,19 @@ func runtimeFault(name string) string {
 	case otherRuntime.MatchString(name):
 		return "runtime " + name + " is one that Cleat does not run (it runs nodejs*, python* and provided.*): run the function elsewhere and name it under remoteFunctions in cleat.yaml"
 	}
-	return "there is no runtime \"" + name + "\"" + didYouMean(name, runtimes)
+	return "there is no runtime \"" + name + "\"" + input.Suggest(name, runtimes)
 }
 
 // functionRuntime is a function's runtime. ok is false when nothing can be said about its handler.
 func (s *service) functionRuntime(f *function) (string, bool) {
-	v := s.r.get(f.raw, "runtime")
-	if v == nil || v.Kind == cfn.Null && !s.r.isBroken(v) {
+	v := s.r.Get(f.raw, "runtime")
+	if v == nil || v.Kind == cfn.Null && !s.r.IsBroken(v) {
 		v = s.shared.runtime
 	}
-	if v == nil || v.Kind == cfn.Null && !s.r.isBroken(v) {
+	if v == nil || v.Kind == cfn.Null && !s.r.IsBroken(v) {
 		return frameworkRuntime, true
 	}
-	name, ok := s.text(v, "runtime")
+	name, ok := s.Text(v, "runtime")
 	if !ok {
 		return frameworkRuntime, false
 	}
@@ -80,15 +81,15 @@ func (s *service) functionRuntime(f *function) (string, bool) {
 // that nobody calls it (an HTTP API beside the WebSocket API, a handler that a plugin makes).
 func (s *service) cannotRun(f *function, at cfn.Place, why string) {
 	if len(f.routes) > 0 || s.authorizes(f.key) {
-		s.faultf(at, "%s", why)
+		s.Faultf(at, "%s", why)
 		return
 	}
-	s.warnf(at, "function %s cannot run, so calls of it fail: %s", f.key, strings.TrimPrefix(why, "function "+f.key+": "))
+	s.Warnf(at, "function %s cannot run, so calls of it fail: %s", f.key, strings.TrimPrefix(why, "function "+f.key+": "))
 }
 
 // nameOf is a function's name without a word about what may be wrong with it.
 func (s *service) nameOf(f *function) string {
-	if name, ok := s.r.at(f.raw, "name").Scalar(); ok {
+	if name, ok := s.r.At(f.raw, "name").Scalar(); ok {
 		return name
 	}
 	return s.p.Name + "-" + s.p.Stage + "-" + f.key
@@ -96,7 +97,7 @@ func (s *service) nameOf(f *function) string {
 
 // remote reports whether a function of that name runs elsewhere.
 func (l *loader) remote(name string) bool {
-	return slices.ContainsFunc(l.remotes, func(r RemoteFunction) bool { return r.Matches(name) })
+	return slices.ContainsFunc(l.remotes, func(r config.RemoteFunction) bool { return r.Matches(name) })
 }
 
 // code is where a function's code is.
@@ -114,10 +115,10 @@ func (c code) metadata(at cfn.Place) *cfn.Value {
 }
 
 func (s *service) functionCode(f *function, runtime string, known bool) code {
-	image, v := s.r.get(f.raw, "image"), s.r.get(f.raw, "handler")
+	image, v := s.r.Get(f.raw, "image"), s.r.Get(f.raw, "handler")
 	if image != nil && image.Kind != cfn.Null {
 		if !s.remote(s.nameOf(f)) {
-			s.warnf(image.Place, "function %s is a container image, which Cleat does not run: calls of it fail unless remoteFunctions in cleat.yaml says where it runs", f.key)
+			s.Warnf(image.Place, "function %s is a container image, which Cleat does not run: calls of it fail unless remoteFunctions in cleat.yaml says where it runs", f.key)
 		}
 		return code{
 			value:       cfn.MapOf(image.Place, "ImageUri", cfn.TextOf(image.Place, image.Str())),
@@ -125,24 +126,24 @@ func (s *service) functionCode(f *function, runtime string, known bool) code {
 		}
 	}
 	at := f.place
-	c := code{value: cfn.MapOf(at, "LocalPath", cfn.TextOf(at, s.dir)), runtime: cfn.TextOf(at, runtime), bundle: s.bundle}
-	handler, ok := s.text(v, "function "+f.key+": handler")
+	c := code{value: cfn.MapOf(at, "LocalPath", cfn.TextOf(at, s.Dir)), runtime: cfn.TextOf(at, runtime), bundle: s.bundle}
+	handler, ok := s.Text(v, "function "+f.key+": handler")
 	if !ok {
-		if !s.r.isBroken(v) && !v.Is(cfn.List) && !v.Is(cfn.Map) {
-			s.faultf(at, "function %s has no `handler`, as in `handler: src/app.handler`%s", f.key, misspelt(f.raw, "handler"))
+		if !s.r.IsBroken(v) && !v.Is(cfn.List) && !v.Is(cfn.Map) {
+			s.Faultf(at, "function %s has no `handler`, as in `handler: src/app.handler`%s", f.key, input.Misspelt(f.raw, "handler"))
 		}
 		return c
 	}
 	c.handler = cfn.TextOf(v.Place, handler)
-	dir := s.dir
-	if module, ok := s.r.get(f.raw, "module").Scalar(); ok && kindOfRuntime(runtime) == runtimePython {
+	dir := s.Dir
+	if module, ok := s.r.Get(f.raw, "module").Scalar(); ok && kindOfRuntime(runtime) == runtimePython {
 		dir = filepath.Join(dir, module)
 	}
 	if known && !s.remote(s.nameOf(f)) {
 		where, why := s.findHandler("function "+f.key, dir, handler, runtime)
 		if artifact := s.artifact(f); why != "" && artifact != "" {
 			// The archive is usually packed from a folder of its name.
-			unpacked := s.abs(strings.TrimSuffix(artifact, filepath.Ext(artifact)))
+			unpacked := s.Abs(strings.TrimSuffix(artifact, filepath.Ext(artifact)))
 			if again, still := s.findHandler("function "+f.key, unpacked, handler, runtime); still == "" {
 				where, why = again, ""
 			} else {
@@ -162,7 +163,7 @@ func (s *service) functionCode(f *function, runtime string, known bool) code {
 
 // artifact is the archive that the function would be deployed from, "" when the framework packs it itself.
 func (s *service) artifact(f *function) string {
-	for _, v := range []*cfn.Value{s.r.at(f.raw, "package", "artifact"), s.r.at(s.root, "package", "artifact")} {
+	for _, v := range []*cfn.Value{s.r.At(f.raw, "package", "artifact"), s.r.At(s.root, "package", "artifact")} {
 		if name := v.Str(); name != "" && !strings.ContainsRune(name, 0) {
 			return name
 		}
@@ -213,7 +214,7 @@ func (l *loader) findHandler(what, dir, handler, runtime string) (here located, 
 		return here, ""
 	}
 	for _, name := range tried {
-		if isFile(filepath.Join(dir, filepath.FromSlash(name))) {
+		if input.IsFile(filepath.Join(dir, filepath.FromSlash(name))) {
 			here.typescript = slices.Contains([]string{".ts", ".mts", ".cts", ".tsx", ".jsx"}, filepath.Ext(name))
 			return here, ""
 		}
@@ -226,11 +227,11 @@ func (l *loader) findHandler(what, dir, handler, runtime string) (here located, 
 func (l *loader) findBinary(what string, h located) (located, string) {
 	sub := filepath.Join(h.dir, filepath.FromSlash(h.handler))
 	switch {
-	case isFile(filepath.Join(sub, "bootstrap")):
+	case input.IsFile(filepath.Join(sub, "bootstrap")):
 		return located{dir: sub, handler: "bootstrap"}, ""
-	case isFile(sub):
+	case input.IsFile(sub):
 		return located{dir: filepath.Dir(sub), handler: filepath.Base(sub)}, ""
-	case isFile(filepath.Join(h.dir, "bootstrap")):
+	case input.IsFile(filepath.Join(h.dir, "bootstrap")):
 		return h, ""
 	}
 	return h, fmt.Sprintf("%s: there is no executable in %s: looked for %s, %s/bootstrap and bootstrap; build it first",
@@ -238,21 +239,16 @@ func (l *loader) findBinary(what string, h located) (located, string) {
 }
 
 func (l *loader) shownDir(dir string) string {
-	if shown := l.shown(dir); shown != "." {
+	if shown := l.Shown(dir); shown != "." {
 		return shown
 	}
 	return "the project's folder"
 }
 
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
-}
-
 // guessRuntime is the runtime of a handler that names none: by the file that is there.
 func guessRuntime(dir, handler string) string {
 	i := strings.LastIndexByte(handler, '.')
-	if i > 0 && isFile(filepath.Join(dir, filepath.FromSlash(strings.ReplaceAll(handler[:i], ".", "/")+".py"))) {
+	if i > 0 && input.IsFile(filepath.Join(dir, filepath.FromSlash(strings.ReplaceAll(handler[:i], ".", "/")+".py"))) {
 		return "python3.13"
 	}
 	if i < 0 {

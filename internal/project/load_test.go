@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"cleat/internal/cfn"
+	"cleat/internal/pricing"
 	"cleat/internal/project"
 )
 
@@ -122,73 +124,12 @@ func TestLogicalIDs(t *testing.T) {
 	}
 }
 
-func TestRemoteFunctionMatches(t *testing.T) {
+// A cleat.yaml without an API of its own says what it says of the node all the same.
+func TestNodeOfOverlay(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"a", "a", true},
-		{"a", "ab", false},
-		{"*", "", true},
-		{"*", "anything", true},
-		{"a-*", "a-b", true},
-		{"a-*", "b-a-", false},
-		{"*-x", "a-x", true},
-		{"*-x", "-x-y", false},
-		{"a*b*c", "a1b2c", true},
-		{"a*b*c", "abc", true},
-		{"a*b*c", "acb", false},
-		{"a*a", "a", false},
-	} {
-		if got := (project.RemoteFunction{Pattern: tt.pattern}).Matches(tt.name); got != tt.want {
-			t.Errorf("%q matches %q: got %v", tt.pattern, tt.name, got)
-		}
-	}
-}
-
-func TestLimitsApply(t *testing.T) {
-	t.Parallel()
-	p, err := load(t, project.Options{}, "-- cleat.yaml --\nname: a\nroutes: { $default: { mock: true } }\nlimits: { profile: open, frameSize: 16KB, idleTimeout: 90 }\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, aws := p.Limits.Apply(""), p.Limits.Apply("aws")
-	if !own.Binary || own.FrameSize != 16<<10 || own.IdleTimeout != 90*time.Second {
-		t.Errorf("got %+v, want profile open with the overrides", own)
-	}
-	if aws.Binary || aws.FrameSize != 16<<10 || aws.IdleTimeout != 90*time.Second {
-		t.Errorf("got %+v, want profile aws with the overrides", aws)
-	}
-	if zero := (project.Limits{}).Apply(""); zero.Binary || zero.FrameSize != 32<<10 {
-		t.Errorf("got %+v, want profile aws", zero)
-	}
-}
-
-func TestUnits(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]int64{"5": 5, "32KB": 32 << 10, "1 MiB": 1 << 20, "2g": 2 << 30, "0": 0, "": -1, "1.5MB": -1, "-1": -1, "9999999999999": -1} {
-		if n, ok := project.ParseSize(text); ok != (want >= 0) || ok && n != want {
-			t.Errorf("size %q: got %d, %v, want %d", text, n, ok, want)
-		}
-	}
-	for text, want := range map[string]time.Duration{"30s": 30 * time.Second, "2": 2 * time.Second, "0.5": 500 * time.Millisecond, "never": 0, "1h30m": 90 * time.Minute, "-1s": -1, "x": -1, "NaN": -1, "1e300": -1} {
-		if d, ok := project.ParseDuration(text); ok != (want >= 0) || ok && d != want {
-			t.Errorf("duration %q: got %v, %v, want %v", text, d, ok, want)
-		}
-	}
-}
-
-func TestNearestWord(t *testing.T) {
-	t.Parallel()
-	known := []string{"$connect", "$disconnect", "$default", "handler", "environment"}
-	for word, want := range map[string]string{
-		"$conect": "$connect", "$Connect": "$connect", "$disconect": "$disconnect", "handlre": "handler", "envirment": "environment",
-		"xyz": "", "": "", "handlers": "handler", strings.Repeat("x", 1000): "",
-	} {
-		if got := project.NearestWord(word, known); got != want {
-			t.Errorf("nearest to %.20q: got %q, want %q", word, got, want)
-		}
+	over, err := load(t, project.Options{}, small+"-- cleat.yaml --\nprices: p.json\nlimits: open\n-- p.json --\n{\"us-east-1\": {\"messages\": 1, \"connectionMinutes\": 1}}\n")
+	if err != nil || len(over.Prices.Table) != 1 || over.Prices.Options != (pricing.Options{}) || over.Limits.Profile != "open" {
+		t.Errorf("got %+v, %v", over.Node, err)
 	}
 }
 
@@ -263,6 +204,42 @@ func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
 		if _, err := project.Load(dir, project.Options{}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A folder that is named by a link is the folder that it leads to: everything of it has its real path.
+func TestLinkedFolder(t *testing.T) {
+	t.Parallel()
+	real := writeFiles(t, txtar.Parse([]byte(small)).Files)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Load(link, project.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := p.Template.Path("Resources", "FLambdaFunction", "Properties", "Code", "LocalPath").Str()
+	if p.Dir != real || code != real || !slices.Contains(p.Files, filepath.Join(real, "serverless.yml")) {
+		t.Errorf("got folder %s, code %s, files %q; want all in %s", p.Dir, code, p.Files, real)
+	}
+}
+
+// A project file that is a link changes with its target.
+func TestFilesOfLinks(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, txtar.Parse([]byte(strings.Replace(small, "serverless.yml", "shared/real.yml", 1))).Files)
+	if err := os.Symlink(filepath.Join(dir, "shared", "real.yml"), filepath.Join(dir, "serverless.yml")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := project.Load(dir, project.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"serverless.yml", "shared/real.yml"} {
+		if !slices.Contains(p.Files, filepath.Join(dir, filepath.FromSlash(name))) {
+			t.Errorf("%s is not among %q", name, p.Files)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -161,29 +160,6 @@ func TestProgramWithoutNode(t *testing.T) {
 	}
 	if _, err := loadProgram(t, project.Options{NodePath: filepath.Join(t.TempDir(), "none")}, "${file(./conf.js):a}"); err == nil || !strings.Contains(err.Error(), "start node") {
 		t.Errorf("got %v, want a fault about the start", err)
-	}
-}
-
-// A program that gives no value in time is ended, whatever it waits for, and whoever holds its output open.
-func TestProgramTimeout(t *testing.T) {
-	t.Parallel()
-	for name, code := range map[string]string{
-		"promise": "setInterval(() => {}, 1000); module.exports = () => new Promise(() => {})",
-		"loop":    "for (;;);",
-		"child":   "require('child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 15000)'], { stdio: 'inherit' }); module.exports = () => new Promise(() => {})",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			text := strings.Replace(programs, "VARIABLE", "${file(./slow.js)}", 1) + "-- slow.js --\n" + code + "\n"
-			begun := time.Now()
-			_, err := project.LoadWithin(writeFiles(t, txtar.Parse([]byte(text)).Files), nodeOptions(), 500*time.Millisecond)
-			if err == nil || !strings.HasPrefix(err.Error(), "serverless.yml:8: ./slow.js: it did not give its value within 500ms") {
-				t.Errorf("got %v, want a fault that says so", err)
-			}
-			if took := time.Since(begun); took > 5*time.Second {
-				t.Errorf("took %v", took)
-			}
-		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 // templateSections are the sections of a template that `resources` may have besides Resources and Outputs.
@@ -19,7 +20,7 @@ func ownField(typ string) bool {
 // readResources puts the project's own resources over the generated ones, as the framework does: `resources` is a map or
 // a list of maps, `extensions` changes generated resources.
 func (s *service) readResources() {
-	raw := s.r.get(s.root, "resources")
+	raw := s.r.Get(s.root, "resources")
 	if raw == nil || raw.Kind == cfn.Null {
 		return
 	}
@@ -29,27 +30,27 @@ func (s *service) readResources() {
 	}
 	var extensions []cfn.Entry
 	for _, part := range parts {
-		part = s.r.reported(s.r.value(part))
+		part = s.r.Reported(s.r.Value(part))
 		if part == nil || part.Kind == cfn.Null {
 			continue
 		}
 		if !part.Is(cfn.Map) {
-			s.faultf(part.Place, "resources must be a map with `Resources`, or a list of such maps, not %s", part.Kind)
+			s.Faultf(part.Place, "resources must be a map with `Resources`, or a list of such maps, not %s", part.Kind)
 			continue
 		}
 		for _, e := range part.Keys {
 			switch {
 			case e.Key == "Resources":
-				s.mergeResources(s.r.reported(s.r.value(e.Value)))
+				s.mergeResources(s.r.Reported(s.r.Value(e.Value)))
 			case e.Key == "extensions":
-				extensions = append(extensions, s.entries(s.r.reported(s.r.value(e.Value)), "resources.extensions")...)
+				extensions = append(extensions, s.entries(s.r.Reported(s.r.Value(e.Value)), "resources.extensions")...)
 			case e.Key == "Outputs":
-				s.r.leniently(func() { s.t.outputs = merged(s.t.outputs, s.mapOnly(s.r.deep(e.Value), "resources.Outputs")) })
+				s.r.Leniently(func() { s.t.outputs = merged(s.t.outputs, s.mapOnly(s.r.Deep(e.Value), "resources.Outputs")) })
 			case slices.Contains(templateSections, e.Key):
-				s.r.leniently(func() { e.Value = s.r.deep(e.Value) })
+				s.r.Leniently(func() { e.Value = s.r.Deep(e.Value) })
 				s.mergeSection(e)
 			default:
-				s.faultf(e.Place, "resources has no section %q%s", e.Key, didYouMean(e.Key, append([]string{"Resources", "Outputs", "extensions"}, templateSections...)))
+				s.Faultf(e.Place, "resources has no section %q%s", e.Key, input.Suggest(e.Key, append([]string{"Resources", "Outputs", "extensions"}, templateSections...)))
 			}
 		}
 	}
@@ -63,7 +64,7 @@ func (s *service) mapOnly(v *cfn.Value, what string) *cfn.Value {
 		return v
 	}
 	if v != nil && v.Kind != cfn.Null {
-		s.faultf(v.Place, "%s must be a map, not %s", what, v.Kind)
+		s.Faultf(v.Place, "%s must be a map, not %s", what, v.Kind)
 	}
 	return nil
 }
@@ -80,24 +81,24 @@ func (s *service) mergeSection(e cfn.Entry) {
 
 func (s *service) mergeResources(v *cfn.Value) {
 	for _, e := range s.entries(v, "resources.Resources") {
-		res := s.r.reported(s.r.value(e.Value))
-		if s.r.isBroken(res) || res.Is(cfn.Null) {
+		res := s.r.Reported(s.r.Value(e.Value))
+		if s.r.IsBroken(res) || res.Is(cfn.Null) {
 			continue
 		}
 		if !res.Is(cfn.Map) {
-			s.faultf(e.Place, "resource %s must be a map with `Type` and `Properties`, not %s", e.Key, kindOf(res))
+			s.Faultf(e.Place, "resource %s must be a map with `Type` and `Properties`, not %s", e.Key, input.KindOf(res))
 			continue
 		}
-		typ, _ := s.text(s.r.get(res, "Type"), "resource "+e.Key+": Type")
+		typ, _ := s.Text(s.r.Get(res, "Type"), "resource "+e.Key+": Type")
 		before := s.t.resources.Get(e.Key)
 		if typ == "" && before == nil {
-			s.faultf(e.Place, "resource %s has no `Type`, as in `Type: AWS::DynamoDB::Table`", e.Key)
+			s.Faultf(e.Place, "resource %s has no `Type`, as in `Type: AWS::DynamoDB::Table`", e.Key)
 			continue
 		}
 		if ownField(typ) || before != nil {
-			res = s.r.deep(res)
+			res = s.r.Deep(res)
 		} else {
-			s.r.leniently(func() { res = s.r.deep(res) })
+			s.r.Leniently(func() { res = s.r.Deep(res) })
 		}
 		e.Value = merged(before, res)
 		s.t.resources = withKey(s.t.resources, e)
@@ -118,11 +119,11 @@ func (s *service) extend(e cfn.Entry) {
 		for _, k := range s.t.resources.Keys {
 			known = append(known, k.Key)
 		}
-		s.faultf(e.Place, "resources.extensions: there is no resource %s to extend%s", e.Key, didYouMeanOnly(e.Key, known))
+		s.Faultf(e.Place, "resources.extensions: there is no resource %s to extend%s", e.Key, input.DidYouMean(e.Key, known))
 		return
 	}
-	for _, a := range s.entries(s.r.reported(s.r.value(e.Value)), "extension "+e.Key) {
-		v := s.r.deep(a.Value)
+	for _, a := range s.entries(s.r.Reported(s.r.Value(e.Value)), "extension "+e.Key) {
+		v := s.r.Deep(a.Value)
 		switch a.Key {
 		case "Properties", "Metadata":
 			// One level, as the framework does it: a property given replaces the generated one.
@@ -152,8 +153,8 @@ func (s *service) extend(e cfn.Entry) {
 			v = all
 		case "Condition", "CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy":
 		default:
-			s.faultf(a.Place, "extension %s: %s cannot be extended%s", e.Key, a.Key,
-				didYouMean(a.Key, []string{"Properties", "Metadata", "DependsOn", "Condition", "CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy"}))
+			s.Faultf(a.Place, "extension %s: %s cannot be extended%s", e.Key, a.Key,
+				input.Suggest(a.Key, []string{"Properties", "Metadata", "DependsOn", "Condition", "CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy"}))
 			continue
 		}
 		res = withKey(res, cfn.Entry{Key: a.Key, Place: a.Place, Value: v})

@@ -15,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"cleat/internal/config"
 	"cleat/internal/project"
 )
 
@@ -81,6 +82,15 @@ func textKeys(v any) any {
 	return v
 }
 
+// settings are all settings of cleat.yaml, by the object they belong to.
+func settings() map[string][]string {
+	all := maps.Clone(project.CleatSettings)
+	for object, names := range config.Settings {
+		all[object] = slices.Concat(all[object], names)
+	}
+	return all
+}
+
 // The schema and the loader know the same settings.
 func TestSchemaKnowsEverySetting(t *testing.T) {
 	t.Parallel()
@@ -99,14 +109,14 @@ func TestSchemaKnowsEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Defs[""] = s.object
-	for name, want := range project.CleatSettings {
+	for name, want := range settings() {
 		got := slices.Sorted(maps.Keys(s.Defs[name].Properties))
 		if want := slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
 			t.Errorf("object %q: the schema has %q, the loader %q", name, got, want)
 		}
 	}
 	for name, def := range s.Defs {
-		if _, ok := project.CleatSettings[name]; !ok && def.Properties != nil {
+		if _, ok := settings()[name]; !ok && def.Properties != nil {
 			t.Errorf("the loader does not know the schema's object %q", name)
 		}
 	}
@@ -167,8 +177,8 @@ func TestManual(t *testing.T) {
 			t.Errorf("%s\ncannot be loaded: %v", m[1], err)
 		}
 	}
-	for _, settings := range project.CleatSettings {
-		for _, name := range settings {
+	for _, names := range settings() {
+		for _, name := range names {
 			if !strings.Contains(string(text), "`"+name+"`") && !strings.Contains(string(text), name+":") {
 				t.Errorf("the manual does not mention %s", name)
 			}

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
+	"cleat/internal/variable"
 )
 
 // The settings of serverless.yml that the framework knows, versions 1 to 4. Only some have an effect here; the others are
@@ -51,13 +54,12 @@ var (
 var (
 	stageName   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 	serviceName = regexp.MustCompile(`^[A-Za-z][0-9A-Za-z-]*$`)
-	regionName  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`) // as ARNs have it (awsapi)
 )
 
 // service is a serverless.yml being read.
 type service struct {
 	*loader
-	r       *resolver
+	r       *variable.Resolver
 	root    *cfn.Value
 	p       *Project
 	t       *template
@@ -79,20 +81,20 @@ type service struct {
 // loadServerless reads serverless.yml, .yaml or .json.
 func (l *loader) loadServerless(file string) *Project {
 	p := l.newProject(file)
-	root := l.parse(file)
+	root := l.Parse(file)
 	if root == nil {
-		if !l.unread[l.abs(file)] {
-			l.faultf(cfn.Place{File: file}, "the file is empty: it needs at least `service` and `provider`")
+		if !l.Unread(file) {
+			l.Faultf(cfn.Place{File: file}, "the file is empty: it needs at least `service` and `provider`")
 		}
 		return nil
 	}
 	if !root.Is(cfn.Map) {
-		l.faultf(root.Place, "a project is a map with `service`, `provider` and `functions`, not %s", root.Kind)
+		l.Faultf(root.Place, "a project is a map with `service`, `provider` and `functions`, not %s", root.Kind)
 		return nil
 	}
 	for _, other := range templateNames {
-		if l.exists(other) {
-			l.warnf(cfn.Place{File: other}, "%s is not read: %s describes this project", other, file)
+		if l.Exists(other) {
+			l.Warnf(cfn.Place{File: other}, "%s is not read: %s describes this project", other, file)
 		}
 	}
 	s := &service{loader: l, root: root, p: p, t: newTemplate(), generated: map[string]bool{}}
@@ -102,7 +104,7 @@ func (l *loader) loadServerless(file string) *Project {
 }
 
 func (s *service) read() {
-	s.hintKeys(s.root, s.p.File, topKeys)
+	s.HintKeys(s.root, s.p.File, topKeys)
 	for _, e := range s.root.Keys {
 		if !slices.Contains(ownSections, e.Key) {
 			s.leaveAlone("section " + e.Key)
@@ -131,45 +133,45 @@ func (s *service) read() {
 func (s *service) readStage() {
 	env, functions := s.environment()
 	s.p.Environment = functions
-	s.r = newResolver(s.loader, s.root, env)
+	s.r = s.vars.Resolver(s.root, env)
 	s.readPlugins()
 	dotenv := s.dotenvFiles()
 	early := map[string]string{}
 	fill(early, env)
 	if len(dotenv) > 0 {
-		fill(early, s.loadEnv(dotenv[len(dotenv)-1], env, false))
+		fill(early, s.vars.LoadEnv(dotenv[len(dotenv)-1], env, false))
 	}
-	s.r = newResolver(s.loader, s.root, early)
-	stage := s.opts.Stage
+	s.r = s.vars.Resolver(s.root, early)
+	stage := s.vars.Stage
 	at := cfn.Place{File: "--stage"}
 	if stage == "" {
 		at = s.root.Path("provider", "stage").At()
-		stage, _ = s.text(s.r.get(s.root, "provider", "stage"), "provider.stage")
+		stage, _ = s.Text(s.r.Get(s.root, "provider", "stage"), "provider.stage")
 	}
 	if stage == "" {
-		stage = defaultStage
+		stage = variable.DefaultStage
 	}
 	if !stageName.MatchString(stage) {
 		s.badName = true
-		s.faultf(at, "%q is not a stage's name: 1 to 128 letters, digits, - and _", stage)
+		s.Faultf(at, "%q is not a stage's name: 1 to 128 letters, digits, - and _", stage)
 	}
 	s.p.Stage = stage
 	s.addDotenv(env, dotenv)
 
-	s.r = newResolver(s.loader, s.root, env)
-	s.r.stage = stage
-	s.r.given["provider.stage"] = stage
-	if s.opts.Region != "" {
-		s.checkRegion(s.opts.Region, cfn.Place{})
-		s.r.given["provider.region"] = s.opts.Region
-	} else if region, ok := s.text(s.r.get(s.root, "provider", "region"), "provider.region"); ok {
+	s.r = s.vars.Resolver(s.root, env)
+	s.r.Stage = stage
+	s.r.Given["provider.stage"] = stage
+	if s.vars.Region != "" {
+		s.checkRegion(s.vars.Region, cfn.Place{})
+		s.r.Given["provider.region"] = s.vars.Region
+	} else if region, ok := s.Text(s.r.Get(s.root, "provider", "region"), "provider.region"); ok {
 		s.p.Region = region
-		s.r.given["provider.region"] = region
+		s.r.Given["provider.region"] = region
 		s.checkRegion(region, s.root.Path("provider", "region").At())
 	}
 	s.p.setDefaults()
-	if _, ok := s.r.given["provider.region"]; !ok {
-		s.r.given["provider.region"] = s.p.Region
+	if _, ok := s.r.Given["provider.region"]; !ok {
+		s.r.Given["provider.region"] = s.p.Region
 	}
 	s.readPlugins()
 }
@@ -177,20 +179,20 @@ func (s *service) readStage() {
 // checkRegion faults a region that cannot be one: ARNs made of it would be none. The one of the command line has no other
 // place than that.
 func (l *loader) checkRegion(region string, at cfn.Place) {
-	if regionName.MatchString(region) || region == l.badRegion {
+	if awsapi.IsRegion(region) || region == l.badRegion {
 		return
 	}
 	l.badRegion = region
-	if l.opts.Region != "" {
+	if l.vars.Region != "" {
 		at = cfn.Place{File: "--region"}
 	}
-	l.faultf(at, "region: %q is not a region, such as eu-west-1", region)
+	l.Faultf(at, "region: %q is not a region, such as eu-west-1", region)
 }
 
 // dotenvFiles are the .env files that count for every stage, or nil when .env files do not count. "{stage}" stands for
 // the stage. The later ones give way to the earlier ones.
 func (s *service) dotenvFiles() []string {
-	use := s.r.get(s.root, "useDotenv")
+	use := s.r.Get(s.root, "useDotenv")
 	version := s.root.Get("frameworkVersion").Str()
 	version4 := strings.HasPrefix(strings.TrimLeft(version, "^~>=v "), "4")
 	switch {
@@ -216,20 +218,20 @@ func (s *service) dotenvFiles() []string {
 // and, where no stage was asked for, of "development".
 func (s *service) pluginDotenv() []string {
 	var files []string
-	if env := s.env["NODE_ENV"]; env != "" {
+	if env := s.vars.Env["NODE_ENV"]; env != "" {
 		files = []string{".env." + env + ".local", ".env." + env}
 	} else {
 		files = []string{".env.{stage}.local", ".env.{stage}"}
-		if s.opts.Stage == "" {
+		if s.vars.Stage == "" {
 			files = append(files, ".env.development.local", ".env.development")
 		}
 	}
 	files = append(files, ".env.local", ".env")
-	conf := s.r.get(s.root, "custom", "dotenv")
-	if path, ok := s.r.get(conf, "path").Scalar(); ok {
+	conf := s.r.Get(s.root, "custom", "dotenv")
+	if path, ok := s.r.Get(conf, "path").Scalar(); ok {
 		return []string{path}
 	}
-	if base, ok := s.r.get(conf, "basePath").Scalar(); ok {
+	if base, ok := s.r.Get(conf, "basePath").Scalar(); ok {
 		for i := range files {
 			files[i] = filepath.Join(base, files[i])
 		}
@@ -243,14 +245,14 @@ func (s *service) addDotenv(env map[string]string, files []string) {
 	fill(known, env)
 	vars := map[string]string{}
 	for _, name := range files {
-		fill(vars, s.loadEnv(strings.ReplaceAll(name, "{stage}", s.p.Stage), known, false))
+		fill(vars, s.vars.LoadEnv(strings.ReplaceAll(name, "{stage}", s.p.Stage), known, false))
 	}
 	fill(env, vars)
 	if !slices.Contains(s.plugins, "serverless-dotenv-plugin") {
 		return
 	}
-	conf := s.r.get(s.root, "custom", "dotenv")
-	include, exclude := s.r.deep(s.r.get(conf, "include")), s.r.deep(s.r.get(conf, "exclude"))
+	conf := s.r.Get(s.root, "custom", "dotenv")
+	include, exclude := s.r.Deep(s.r.Get(conf, "include")), s.r.Deep(s.r.Get(conf, "exclude"))
 	for k := range vars {
 		if include.Is(cfn.List) && !listed(include, k) || listed(exclude, k) {
 			delete(vars, k)
@@ -272,16 +274,16 @@ var pluginHints = map[string]string{
 
 func (s *service) readPlugins() {
 	s.plugins = nil
-	list := s.r.get(s.root, "plugins")
+	list := s.r.Get(s.root, "plugins")
 	if list.Is(cfn.Map) {
-		list = s.r.get(list, "modules")
+		list = s.r.Get(list, "modules")
 	}
-	if list == nil || s.r.isBroken(list) {
+	if list == nil || s.r.IsBroken(list) {
 		list = &cfn.Value{}
 	}
 	for _, item := range list.Items {
-		item = s.r.reported(s.r.value(item))
-		name, ok := s.text(item, "a plugin's name")
+		item = s.r.Reported(s.r.Value(item))
+		name, ok := s.Text(item, "a plugin's name")
 		if !ok {
 			continue
 		}
@@ -290,7 +292,7 @@ func (s *service) readPlugins() {
 		case slices.Contains(bundlers, name):
 			s.bundle = true
 		case !slices.Contains(quietPlugins, name):
-			s.warnf(item.Place, "plugin %s is not run: what it adds or changes is missing here%s", name, pluginHints[name])
+			s.Warnf(item.Place, "plugin %s is not run: what it adds or changes is missing here%s", name, pluginHints[name])
 		}
 	}
 	if s.root.Path("build", "esbuild") != nil || s.root.Get("build").Str() == "esbuild" {
@@ -301,101 +303,72 @@ func (s *service) readPlugins() {
 func (s *service) readName() {
 	v := s.root.Get("service")
 	if v == nil {
-		s.faultf(cfn.Place{File: s.p.File, Line: 1}, "`service` is missing: the project's name, as in `service: chat`%s", misspelt(s.root, "service"))
+		s.Faultf(cfn.Place{File: s.p.File, Line: 1}, "`service` is missing: the project's name, as in `service: chat`%s", input.Misspelt(s.root, "service"))
 		return
 	}
-	v = s.r.get(s.root, "service")
+	v = s.r.Get(s.root, "service")
 	if v.Is(cfn.Map) {
-		if v = s.r.get(v, "name"); v == nil {
-			s.faultf(s.root.Get("service").Place, "`service.name` is missing: the project's name")
+		if v = s.r.Get(v, "name"); v == nil {
+			s.Faultf(s.root.Get("service").Place, "`service.name` is missing: the project's name")
 			return
 		}
 	}
-	name, ok := s.text(v, "service")
+	name, ok := s.Text(v, "service")
 	if !ok {
-		if v.Is(cfn.Null) && !s.r.isBroken(v) {
-			s.faultf(v.Place, "`service` is empty: it is the project's name, as in `service: chat`")
+		if v.Is(cfn.Null) && !s.r.IsBroken(v) {
+			s.Faultf(v.Place, "`service` is empty: it is the project's name, as in `service: chat`")
 		}
 		return
 	}
 	if !serviceName.MatchString(name) {
 		s.badName = true
-		s.faultf(v.Place, "%q is not a service's name: letters, digits and -, beginning with a letter", name)
+		s.Faultf(v.Place, "%q is not a service's name: letters, digits and -, beginning with a letter", name)
 	}
 	s.p.Name = name
 }
 
 // readProvider reads what all functions share. It is false when the project is for another provider.
 func (s *service) readProvider() bool {
-	provider := s.r.get(s.root, "provider")
+	provider := s.r.Get(s.root, "provider")
 	if provider.Is(cfn.Map) {
-		s.hintKeys(provider, "provider", providerKeys)
+		s.HintKeys(provider, "provider", providerKeys)
 	}
 	var name string
 	var at cfn.Place
 	switch {
-	case s.r.isBroken(provider):
+	case s.r.IsBroken(provider):
 		return true
 	case provider == nil:
-		s.faultf(cfn.Place{File: s.p.File, Line: 1}, "`provider` is missing, as in `provider: {name: aws, runtime: nodejs20.x}`%s", misspelt(s.root, "provider"))
+		s.Faultf(cfn.Place{File: s.p.File, Line: 1}, "`provider` is missing, as in `provider: {name: aws, runtime: nodejs20.x}`%s", input.Misspelt(s.root, "provider"))
 		return true
 	case provider.Is(cfn.Map):
-		v := s.r.get(provider, "name")
+		v := s.r.Get(provider, "name")
 		if v == nil {
-			s.faultf(provider.Place, "`provider.name` is missing: aws")
+			s.Faultf(provider.Place, "`provider.name` is missing: aws")
 		}
-		name, _ = s.text(v, "provider.name")
+		name, _ = s.Text(v, "provider.name")
 		at = v.At()
 	default:
-		name, _ = s.text(provider, "provider")
+		name, _ = s.Text(provider, "provider")
 		at = provider.Place
 	}
 	if name != "" && name != "aws" {
-		s.faults = nil // they measured the file by what aws means by it
-		s.faultf(at, "provider %q is not one that Cleat can run: it runs aws", name)
+		s.Faults = nil // they measured the file by what aws means by it
+		s.Faultf(at, "provider %q is not one that Cleat can run: it runs aws", name)
 		return false
 	}
-	s.shared.runtime = s.r.get(provider, "runtime")
-	s.shared.environment = s.environmentMap(s.r.get(provider, "environment"), "provider.environment")
-	s.r.leniently(func() { s.shared.role = s.providerRole() })
-	if syntax, ok := s.r.at(provider, "variableSyntax").Scalar(); ok && !strings.HasPrefix(strings.TrimPrefix(syntax, `\`), "$") {
-		s.faultf(provider.Get("variableSyntax").Place, "variableSyntax is not supported: variables are read as ${…}")
+	s.shared.runtime = s.r.Get(provider, "runtime")
+	s.shared.environment = s.environmentMap(s.r.Get(provider, "environment"), "provider.environment")
+	s.r.Leniently(func() { s.shared.role = s.providerRole() })
+	if syntax, ok := s.r.At(provider, "variableSyntax").Scalar(); ok && !strings.HasPrefix(strings.TrimPrefix(syntax, `\`), "$") {
+		s.Faultf(provider.Get("variableSyntax").Place, "variableSyntax is not supported: variables are read as ${…}")
 	}
-	if s.r.at(provider, "layers") != nil {
+	if s.r.At(provider, "layers") != nil {
 		s.warnLayers(provider.Get("layers").Place)
 	}
 	return true
 }
 
 func (s *service) warnLayers(at cfn.Place) {
-	s.warnf(at, "layers are not mounted: what functions use of them must be in the project's folder too")
-}
-
-// text reads a value that must be text. An absent, null or unresolved one is ok=false without a fault.
-func (l *loader) text(v *cfn.Value, what string) (string, bool) {
-	if v == nil || v.Kind == cfn.Null {
-		return "", false
-	}
-	s, ok := v.Scalar()
-	if !ok {
-		l.faultf(v.Place, "%s must be text, not %s", what, v.Kind)
-	}
-	return s, ok
-}
-
-// number reads a value that must be a whole number from low to high.
-func (l *loader) number(v *cfn.Value, what string, low, high int) (int, bool) {
-	s, ok := v.Scalar()
-	if !ok {
-		if v != nil && v.Kind != cfn.Null {
-			l.faultf(v.Place, "%s must be a number from %d to %d, not %s", what, low, high, v.Kind)
-		}
-		return 0, false
-	}
-	n, ok := wholeNumber(s)
-	if !ok || n < low || n > high {
-		l.faultf(v.Place, "%s is %s: it must be a whole number from %d to %d", what, s, low, high)
-		return 0, false
-	}
-	return n, true
+	s.Warnf(at, "layers are not mounted: what functions use of them must be in the project's folder too")
 }

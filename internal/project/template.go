@@ -72,8 +72,8 @@ func merged(base, over *cfn.Value) *cfn.Value {
 
 func ref(at cfn.Place, name string) *cfn.Value { return cfn.MapOf(at, "Ref", cfn.TextOf(at, name)) }
 
-func getAtt(at cfn.Place, id, attribute string) *cfn.Value {
-	return cfn.MapOf(at, "Fn::GetAtt", cfn.ListOf(at, cfn.TextOf(at, id), cfn.TextOf(at, attribute)))
+func arnOf(at cfn.Place, id string) *cfn.Value {
+	return cfn.MapOf(at, "Fn::GetAtt", cfn.ListOf(at, cfn.TextOf(at, id), cfn.TextOf(at, "Arn")))
 }
 
 func join(at cfn.Place, separator string, items ...*cfn.Value) *cfn.Value {

@@ -6,6 +6,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 // event is one websocket event of a function: a route.
@@ -56,26 +57,26 @@ func (s *service) authorizes(key string) bool {
 
 // readEvents reads a function's events. Those of other kinds than websocket are named and left alone.
 func (s *service) readEvents(f *function) {
-	list := s.r.get(f.raw, "events")
+	list := s.r.Get(f.raw, "events")
 	if list == nil || list.Kind == cfn.Null {
 		return
 	}
 	if !list.Is(cfn.List) {
-		s.faultf(list.Place, "function %s: events must be a list, as in `- websocket: $connect`, not %s", f.key, list.Kind)
+		s.Faultf(list.Place, "function %s: events must be a list, as in `- websocket: $connect`, not %s", f.key, list.Kind)
 		return
 	}
 	for _, raw := range list.Items {
-		v := s.r.reported(s.r.value(raw))
+		v := s.r.Reported(s.r.Value(raw))
 		switch {
-		case s.r.isBroken(v):
+		case s.r.IsBroken(v):
 		case v.Is(cfn.String) && v.Text == "websocket":
-			s.faultf(v.Place, "function %s: a websocket event needs a route, as in `- websocket: $connect`", f.key)
+			s.Faultf(v.Place, "function %s: a websocket event needs a route, as in `- websocket: $connect`", f.key)
 		case v.Is(cfn.String):
 			s.otherEvent(f, v.Place, v.Text)
 		case v.Is(cfn.Map) && len(v.Keys) > 0:
 			s.readEvent(f, v)
 		case v.Kind != cfn.Null:
-			s.faultf(v.Place, "function %s: an event must be a map, as in `- websocket: $connect`, not %s", f.key, v.Kind)
+			s.Faultf(v.Place, "function %s: an event must be a map, as in `- websocket: $connect`, not %s", f.key, v.Kind)
 		}
 	}
 }
@@ -88,18 +89,18 @@ func (s *service) readEvent(f *function, v *cfn.Value) {
 	}
 	for _, e := range v.Keys {
 		if e.Key != "websocket" {
-			s.faultf(e.Place, "function %s: %s stands beside `websocket`, not in it: indent it further", f.key, e.Key)
+			s.Faultf(e.Place, "function %s: %s stands beside `websocket`, not in it: indent it further", f.key, e.Key)
 			return
 		}
 	}
-	if e := s.readWebsocket(f, s.r.deep(ws), v.Keys[0].Place); e != nil {
+	if e := s.readWebsocket(f, s.r.Deep(ws), v.Keys[0].Place); e != nil {
 		s.addRoute(f, e)
 	}
 }
 
 func (s *service) otherEvent(f *function, at cfn.Place, kind string) {
-	if !slices.Contains(otherEvents, kind) && nearest(kind, append([]string{"websocket"}, otherEvents...)) == "websocket" {
-		s.faultf(at, "function %s: there is no event %q; did you mean websocket?", f.key, kind)
+	if !slices.Contains(otherEvents, kind) && input.Nearest(kind, append([]string{"websocket"}, otherEvents...)) == "websocket" {
+		s.Faultf(at, "function %s: there is no event %q; did you mean websocket?", f.key, kind)
 		return
 	}
 	s.leaveAlone("event " + kind)
@@ -107,41 +108,41 @@ func (s *service) otherEvent(f *function, at cfn.Place, kind string) {
 
 // readWebsocket reads one websocket event in any of its forms. It is nil when a fault has been noted.
 func (s *service) readWebsocket(f *function, v *cfn.Value, at cfn.Place) *event {
-	if s.r.isBroken(v) {
+	if s.r.IsBroken(v) {
 		return nil
 	}
 	if route, ok := v.Scalar(); ok {
 		return &event{place: v.Place, route: route}
 	}
 	if !v.Is(cfn.Map) {
-		s.faultf(at, "function %s: a websocket event is a route key, as in `- websocket: $connect`, or a map with `route`, not %s", f.key, kindOf(v))
+		s.Faultf(at, "function %s: a websocket event is a route key, as in `- websocket: $connect`, or a map with `route`, not %s", f.key, input.KindOf(v))
 		return nil
 	}
 	what := "function " + f.key + ": a websocket event"
-	s.checkKeys(v, what, websocketKeys)
+	s.CheckKeys(v, what, websocketKeys)
 	e := &event{place: v.Place}
 	key := v.Get("route")
 	if key == nil {
 		key = v.Get("routeKey") // of the plugin that came before the framework had this event
 	}
-	route, ok := s.text(key, "a route")
+	route, ok := s.Text(key, "a route")
 	if !ok {
-		if !s.r.isBroken(key) && !key.Is(cfn.Map) && !key.Is(cfn.List) && misspelt(v, "route") == "" {
-			s.faultf(at, "%s has no `route`, as in `route: $connect`", what)
+		if !s.r.IsBroken(key) && !key.Is(cfn.Map) && !key.Is(cfn.List) && input.Misspelt(v, "route") == "" {
+			s.Faultf(at, "%s has no `route`, as in `route: $connect`", what)
 		}
 		return nil
 	}
 	e.route, e.place = route, key.Place
 	if rv := v.Get("routeResponseSelectionExpression"); rv != nil && rv.Kind != cfn.Null {
 		if rv.Str() != apigw.RouteDefault {
-			s.faultf(rv.Place, "%s: routeResponseSelectionExpression can only be $default, not %q", what, rv.Str())
+			s.Faultf(rv.Place, "%s: routeResponseSelectionExpression can only be $default, not %q", what, rv.Str())
 		}
 		e.twoWay = true
 	}
 	if av := v.Get("authorizer"); av != nil && av.Kind != cfn.Null {
 		e.authorizer = s.readAuthorizer(f, av)
 		if route != apigw.RouteConnect {
-			s.faultf(av.Place, "%s: an authorizer works on $connect only, not on route %q", what, route)
+			s.Faultf(av.Place, "%s: an authorizer works on $connect only, not on route %q", what, route)
 			e.authorizer = nil
 		}
 	}
@@ -160,7 +161,7 @@ func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
 		return s.localAuthorizer(a, v.Place)
 	}
 	if !v.Is(cfn.Map) {
-		s.faultf(v.Place, "%s must be a function's name, an ARN, or a map of them, not %s", what, v.Kind)
+		s.Faultf(v.Place, "%s must be a function's name, an ARN, or a map of them, not %s", what, v.Kind)
 		return nil
 	}
 	if isIntrinsic(v) {
@@ -174,17 +175,17 @@ func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
 		a.identity = texts(id.Place, text)
 	}
 	s.checkIdentity(what, a.identity)
-	name, _ := s.text(v.Get("name"), what+": name")
+	name, _ := s.Text(v.Get("name"), what+": name")
 	switch arn := v.Get("arn"); {
 	case arn.Is(cfn.String):
 		a.arn, a.name = arn, arn.Text[strings.LastIndexByte(arn.Text, ':')+1:]
 	case arn != nil && name == "":
-		s.faultf(arn.Place, "%s: an `arn` that is not text needs a `name` beside it", what)
+		s.Faultf(arn.Place, "%s: an `arn` that is not text needs a `name` beside it", what)
 		return nil
 	case arn != nil:
 		a.arn, a.name = arn, name
 	case name == "":
-		s.faultf(v.Place, "%s needs `name` (of a function here) or `arn`%s", what, misspelt(v, "name"))
+		s.Faultf(v.Place, "%s needs `name` (of a function here) or `arn`%s", what, input.Misspelt(v, "name"))
 		return nil
 	default:
 		a.name = name
@@ -198,7 +199,7 @@ func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
 func (s *service) checkAuthorizerKeys(v *cfn.Value, what string) {
 	for _, e := range v.Keys {
 		if !slices.Contains(authorizerKeys, e.Key) && !slices.Contains(quietAuthorizerKeys, e.Key) {
-			s.warnf(e.Place, "%s has no setting %q, so it has no effect%s", what, e.Key, didYouMean(e.Key, authorizerKeys))
+			s.Warnf(e.Place, "%s has no setting %q, so it has no effect%s", what, e.Key, input.Suggest(e.Key, authorizerKeys))
 		}
 	}
 }
@@ -211,7 +212,7 @@ func (l *loader) checkIdentity(what string, list *cfn.Value) {
 			return strings.HasPrefix(text, prefix) && len(text) > len(prefix)
 		})
 		if !ok && !isIntrinsic(v) {
-			l.faultf(v.Place, "%s: %q is not an identity source: route.request.header.NAME, route.request.querystring.NAME, stageVariables.NAME or context.NAME", what, text)
+			l.Faultf(v.Place, "%s: %q is not an identity source: route.request.header.NAME, route.request.querystring.NAME, stageVariables.NAME or context.NAME", what, text)
 		}
 	}
 }
@@ -224,7 +225,7 @@ func (s *service) localAuthorizer(a *authorizer, at cfn.Place) *authorizer {
 		}
 		names = append(names, f.key)
 	}
-	s.faultf(at, "the authorizer %q is no function of this project%s", a.name, didYouMean(a.name, names))
+	s.Faultf(at, "the authorizer %q is no function of this project%s", a.name, input.Suggest(a.name, names))
 	return nil
 }
 
@@ -237,14 +238,7 @@ func routeFault(route string) string {
 	case len(route) > apigw.QuotaRouteKey:
 		return "a route key has at most 128 characters"
 	case strings.HasPrefix(route, "$") && !slices.Contains(reserved, route):
-		return "route keys that begin with $ are reserved: " + route + " is not one of $connect, $disconnect, $default" + didYouMeanOnly(route, reserved)
-	}
-	return ""
-}
-
-func didYouMeanOnly(word string, known []string) string {
-	if k := nearest(word, known); k != "" {
-		return "; did you mean " + k + "?"
+		return "route keys that begin with $ are reserved: " + route + " is not one of $connect, $disconnect, $default" + input.DidYouMean(route, reserved)
 	}
 	return ""
 }
@@ -252,17 +246,17 @@ func didYouMeanOnly(word string, known []string) string {
 // addRoute takes a route in, unless its key is illegal or taken.
 func (s *service) addRoute(f *function, e *event) {
 	if why := routeFault(e.route); why != "" {
-		s.faultf(e.place, "function %s: %s", f.key, why)
+		s.Faultf(e.place, "function %s: %s", f.key, why)
 		return
 	}
 	for _, g := range s.functions {
 		for _, other := range g.routes {
 			if other.route == e.route {
-				s.faultf(e.place, "route %s of function %s belongs to function %s already (%s): a route has one function", e.route, f.key, g.key, other.place)
+				s.Faultf(e.place, "route %s of function %s belongs to function %s already (%s): a route has one function", e.route, f.key, g.key, other.place)
 				return
 			}
 			if routeID(other.route) == routeID(e.route) {
-				s.faultf(e.place, "routes %q and %q (%s) would both be the resource %s: rename one", e.route, other.route, other.place, routeID(e.route))
+				s.Faultf(e.place, "routes %q and %q (%s) would both be the resource %s: rename one", e.route, other.route, other.place, routeID(e.route))
 				return
 			}
 		}
@@ -272,21 +266,21 @@ func (s *service) addRoute(f *function, e *event) {
 
 // addAPI makes the API with its routes, stage and deployment (spec control-plane §16).
 func (s *service) addAPI() {
-	provider := s.r.get(s.root, "provider")
+	provider := s.r.Get(s.root, "provider")
 	if !s.hasRoutes() {
-		s.warnf(cfn.Place{File: s.p.File}, "no function has a websocket event: there is nothing to connect to")
+		s.Warnf(cfn.Place{File: s.p.File}, "no function has a websocket event: there is nothing to connect to")
 		return
 	}
-	if v := s.r.at(provider, "apiGateway", "websocketApiId"); v != nil {
-		s.warnf(v.At(), "provider.apiGateway.websocketApiId names an API made elsewhere: here the project gets an API of its own")
+	if v := s.r.At(provider, "apiGateway", "websocketApiId"); v != nil {
+		s.Warnf(v.At(), "provider.apiGateway.websocketApiId names an API made elsewhere: here the project gets an API of its own")
 	}
 	at := provider.At()
 	text := func(key, fallback string) *cfn.Value {
-		v := s.r.get(provider, key)
+		v := s.r.Get(provider, key)
 		if v == nil { // as the plugin spelt it that came before the framework knew WebSockets
-			v = s.r.get(provider, strings.Replace(key, "websocketsApi", "websocketApi", 1))
+			v = s.r.Get(provider, strings.Replace(key, "websocketsApi", "websocketApi", 1))
 		}
-		if t, ok := s.text(v, "provider."+key); ok && t != "" {
+		if t, ok := s.Text(v, "provider."+key); ok && t != "" {
 			return cfn.TextOf(v.Place, t)
 		}
 		return cfn.TextOf(at, fallback)
@@ -294,7 +288,7 @@ func (s *service) addAPI() {
 	description := text("websocketsDescription", "Serverless Websockets")
 	selection := text("websocketsApiRouteSelectionExpression", "$request.body.action")
 	if lacksDollar(selection.Text) {
-		s.faultf(selection.Place, "websocketsApiRouteSelectionExpression %q must be an expression, such as $request.body.action", selection.Text)
+		s.Faultf(selection.Place, "websocketsApiRouteSelectionExpression %q must be an expression, such as $request.body.action", selection.Text)
 	}
 	api := &cfn.Value{Kind: cfn.Map}
 	own := &template{resources: api}
@@ -324,7 +318,7 @@ func (s *service) addAPI() {
 
 func (s *service) addIntegration(t *template, f *function) {
 	at := f.routes[0].place
-	arn := getAtt(at, functionID(f.key), "Arn")
+	arn := arnOf(at, functionID(f.key))
 	t.add(at, integrationID(f.key), "AWS::ApiGatewayV2::Integration", cfn.MapOf(at,
 		"ApiId", ref(at, apiID),
 		"IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)),
@@ -353,7 +347,7 @@ func (s *service) addRouteResources(t *template, f *function, e *event) []string
 		set(props, cfn.Entry{Key: "AuthorizerId", Place: a.place, Value: ref(a.place, authorizerID(a.name))})
 		arn := a.arn
 		if arn == nil {
-			arn = getAtt(a.place, functionID(a.name), "Arn")
+			arn = arnOf(a.place, functionID(a.name))
 			addPermission(t, a.place, permissionID(a.name), arn)
 		}
 		t.add(a.place, authorizerID(a.name), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(a.place,
@@ -388,7 +382,7 @@ func (s *service) addStage(t *template, provider, description *cfn.Value, routes
 		"StageName", cfn.TextOf(at, s.p.Stage),
 		"Description", description,
 		"DeploymentId", ref(at, unnamedDeployment))
-	if logs := s.r.deep(s.r.get(provider, "logs", "websocket")); logs.Is(cfn.Map) || logs.Is(cfn.Bool) && logs.Text == "true" {
+	if logs := s.r.Deep(s.r.Get(provider, "logs", "websocket")); logs.Is(cfn.Map) || logs.Is(cfn.Bool) && logs.Text == "true" {
 		s.addStageLogs(t, props, logs)
 	}
 	t.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
@@ -398,14 +392,14 @@ func (s *service) addStage(t *template, provider, description *cfn.Value, routes
 
 func (s *service) addStageLogs(t *template, stage, logs *cfn.Value) {
 	at := logs.Place
-	s.checkKeys(logs, "provider.logs.websocket", []string{
+	s.CheckKeys(logs, "provider.logs.websocket", []string{
 		"level", "format", "accessLogging", "executionLogging", "fullExecutionData", "role", "roleManagedExternally",
 	})
 	on := func(key string) bool { return logs.Get(key).Str() != "false" }
 	level := "INFO"
 	if v := logs.Get("level"); v != nil {
 		if level = v.Str(); level != "INFO" && level != "ERROR" {
-			s.faultf(v.Place, "provider.logs.websocket.level is %q: it must be INFO or ERROR", level)
+			s.Faultf(v.Place, "provider.logs.websocket.level is %q: it must be INFO or ERROR", level)
 		}
 	}
 	if !on("executionLogging") {

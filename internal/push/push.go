@@ -72,7 +72,11 @@ func New(hub Hub, limits func() apigw.Limits, authorize Authorize) *Handler {
 
 // Outcome says what a request came to, for the log.
 type Outcome struct {
-	Operation    string // "post", "get", "delete", "list" or the refused method
+	Operation string // "post", "get", "delete", "list" or the refused method
+	// API and Stage are those that the address names; what it leaves open is the connection's, empty where that is not to
+	// be found.
+	API          apigw.APIID
+	Stage        string
 	ConnectionID apigw.ConnectionID
 	Status       int
 	Bytes        int   // of the pushed message
@@ -80,10 +84,10 @@ type Outcome struct {
 	Err          error // nil when the request succeeded
 }
 
-// Split takes the escaped path below a stage apart: the connection ID behind "/@connections/", or "" for the list.
+// split takes the escaped path below a stage apart: the connection ID behind "/@connections/", or "" for the list.
 // Both spellings of "@" are accepted, and any escaping of the ID (spec management-api §1). ok is false for a path that
 // is none of the management API's.
-func Split(rest string) (id apigw.ConnectionID, ok bool) {
+func split(rest string) (id apigw.ConnectionID, ok bool) {
 	path, err := url.PathUnescape(rest)
 	if err != nil {
 		return "", false
@@ -98,33 +102,63 @@ func Split(rest string) (id apigw.ConnectionID, ok bool) {
 	return apigw.ConnectionID(path[1:]), true
 }
 
-// Refuse answers a request that may not go on, for a reason that was found before it came here. rest is as in Serve.
-func Refuse(w http.ResponseWriter, r *http.Request, rest string, err error) Outcome {
-	id, _ := Split(rest)
+// address is what a request is about.
+type address struct {
+	api   apigw.APIID // empty, as the stage: left open, and no connection tells it
+	stage string
+	id    apigw.ConnectionID // empty: the list
+	// absent is why the connection does not tell what was left open; nil when it did or nothing was.
+	absent error
+}
+
+// resolve fills in what an address leaves open. ok is as in split.
+func (h *Handler) resolve(api apigw.APIID, stage, rest string) (a address, ok bool) {
+	a = address{api: api, stage: stage}
+	if a.id, ok = split(rest); a.id == "" || api != "" && stage != "" {
+		return a, ok
+	}
+	_, c, err := h.find(a)
+	if err != nil {
+		a.absent = err
+		return a, ok
+	}
+	a.api, a.stage = c.Stage()
+	return a, ok
+}
+
+func (a *address) outcome(r *http.Request) Outcome {
+	return Outcome{Operation: strings.ToLower(r.Method), API: a.api, Stage: a.stage, ConnectionID: a.id}
+}
+
+// Refuse answers a request that may not go on, for a reason that was found before it came here. The rest is as in Serve.
+func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage, rest string, err error) Outcome {
+	a, _ := h.resolve(api, stage, rest)
+	o := a.outcome(r)
+	o.Status, o.Err = awsapi.Status(err), err
 	awsapi.WriteError(w, err, apigw.NewRequestID())
-	return Outcome{Operation: strings.ToLower(r.Method), ConnectionID: id, Status: awsapi.Status(err), Err: err}
+	return o
 }
 
 // Serve answers one request for a stage. rest is the escaped path below the stage, "/@connections/…". An empty api
 // or stage is one that the address left open: the connection ID tells it (design: addresses).
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage, rest string) Outcome {
-	id, ok := Split(rest)
-	o := Outcome{Operation: strings.ToLower(r.Method), ConnectionID: id}
+	a, ok := h.resolve(api, stage, rest)
+	o := a.outcome(r)
 	var err error
 	switch {
 	case !ok:
 		err = &apigw.Error{Kind: apigw.KindForbidden}
-	case !offered(r.Method, id):
+	case !offered(r.Method, a.id):
 		// AWS answers other methods as it answers unsigned ones (spec management-api §3).
 		err = &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
 	default:
-		err = h.do(w, r, api, stage, &o)
+		err = h.do(w, r, a, &o)
 	}
 	o.Status, o.Err = successStatus(o.Operation), err
 	if err != nil {
 		o.Status = awsapi.Status(err)
 		if o.Status == http.StatusGone {
-			gone := h.absence(id, err)
+			gone := h.absence(a.id, err)
 			w.Header().Set(headerGone, gone)
 			o.Err = fmt.Errorf("%w (%s)", err, gone)
 		}
@@ -145,37 +179,28 @@ func offered(method string, id apigw.ConnectionID) bool {
 }
 
 // do does what the request asks for, if its sender may.
-func (h *Handler) do(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage string, o *Outcome) error {
-	id := o.ConnectionID
-	if id == "" {
+func (h *Handler) do(w http.ResponseWriter, r *http.Request, a address, o *Outcome) error {
+	if a.id == "" {
 		o.Operation = "list"
 	}
 	body := sync.OnceValues(func() ([]byte, error) { return h.body(r) })
-	var absent error
-	if id != "" && (api == "" || stage == "") {
-		var info conn.Info
-		if info, absent = h.find(api, stage, id); absent == nil {
-			c, _ := info.Attachment.(Connection) // find has checked it
-			api, stage = c.Stage()
-		}
-	}
-	if err := h.authorize(r, Call{API: api, Stage: stage, ConnectionID: id, Body: body}); err != nil {
+	if err := h.authorize(r, Call{API: a.api, Stage: a.stage, ConnectionID: a.id, Body: body}); err != nil {
 		return err
 	}
-	if absent != nil {
-		return absent // even if it has come meanwhile: what was decided was not about it
+	if a.absent != nil {
+		return a.absent // even if it has come meanwhile: what was decided was not about it
 	}
 	switch {
-	case id == "":
-		return h.list(w, r, api, stage)
+	case a.id == "":
+		return h.list(w, r, a)
 	case r.Method == http.MethodPost:
 		var err error
-		o.Bytes, o.Binary, err = h.post(w, api, stage, id, body)
+		o.Bytes, o.Binary, err = h.post(w, a, body)
 		return err
 	case r.Method == http.MethodDelete:
-		return h.remove(w, api, stage, id)
+		return h.remove(w, a)
 	}
-	return h.get(w, api, stage, id)
+	return h.get(w, a)
 }
 
 func successStatus(operation string) int {
@@ -185,25 +210,27 @@ func successStatus(operation string) int {
 	return http.StatusOK
 }
 
-// find returns a live connection of the stage. The ID must be well-formed (else 400), alive and of this API and stage
+// find returns a live connection of an address. The ID must be well-formed (else 400), alive and of this API and stage
 // (else 410, spec management-api §1 and §4).
-func (h *Handler) find(api apigw.APIID, stage string, id apigw.ConnectionID) (conn.Info, error) {
-	if _, err := conn.ParseID(string(id)); err != nil {
-		return conn.Info{}, err
+func (h *Handler) find(a address) (conn.Info, Connection, error) {
+	if _, err := conn.ParseID(string(a.id)); err != nil {
+		return conn.Info{}, nil, err
 	}
-	info, err := h.hub.Info(id)
+	info, err := h.hub.Info(a.id)
 	if err != nil {
-		return conn.Info{}, worded(err)
+		return conn.Info{}, nil, worded(err)
 	}
-	if c, ok := info.Attachment.(Connection); !ok || !of(c, api, stage) {
-		return conn.Info{}, &apigw.Error{Kind: apigw.KindGone, Err: errForeign}
+	c, ok := info.Attachment.(Connection)
+	if !ok || !a.has(c) {
+		return conn.Info{}, nil, &apigw.Error{Kind: apigw.KindGone, Err: errForeign}
 	}
-	return info, nil
+	return info, c, nil
 }
 
-func of(c Connection, api apigw.APIID, stage string) bool {
-	a, s := c.Stage()
-	return (api == "" || api == a) && (stage == "" || stage == s)
+// has tells whether a connection is below the address, which may leave API and stage open.
+func (a *address) has(c Connection) bool {
+	api, stage := c.Stage()
+	return (a.api == "" || a.api == api) && (a.stage == "" || a.stage == stage)
 }
 
 // worded gives the hub's errors the words that a caller may read.
@@ -215,8 +242,8 @@ func worded(err error) error {
 }
 
 // post delivers the body as one message, a text unless limits allow others (spec management-api §3.1).
-func (h *Handler) post(w http.ResponseWriter, api apigw.APIID, stage string, id apigw.ConnectionID, read func() ([]byte, error)) (bytes int, binary bool, err error) {
-	if _, err := h.find(api, stage, id); err != nil {
+func (h *Handler) post(w http.ResponseWriter, a address, read func() ([]byte, error)) (bytes int, binary bool, err error) {
+	if _, _, err := h.find(a); err != nil {
 		return 0, false, err
 	}
 	body, err := read()
@@ -228,7 +255,7 @@ func (h *Handler) post(w http.ResponseWriter, api apigw.APIID, stage string, id 
 		// A text message that is not UTF-8 would end the client's connection (spec open-questions 30).
 		return len(body), false, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The message is not valid UTF-8 text"}
 	}
-	if err := h.send(id, body, binary); err != nil {
+	if err := h.send(a.id, body, binary); err != nil {
 		return len(body), binary, err
 	}
 	awsapi.SetRequestIDs(w.Header(), apigw.NewRequestID())
@@ -294,21 +321,20 @@ func viewOf(info conn.Info, c Connection) view {
 	}
 }
 
-func (h *Handler) get(w http.ResponseWriter, api apigw.APIID, stage string, id apigw.ConnectionID) error {
-	info, err := h.find(api, stage, id)
+func (h *Handler) get(w http.ResponseWriter, a address) error {
+	info, c, err := h.find(a)
 	if err != nil {
 		return err
 	}
-	c, _ := info.Attachment.(Connection) // find has checked it
 	return writeJSON(w, viewOf(info, c))
 }
 
 // remove closes a connection with 1000 (spec management-api §3.3).
-func (h *Handler) remove(w http.ResponseWriter, api apigw.APIID, stage string, id apigw.ConnectionID) error {
-	if _, err := h.find(api, stage, id); err != nil {
+func (h *Handler) remove(w http.ResponseWriter, a address) error {
+	if _, _, err := h.find(a); err != nil {
 		return err
 	}
-	if err := h.hub.Disconnect(id, conn.ReasonDeleted); err != nil {
+	if err := h.hub.Disconnect(a.id, conn.ReasonDeleted); err != nil {
 		return worded(err)
 	}
 	awsapi.SetRequestIDs(w.Header(), apigw.NewRequestID())
@@ -324,7 +350,7 @@ const (
 // list answers GET @connections?maxResults=&nextToken=: the live connections of the stage, or of every stage that the
 // address left open, a page at a time in a stable order. A connection that comes or goes meanwhile may be missed or
 // shown; no other is skipped or repeated.
-func (h *Handler) list(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage string) error {
+func (h *Handler) list(w http.ResponseWriter, r *http.Request, a address) error {
 	q := r.URL.Query()
 	page := defaultPage
 	if s := q.Get("maxResults"); s != "" {
@@ -340,7 +366,7 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request, api apigw.APIID, 
 	}
 	infos, more := h.hub.List(after, page, func(attachment any) bool {
 		c, ok := attachment.(Connection)
-		return ok && of(c, api, stage)
+		return ok && a.has(c)
 	})
 	out := struct {
 		Connections []view             `json:"connections"`

@@ -39,7 +39,7 @@ func Check(ctx context.Context, dir string, o project.Options) (Report, error) {
 // read of a project with faults is rehearsed too, so that all faults are told at once, whoever finds them. The project
 // is never nil.
 func load(ctx context.Context, dir string, o project.Options) (*project.Project, control.Outcome, error) {
-	p, err := project.Load(dir, o) //nolint:contextcheck // what it runs has a time limit of its own
+	p, err := project.Load(dir, o)
 	faults, ok := errors.AsType[cfn.Faults](err)
 	if err != nil && (!ok || p.Template == nil) {
 		return p, control.Outcome{}, err

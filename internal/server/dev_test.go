@@ -356,52 +356,54 @@ logs:
 	}
 }
 
+// get asks the node for a path and returns the answer with its body. change, when not nil, changes the request before.
+func (r *run) get(t *testing.T, path string, change func(*http.Request)) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.info.Addr+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true
+	if change != nil {
+		change(req)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
 // One port: plain and TLS, the management API with its guard, health, the event stream.
 func TestDevPort(t *testing.T) {
 	r := start(t, map[string]string{"cleat.yaml": "name: demo\nroutes:\n  $default: {mock: {statusCode: 200}}\n"})
 	ws := r.dial(t)
-	get := func(path string, change func(*http.Request)) (int, string) {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.info.Addr+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Close = true
-		if change != nil {
-			change(req)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, string(b)
+	if res, _ := r.get(t, "/_cleat/healthz", nil); res.StatusCode != 200 {
+		t.Errorf("health: %d", res.StatusCode)
 	}
-	if code, _ := get("/_cleat/healthz", nil); code != 200 {
-		t.Errorf("health: %d", code)
-	}
-	code, list := get("/@connections", nil)
+	res, list := r.get(t, "/@connections", nil)
 	var page struct {
 		Connections []struct{ ConnectionID string }
 	}
-	if err := json.Unmarshal([]byte(list), &page); code != 200 || err != nil || len(page.Connections) != 1 {
-		t.Fatalf("list: %d %s", code, list)
+	if err := json.Unmarshal([]byte(list), &page); res.StatusCode != 200 || err != nil || len(page.Connections) != 1 {
+		t.Fatalf("list: %d %s", res.StatusCode, list)
 	}
 	one := "/dev/@connections/" + url.PathEscape(page.Connections[0].ConnectionID)
-	if code, body := get(one, nil); code != 200 {
-		t.Errorf("get: %d %s", code, body)
+	if res, body := r.get(t, one, nil); res.StatusCode != 200 {
+		t.Errorf("get: %d %s", res.StatusCode, body)
 	}
 	for name, change := range map[string]func(*http.Request){
 		"foreign origin": func(q *http.Request) { q.Header.Set("Origin", "https://evil.example") },
 		"unknown host":   func(q *http.Request) { q.Host = "evil.example" },
 	} {
 		for _, path := range []string{one, "/@connections", "/_cleat/events"} {
-			if code, _ := get(path, change); code != 403 {
-				t.Errorf("%s at %s: got %d, want 403", name, path, code)
+			if res, _ := r.get(t, path, change); res.StatusCode != 403 {
+				t.Errorf("%s at %s: got %d, want 403", name, path, res.StatusCode)
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
+	"cleat/internal/config"
 	"cleat/internal/eventlog"
 	"cleat/internal/project"
 	"cleat/internal/store"
@@ -35,7 +36,7 @@ func (d *dev) openLogs() (eventlog.Options, error) {
 	o := eventlog.Options{Log: d.o.Log}
 	logs := d.logs(d.project)
 	std := map[string]io.Writer{"stdout": d.o.Logs.Stdout, "stderr": d.o.Logs.Stderr}
-	open := func(t project.LogTarget) (eventlog.Output, error) {
+	open := func(t config.LogTarget) (eventlog.Output, error) {
 		if t.To == "" {
 			return nil, nil //nolint:nilnil // no log is wanted
 		}
@@ -56,7 +57,7 @@ func (d *dev) openLogs() (eventlog.Options, error) {
 
 // logSettings are where logs go, and at which level.
 type logSettings struct {
-	project.Logs
+	config.Logs
 	defaultLevel string // of routes that have none, in place of none
 }
 
@@ -64,10 +65,10 @@ type logSettings struct {
 func (d *dev) logs(p *project.Project) logSettings {
 	logs := logSettings{Logs: p.Logs}
 	if d.o.Logs.Access != "" {
-		logs.Access = project.LogTarget{To: d.o.Logs.Access}
+		logs.Access = config.LogTarget{To: d.o.Logs.Access}
 	}
 	if d.o.Logs.Execution != "" {
-		logs.Execution = project.LogTarget{To: d.o.Logs.Execution}
+		logs.Execution = config.LogTarget{To: d.o.Logs.Execution}
 		logs.defaultLevel = eventlog.LevelInfo // who asks for it on the command line wants to see it
 	}
 	return logs
@@ -77,7 +78,7 @@ func (d *dev) logs(p *project.Project) logSettings {
 // for changes of the project, each line would renew the functions and, by that, make the next line.
 func (d *dev) ownFiles() func(path string, info fs.FileInfo) bool {
 	var logs []string
-	for _, t := range []project.LogTarget{d.logs(d.project).Access, d.logs(d.project).Execution} {
+	for _, t := range []config.LogTarget{d.logs(d.project).Access, d.logs(d.project).Execution} {
 		path, err := filepath.Abs(t.To)
 		if t.To == "" || err != nil {
 			continue

@@ -15,6 +15,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/backend"
+	"cleat/internal/config"
 	"cleat/internal/control"
 	"cleat/internal/credentials"
 	"cleat/internal/eventlog"
@@ -175,24 +176,20 @@ func (n *node) load(ctx context.Context, p *project.Project, logs logSettings) e
 
 // observeStages tells the logs, the metrics and the meter of the stages that are served from now on.
 func (n *node) observeStages(published []store.Published, logs logSettings) error {
-	logged := make([]eventlog.Stage, len(published))
-	measured := make([]metrics.Stage, len(published))
-	metered := make([]meter.Stage, len(published))
+	stages := make([]apigw.ServedStage, len(published))
 	for i := range published {
 		p := &published[i]
-		logged[i] = eventlog.Stage{APIID: p.API.APIID, Stage: p.Stage}
-		measured[i] = metrics.Stage{APIID: p.API.APIID, Stage: p.Stage}
+		stages[i] = apigw.ServedStage{APIID: p.API.APIID, Stage: p.Stage}
 		for j := range p.Deployment.Definition.Routes {
-			measured[i].RouteKeys = append(measured[i].RouteKeys, p.Deployment.Definition.Routes[j].RouteKey)
+			stages[i].RouteKeys = append(stages[i].RouteKeys, p.Deployment.Definition.Routes[j].RouteKey)
 		}
-		metered[i] = meter.Stage{APIID: p.API.APIID, Stage: p.Stage.StageName, RouteKeys: measured[i].RouteKeys}
 	}
-	err := n.logs.Swap(logged, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DefaultLevel: logs.defaultLevel, DataTrace: logs.DataTrace})
+	err := n.logs.Swap(stages, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DefaultLevel: logs.defaultLevel, DataTrace: logs.DataTrace})
 	if err != nil {
 		return err
 	}
-	n.metrics.Swap(measured)
-	n.meter.Swap(metered)
+	n.metrics.Swap(stages)
+	n.meter.Swap(stages)
 	n.published = published
 	return nil
 }
@@ -221,7 +218,7 @@ func (n *node) withRetired(now []apigw.Function, at time.Time) []apigw.Function 
 // remoteOptions says how a remote function is called. AWS gets the keys of the project, or else the user's own; a
 // stand-in on another host gets the keys of the project or dummy ones, so that no credentials leave for a place that
 // needs none, and none have to be there.
-func remoteOptions(r project.RemoteFunction) backend.RemoteLambdaOptions {
+func remoteOptions(r config.RemoteFunction) backend.RemoteLambdaOptions {
 	id, secret := r.AccessKeyID, r.SecretAccessKey
 	if u, err := url.Parse(r.Endpoint); id == "" && err == nil && !backend.IsAWSHost(u.Hostname()) {
 		id, secret = "local", "local"

@@ -10,9 +10,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"cleat/internal/config"
 	"cleat/internal/meter"
 	"cleat/internal/pricing"
-	"cleat/internal/project"
 )
 
 // Usage is what a node's traffic comes to in AWS's units and what it would have cost there, all of it taken for one
@@ -62,7 +62,7 @@ type Bill struct {
 // billing is how bills are made.
 type billing struct {
 	region string
-	prices project.Prices
+	prices config.Prices
 }
 
 // usageOf is the outward form of a reading.

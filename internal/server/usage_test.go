@@ -29,27 +29,6 @@ prices: {freeTier: off}
 // Constructed traffic, its rows and its bill to the last digit: spec pricing.
 func TestUsage(t *testing.T) {
 	r := start(t, map[string]string{"cleat.yaml": usageYAML})
-	get := func(query string, change func(*http.Request)) (*http.Response, string) {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.info.Addr+"/_cleat/usage"+query, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Close = true
-		if change != nil {
-			change(req)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res, string(b)
-	}
 	ws := r.dial(t)
 	if got := ask(t, ws, `{"action":"ask"}`); got != "hi" { // 1 in, 1 out
 		t.Fatalf("got %q", got)
@@ -96,7 +75,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("a refused handshake: %+v, %v", res, err)
 	}
 
-	res, body := get("", nil)
+	res, body := r.get(t, "/_cleat/usage", nil)
 	var running server.Usage
 	if err := json.Unmarshal([]byte(body), &running); err != nil || res.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%v: %s", err, body)
@@ -120,22 +99,22 @@ func TestUsage(t *testing.T) {
 		}
 	}
 
-	_, text := get("?format=csv", nil)
+	_, text := r.get(t, "/_cleat/usage?format=csv", nil)
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 	if err != nil || len(rows) != 5 || !slices.Equal(rows[2][:7], []string{api, "dev", "@connections", "0", "0", "3", "6"}) {
 		t.Errorf("CSV %q, %v", rows, err)
 	}
-	if _, table := get("?format=table", nil); !strings.Contains(table, "\n"+api+"  dev    ask           2            4         2             2") {
+	if _, table := r.get(t, "/_cleat/usage?format=table", nil); !strings.Contains(table, "\n"+api+"  dev    ask           2            4         2             2") {
 		t.Errorf("table\n%s", table)
 	}
-	if res, _ := get("?format=xml", nil); res.StatusCode != http.StatusBadRequest {
+	if res, _ := r.get(t, "/_cleat/usage?format=xml", nil); res.StatusCode != http.StatusBadRequest {
 		t.Errorf("an unknown format: %d", res.StatusCode)
 	}
 	for name, change := range map[string]func(*http.Request){
 		"foreign origin": func(q *http.Request) { q.Header.Set("Origin", "https://evil.example") },
 		"unknown host":   func(q *http.Request) { q.Host = "evil.example" },
 	} {
-		if res, _ := get("", change); res.StatusCode != http.StatusForbidden {
+		if res, _ := r.get(t, "/_cleat/usage", change); res.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %d, want 403", name, res.StatusCode)
 		}
 	}

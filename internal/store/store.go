@@ -81,16 +81,6 @@ func (b *Batch) DeleteKey(key string) {
 	b.changes = append(b.changes, Change{Key: key, Delete: true})
 }
 
-// Has reports whether the batch changes a key already.
-func (b *Batch) Has(key string) bool {
-	for i := range b.changes {
-		if b.changes[i].Key == key {
-			return true
-		}
-	}
-	return false
-}
-
 // Len is the number of changes.
 func (b *Batch) Len() int { return len(b.changes) }
 

@@ -203,14 +203,14 @@ func ordered(op operator, a, b any) bool {
 
 // arithmetic is null where an operand is no number, and where something is divided by zero.
 func (r *renderer) arithmetic(at int, op operator, a, b any) any {
-	x, isLong := long(a)
-	y, isLong2 := long(b)
+	x, isLong := jsonpath.Int64(a)
+	y, isLong2 := jsonpath.Int64(b)
 	if isLong && isLong2 {
 		if n, ok := longArithmetic(op, x, y); ok {
 			return n
 		}
 	}
-	m, n := bigOf(a), bigOf(b)
+	m, n := jsonpath.BigInt(a), jsonpath.BigInt(b)
 	if m != nil && n != nil {
 		return r.bigArithmetic(at, op, m, n)
 	}
@@ -235,16 +235,6 @@ func (r *renderer) arithmetic(at int, op operator, a, b any) any {
 		return f / g
 	}
 	return math.Mod(f, g)
-}
-
-func long(v any) (int64, bool) {
-	switch n := v.(type) {
-	case int32:
-		return int64(n), true
-	case int64:
-		return n, true
-	}
-	return 0, false
 }
 
 // longArithmetic reports not ok where the result is no Long. Java's Integers grow into Longs.
@@ -281,16 +271,6 @@ func longArithmetic(op operator, x, y int64) (any, bool) {
 	return jsonpath.Integer(n), true
 }
 
-func bigOf(v any) *big.Int {
-	if n, ok := v.(*big.Int); ok {
-		return n
-	}
-	if n, ok := long(v); ok {
-		return big.NewInt(n)
-	}
-	return nil
-}
-
 func (r *renderer) bigArithmetic(at int, op operator, m, n *big.Int) any {
 	out := new(big.Int)
 	switch op {
@@ -319,7 +299,7 @@ func (r *renderer) bigArithmetic(at int, op operator, m, n *big.Int) any {
 
 // intOf is a value as a Java int.
 func intOf(v any) (int, bool) {
-	n, ok := long(v)
+	n, ok := jsonpath.Int64(v)
 	return int(n), ok && n >= math.MinInt32 && n <= math.MaxInt32
 }
 

@@ -340,7 +340,7 @@ var numberMethods = map[string]method[any]{
 
 // whole is a number's integer part.
 func whole(n any) int64 {
-	if l, ok := long(n); ok {
+	if l, ok := jsonpath.Int64(n); ok {
 		return l
 	}
 	if b, ok := n.(*big.Int); ok {

@@ -1,4 +1,4 @@
-package project
+package variable
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 // knownSources are the variable sources that are answered here.
@@ -30,15 +31,15 @@ var outsideSources = map[string]string{
 	"secretsmgr": "a secret",
 }
 
-func (r *resolver) region() string {
-	if r.l.opts.Region != "" {
-		return r.l.opts.Region
+func (r *Resolver) region() string {
+	if r.scope.Region != "" {
+		return r.scope.Region
 	}
 	return awsapi.DefaultRegion
 }
 
 // source asks one source.
-func (r *resolver) source(s *source, at cfn.Place) found {
+func (r *Resolver) source(s *source, at cfn.Place) found {
 	switch s.kind {
 	case sourceCall:
 	case sourceText:
@@ -92,7 +93,7 @@ func (r *resolver) source(s *source, at cfn.Place) found {
 
 // byParam answers for a source that only AWS or another tool could ask: --param gives the value under the whole address,
 // with or without the region that it names.
-func (r *resolver) byParam(s *source, params []string, address string, at cfn.Place) found {
+func (r *Resolver) byParam(s *source, params []string, address string, at cfn.Place) found {
 	names := []string{s.name + ":" + address}
 	if s.region != "" {
 		names = append(names, s.name+"."+s.region+":"+address)
@@ -101,7 +102,7 @@ func (r *resolver) byParam(s *source, params []string, address string, at cfn.Pl
 		names = append(names, s.name+"("+strings.Join(params, ", ")+"):"+address)
 	}
 	for _, name := range names {
-		if val, ok := r.l.opts.Params[name]; ok {
+		if val, ok := r.scope.Params[name]; ok {
 			return found{value: cfn.TextOf(at, val)}
 		}
 	}
@@ -118,8 +119,8 @@ func literal(word string, at cfn.Place) *cfn.Value {
 	return &cfn.Value{Kind: cfn.Number, Text: word, Place: at}
 }
 
-func (r *resolver) self(address string, at cfn.Place) found {
-	if val, ok := r.given[address]; ok {
+func (r *Resolver) self(address string, at cfn.Place) found {
+	if val, ok := r.Given[address]; ok {
 		return found{value: cfn.TextOf(at, val)}
 	}
 	keys, err := splitAddress(address)
@@ -135,15 +136,15 @@ func (r *resolver) self(address string, at cfn.Place) found {
 	} else if len(keys) == 2 && keys[0] == "service" && keys[1] == "name" && !service.Is(cfn.Map) {
 		keys = keys[:1]
 	}
-	if val := r.at(r.root, keys...); val != nil {
+	if val := r.At(r.root, keys...); val != nil {
 		return found{value: val}
 	}
 	return found{why: "there is no " + strings.Join(keys, ".") + " in " + r.root.At().File + r.nearKey(keys)}
 }
 
 // nearKey names the key that the first unknown one of an address was most likely meant to be.
-func (r *resolver) nearKey(keys []string) string {
-	v := r.value(r.root)
+func (r *Resolver) nearKey(keys []string) string {
+	v := r.Value(r.root)
 	for _, k := range keys {
 		if !v.Is(cfn.Map) {
 			return ""
@@ -153,23 +154,23 @@ func (r *resolver) nearKey(keys []string) string {
 			for i, e := range v.Keys {
 				known[i] = e.Key
 			}
-			if n := nearest(k, known); n != "" {
+			if n := input.Nearest(k, known); n != "" {
 				return "; did you mean " + n + "?"
 			}
 			return ""
 		}
-		v = r.value(v.Get(k))
+		v = r.Value(v.Get(k))
 	}
 	return ""
 }
 
-func (r *resolver) opt(name string, at cfn.Place) found {
-	val, ok := r.l.opts.Opt[name]
+func (r *Resolver) opt(name string, at cfn.Place) found {
+	val, ok := r.scope.Opt[name]
 	switch {
-	case name == "stage" && r.l.opts.Stage != "":
-		val, ok = r.l.opts.Stage, true
-	case name == "region" && r.l.opts.Region != "":
-		val, ok = r.l.opts.Region, true
+	case name == "stage" && r.scope.Stage != "":
+		val, ok = r.scope.Stage, true
+	case name == "region" && r.scope.Region != "":
+		val, ok = r.scope.Region, true
 	}
 	if !ok {
 		return found{why: "--" + name + " is not given and there is no default, as in ${opt:" + name + ", 'x'}"}
@@ -178,13 +179,13 @@ func (r *resolver) opt(name string, at cfn.Place) found {
 }
 
 // param answers ${param:x}: --param, then the stage's params, then those of all stages (params or, in version 4, stages).
-func (r *resolver) param(name string, at cfn.Place) found {
-	if val, ok := r.l.opts.Params[name]; ok {
+func (r *Resolver) param(name string, at cfn.Place) found {
+	if val, ok := r.scope.Params[name]; ok {
 		return found{value: cfn.TextOf(at, val)}
 	}
-	for _, stage := range []string{r.stage, "default"} {
+	for _, stage := range []string{r.Stage, "default"} {
 		for _, path := range [][]string{{"stages", stage, "params", name}, {"params", stage, name}} {
-			if val := r.at(r.root, path...); val != nil {
+			if val := r.At(r.root, path...); val != nil {
 				return found{value: val}
 			}
 		}
@@ -192,20 +193,20 @@ func (r *resolver) param(name string, at cfn.Place) found {
 	return found{why: "give --param " + name + "=…, or set it under params.default"}
 }
 
-func (r *resolver) sls(name string, at cfn.Place) found {
+func (r *Resolver) sls(name string, at cfn.Place) found {
 	switch name {
 	case "stage":
-		if r.stage != "" {
-			return found{value: cfn.TextOf(at, r.stage)}
+		if r.Stage != "" {
+			return found{value: cfn.TextOf(at, r.Stage)}
 		}
-		return found{value: cfn.TextOf(at, defaultStage)}
+		return found{value: cfn.TextOf(at, DefaultStage)}
 	case "instanceId":
 		return found{value: cfn.TextOf(at, "local")}
 	}
 	return found{why: "sls knows stage and instanceId"}
 }
 
-func (r *resolver) aws(name string, at cfn.Place) found {
+func (r *Resolver) aws(name string, at cfn.Place) found {
 	switch name {
 	case "accountId":
 		return found{value: cfn.TextOf(at, awsapi.DefaultAccount)}
@@ -221,7 +222,7 @@ func (r *resolver) aws(name string, at cfn.Place) found {
 }
 
 // strToBool follows the framework: "true" and "1" are true, "false", "0" and "" are false.
-func (r *resolver) strToBool(params []string, at cfn.Place) found {
+func (r *Resolver) strToBool(params []string, at cfn.Place) found {
 	if len(params) == 1 {
 		switch strings.ToLower(strings.TrimSpace(params[0])) {
 		case "true", "1":
@@ -233,7 +234,7 @@ func (r *resolver) strToBool(params []string, at cfn.Place) found {
 	return found{why: "strToBool takes true, false, 1 or 0, not " + strings.Join(params, ", ")}
 }
 
-func (r *resolver) file(params []string, address string, at cfn.Place) found {
+func (r *Resolver) file(params []string, address string, at cfn.Place) found {
 	if len(params) != 1 || params[0] == "" {
 		return found{why: "file takes one path, as in ${file(./config.yml):key}"}
 	}
@@ -259,26 +260,26 @@ func (r *resolver) file(params []string, address string, at cfn.Place) found {
 	case ".yml", ".yaml", ".json", ".tfstate":
 		return r.dataFile(name, address)
 	}
-	text, err := r.l.readFile(name)
+	text, err := r.scope.ReadFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return found{why: "there is no file " + name}
 	case err != nil:
-		return found{why: name + " cannot be read: " + plain(err).Error()}
+		return found{why: name + " cannot be read: " + input.Plain(err).Error()}
 	case address != "":
 		return found{why: name + " is plain text: an address has a meaning in .yml and .json files only"}
 	}
 	return found{value: cfn.TextOf(at, strings.TrimRight(string(text), " \t\r\n"))}
 }
 
-func (r *resolver) dataFile(name, address string) found {
-	if _, err := os.Stat(r.l.abs(name)); errors.Is(err, fs.ErrNotExist) {
-		r.l.watchFile(name)
+func (r *Resolver) dataFile(name, address string) found {
+	if _, err := os.Stat(r.scope.Abs(name)); errors.Is(err, fs.ErrNotExist) {
+		r.scope.Watch(name)
 		return found{why: "there is no file " + name + " (paths are relative to the project's folder)"}
 	}
-	root := r.l.parse(name)
+	root := r.scope.Parse(name)
 	switch {
-	case root == nil && r.l.unread[r.l.abs(name)]:
+	case root == nil && r.scope.Unread(name):
 		v := &cfn.Value{}
 		r.broken[v] = breakage{hard: true} // its faults are noted
 		return found{value: v}
@@ -289,16 +290,16 @@ func (r *resolver) dataFile(name, address string) found {
 	if err != nil {
 		return found{why: err.Error()}
 	}
-	if val := r.at(root, keys...); val != nil {
+	if val := r.At(root, keys...); val != nil {
 		return found{value: val}
 	}
 	return found{why: "there is no " + address + " in " + name}
 }
 
-func (r *resolver) outside(name, address string) found {
+func (r *Resolver) outside(name, address string) found {
 	what, ok := outsideSources[name]
 	if !ok {
-		if k := nearest(name, knownSources); k != "" {
+		if k := input.Nearest(name, knownSources); k != "" {
 			return found{why: "there is no source " + name + "; did you mean " + k + "?"}
 		}
 		return found{why: "Cleat knows no source " + name + ": give --param \"" + name + ":" + address + "=…\", or a default, as in ${" + name + ":" + address + ", 'x'}", outside: true}

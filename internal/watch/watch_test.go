@@ -1,4 +1,4 @@
-package project_test
+package watch_test
 
 import (
 	"context"
@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/txtar"
 	"go.uber.org/goleak"
 
-	"cleat/internal/project"
+	"cleat/internal/watch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,7 +24,7 @@ type watched struct {
 	reports chan []string
 }
 
-func newWatched(t *testing.T, o project.WatchOptions) *watched {
+func newWatched(t *testing.T, o watch.Options) *watched {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -37,7 +36,7 @@ func newWatched(t *testing.T, o project.WatchOptions) *watched {
 	ready, done := make(chan struct{}), make(chan error, 1)
 	o.Ready = func() { close(ready) }
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { done <- project.Watch(ctx, dir, o, func(changed []string) { w.reports <- changed }) }()
+	go func() { done <- watch.Folder(ctx, dir, o, func(changed []string) { w.reports <- changed }) }()
 	select {
 	case <-ready:
 	case err := <-done:
@@ -131,7 +130,7 @@ func TestWatch(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWatched(t, project.WatchOptions{Quiet: 20 * time.Millisecond, Ignore: []string{"gen"}})
+			w := newWatched(t, watch.Options{Quiet: 20 * time.Millisecond, Ignore: []string{"gen"}})
 			tt.do(w)
 			w.want(tt.want...)
 		})
@@ -141,7 +140,7 @@ func TestWatch(t *testing.T) {
 // What Cleat writes itself is no change, or each line of a log would make the next.
 func TestWatchOwnFiles(t *testing.T) {
 	t.Parallel()
-	w := newWatched(t, project.WatchOptions{Quiet: 20 * time.Millisecond, Own: func(path string, info fs.FileInfo) bool {
+	w := newWatched(t, watch.Options{Quiet: 20 * time.Millisecond, Own: func(path string, info fs.FileInfo) bool {
 		return filepath.Base(path) == info.Name() && info.Name() == "out.txt"
 	}})
 	w.write("out.txt", "1")
@@ -153,7 +152,7 @@ func TestWatchOwnFiles(t *testing.T) {
 // A folder that appeared while watching is watched as well, for what happens later.
 func TestWatchFollowsNewFolders(t *testing.T) {
 	t.Parallel()
-	w := newWatched(t, project.WatchOptions{Quiet: 20 * time.Millisecond})
+	w := newWatched(t, watch.Options{Quiet: 20 * time.Millisecond})
 	w.write("late/a.js", "1")
 	w.want("late/a.js")
 	w.write("late/b.js", "1")
@@ -163,7 +162,7 @@ func TestWatchFollowsNewFolders(t *testing.T) {
 // Many changes within a short time are one report.
 func TestWatchDebounces(t *testing.T) {
 	t.Parallel()
-	w := newWatched(t, project.WatchOptions{Quiet: 300 * time.Millisecond})
+	w := newWatched(t, watch.Options{Quiet: 300 * time.Millisecond})
 	for i := range 20 {
 		w.write("src/app.js", strings.Repeat("x", i))
 	}
@@ -180,7 +179,7 @@ func TestWatchFilesElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWatched(t, project.WatchOptions{Quiet: 20 * time.Millisecond, Files: []string{filepath.Join(other, "shared.yml"), filepath.Join(other, "absent", "x.yml")}})
+	w := newWatched(t, watch.Options{Quiet: 20 * time.Millisecond, Files: []string{filepath.Join(other, "shared.yml"), filepath.Join(other, "absent", "x.yml")}})
 	rel, err := filepath.Rel(w.dir, other)
 	if err != nil {
 		t.Fatal(err)
@@ -193,26 +192,21 @@ func TestWatchFilesElsewhere(t *testing.T) {
 
 // A folder that is named by a link is watched like any other, and its files are told of by their real paths, which are
 // those of the project.
-func TestWatchLinkedFolder(t *testing.T) {
+func TestLinkedFolder(t *testing.T) {
 	t.Parallel()
-	real := writeFiles(t, txtar.Parse([]byte(small)).Files)
+	real, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(real, link); err != nil {
 		t.Fatal(err)
 	}
-	p, err := project.Load(link, project.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	code := p.Template.Path("Resources", "FLambdaFunction", "Properties", "Code", "LocalPath").Str()
-	if p.Dir != real || code != real || !slices.Contains(p.Files, filepath.Join(real, "serverless.yml")) {
-		t.Errorf("got folder %s, code %s, files %q; want all in %s", p.Dir, code, p.Files, real)
-	}
 	ready, done, reports := make(chan struct{}), make(chan error, 1), make(chan []string, 10)
 	ctx, cancel := context.WithCancel(t.Context())
-	o := project.WatchOptions{Quiet: 20 * time.Millisecond, Ready: func() { close(ready) }}
+	o := watch.Options{Quiet: 20 * time.Millisecond, Ready: func() { close(ready) }}
 	go func() {
-		done <- project.Watch(ctx, link, o, func(changed []string) { reports <- changed })
+		done <- watch.Folder(ctx, link, o, func(changed []string) { reports <- changed })
 	}()
 	<-ready
 	file := filepath.Join(real, "f.js")
@@ -233,27 +227,9 @@ func TestWatchLinkedFolder(t *testing.T) {
 	}
 }
 
-// A project file that is a link changes with its target.
-func TestFilesOfLinks(t *testing.T) {
-	t.Parallel()
-	dir := writeFiles(t, txtar.Parse([]byte(strings.Replace(small, "serverless.yml", "shared/real.yml", 1))).Files)
-	if err := os.Symlink(filepath.Join(dir, "shared", "real.yml"), filepath.Join(dir, "serverless.yml")); err != nil {
-		t.Fatal(err)
-	}
-	p, err := project.Load(dir, project.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"serverless.yml", "shared/real.yml"} {
-		if !slices.Contains(p.Files, filepath.Join(dir, filepath.FromSlash(name))) {
-			t.Errorf("%s is not among %q", name, p.Files)
-		}
-	}
-}
-
 func TestWatchFails(t *testing.T) {
 	t.Parallel()
-	err := project.Watch(t.Context(), filepath.Join(t.TempDir(), "none"), project.WatchOptions{}, func([]string) {})
+	err := watch.Folder(t.Context(), filepath.Join(t.TempDir(), "none"), watch.Options{}, func([]string) {})
 	if err == nil || !strings.HasPrefix(err.Error(), "watch ") {
 		t.Errorf("got error %v", err)
 	}

@@ -1,14 +1,12 @@
-package project
+package config
 
 import (
-	"math"
-	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 // Limits are what a project says about limits: a profile, and values that differ from it. The zero value says nothing.
@@ -90,16 +88,16 @@ func limitKeys() []string {
 }
 
 // readLimits reads `limits`: a profile's name, or a map of a profile and overrides.
-func (l *loader) readLimits(v *cfn.Value) Limits {
+func (s *reader) readLimits(v *cfn.Value) Limits {
 	var out Limits
 	profile := v
 	if v.Is(cfn.Map) {
 		profile = v.Get("profile")
-		l.checkKeys(v, "limits", limitKeys())
+		s.CheckKeys(v, "limits", limitKeys())
 	}
-	if name, ok := l.text(profile, "limits.profile"); ok {
+	if name, ok := s.Text(profile, "limits.profile"); ok {
 		if name != "aws" && name != "open" {
-			l.faultf(profile.Place, "there is no limits profile %q%s", name, didYouMean(name, []string{"aws", "open"}))
+			s.Faultf(profile.Place, "there is no limits profile %q%s", name, input.Suggest(name, []string{"aws", "open"}))
 		}
 		out.Profile = name
 	}
@@ -111,9 +109,9 @@ func (l *loader) readLimits(v *cfn.Value) Limits {
 		n, why := limitValue(fv, f.kind)
 		switch {
 		case why != "":
-			l.faultf(fv.Place, "limits.%s: %s", f.name, why)
+			s.Faultf(fv.Place, "limits.%s: %s", f.name, why)
 		case n == 0 && !f.mayBeOff:
-			l.faultf(fv.Place, "limits.%s must be more than zero", f.name)
+			s.Faultf(fv.Place, "limits.%s must be more than zero", f.name)
 		default:
 			out.Overrides = append(out.Overrides, LimitOverride{f.name, n, fv.Place})
 		}
@@ -124,34 +122,34 @@ func (l *loader) readLimits(v *cfn.Value) Limits {
 func limitValue(v *cfn.Value, kind limitKind) (n int64, why string) {
 	text, ok := v.Scalar()
 	if !ok {
-		return 0, "expected one value, not " + kindOf(v)
+		return 0, "expected one value, not " + input.KindOf(v)
 	}
 	switch kind {
 	case limitBytes:
-		if n, ok = parseSize(text); !ok || n > 1<<30 {
+		if n, ok = input.ParseSize(text); !ok || n > 1<<30 {
 			return 0, strconv.Quote(text) + " is not a size of at most 1 GB, such as 32KB or 1MB"
 		}
 	case limitDuration:
-		d, ok := parseDuration(text)
+		d, ok := input.ParseDuration(text)
 		if !ok {
 			return 0, strconv.Quote(text) + " is not a duration, such as 30s, 10m or never"
 		}
 		n = int64(d)
 	case limitCount:
-		i, ok := wholeNumber(text)
+		i, ok := input.WholeNumber(text)
 		if !ok || i < 0 || i > 1<<20 {
 			return 0, strconv.Quote(text) + " is not a whole number up to 1048576"
 		}
 		n = int64(i)
 	case limitRate:
-		if i, ok := wholeNumber(text); ok && i >= 0 && i <= 1<<30 {
+		if i, ok := input.WholeNumber(text); ok && i >= 0 && i <= 1<<30 {
 			return int64(i), ""
 		}
 		if text != "never" && text != "off" {
 			return 0, strconv.Quote(text) + " is not a whole number up to 1073741824, nor off"
 		}
 	case limitSwitch:
-		on, ok := parseSwitch(text)
+		on, ok := input.ParseSwitch(text)
 		if !ok {
 			return 0, strconv.Quote(text) + " is neither on nor off"
 		}
@@ -160,49 +158,4 @@ func limitValue(v *cfn.Value, kind limitKind) (n int64, why string) {
 		}
 	}
 	return n, ""
-}
-
-var sizeText = regexp.MustCompile(`(?i)^([0-9]{1,12})\s*(|b|k|kb|kib|m|mb|mib|g|gb|gib)$`)
-
-// parseSize reads a number of bytes: "512", "32KB", "1 MiB". K, M and G are powers of 1024.
-func parseSize(s string) (int64, bool) {
-	m := sizeText.FindStringSubmatch(strings.TrimSpace(s))
-	if m == nil {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil {
-		return 0, false
-	}
-	shift := map[byte]uint{'k': 10, 'm': 20, 'g': 30}[(strings.ToLower(m[2]) + " ")[0]]
-	if n > math.MaxInt64>>shift {
-		return 0, false
-	}
-	return n << shift, true
-}
-
-// parseDuration reads "30s", "1h30m", a bare number of seconds, or "never" and "off" for zero.
-func parseDuration(s string) (time.Duration, bool) {
-	s = strings.TrimSpace(s)
-	if s == "never" || s == "off" {
-		return 0, true
-	}
-	if n, err := strconv.ParseFloat(s, 64); err == nil {
-		if n < 0 || n > 1e8 || n != n {
-			return 0, false
-		}
-		return time.Duration(n * float64(time.Second)), true
-	}
-	d, err := time.ParseDuration(s)
-	return d, err == nil && d >= 0
-}
-
-func parseSwitch(s string) (on, ok bool) {
-	switch strings.ToLower(s) {
-	case "on", "true", "yes":
-		return true, true
-	case "off", "false", "no":
-		return false, true
-	}
-	return false, false
 }

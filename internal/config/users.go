@@ -1,4 +1,4 @@
-package project
+package config
 
 import (
 	"errors"
@@ -44,45 +44,45 @@ var (
 )
 
 // readUsers reads users and managementAuth.
-func (s *short) readUsers() {
+func (s *reader) readUsers() {
 	v := s.root.Get("users")
-	users := s.mapEntries(v, "users")
+	users := s.Entries(v, "users")
 	if v.Is(cfn.Map) && len(users) == 0 {
-		s.faultf(v.Place, "users has nobody in it: leave it out, and any signature will do, or name somebody")
+		s.Faultf(v.Place, "users has nobody in it: leave it out, and any signature will do, or name somebody")
 	}
 	keys := map[string]string{} // access key IDs with their users
 	for _, e := range users {
 		s.readUser(e, keys)
 	}
 	auth := s.root.Get("managementAuth")
-	text, ok := s.text(auth, "managementAuth")
+	text, ok := s.Text(auth, "managementAuth")
 	switch {
 	case !ok, text == apigw.AuthorizationNone:
 	case text != apigw.AuthorizationIAM:
-		s.faultf(auth.Place, "managementAuth is %q: it must be %s or %s", text, apigw.AuthorizationNone, apigw.AuthorizationIAM)
+		s.Faultf(auth.Place, "managementAuth is %q: it must be %s or %s", text, apigw.AuthorizationNone, apigw.AuthorizationIAM)
 	case v == nil:
-		s.faultf(auth.Place, "managementAuth: %s needs `users`: those who may call the management API", text)
+		s.Faultf(auth.Place, "managementAuth: %s needs `users`: those who may call the management API", text)
 	default:
-		s.p.Users.Management = true
+		s.node.Users.Management = true
 	}
 }
 
-func (s *short) readUser(e cfn.Entry, keys map[string]string) {
+func (s *reader) readUser(e cfn.Entry, keys map[string]string) {
 	what := "user " + e.Key
 	u := User{Name: e.Key, Place: e.Place}
 	if !userName.MatchString(e.Key) {
-		s.faultf(e.Place, "%q is not a user's name: 1 to 64 letters, digits and _ + = , . @ -", e.Key)
+		s.Faultf(e.Place, "%q is not a user's name: 1 to 64 letters, digits and _ + = , . @ -", e.Key)
 	}
 	if !e.Value.Is(cfn.Map) {
-		if !s.r.isBroken(e.Value) {
-			s.faultf(e.Place, "%s must be a map with accessKeys and policies, not %s", what, e.Value.Kind)
+		if !s.broken(e.Value) {
+			s.Faultf(e.Place, "%s must be a map with accessKeys and policies, not %s", what, e.Value.Kind)
 		}
 		return
 	}
-	s.checkKeys(e.Value, what, cleatSettings["user"])
-	if account, ok := s.text(e.Value.Get("account"), what+": account"); ok {
+	s.CheckKeys(e.Value, what, Settings["user"])
+	if account, ok := s.Text(e.Value.Get("account"), what+": account"); ok {
 		if !accountID.MatchString(account) {
-			s.faultf(e.Value.Get("account").Place, "%s: account %s is not 12 digits; put quotes around one that begins with 0", what, account)
+			s.Faultf(e.Value.Get("account").Place, "%s: account %s is not 12 digits; put quotes around one that begins with 0", what, account)
 		}
 		u.Account = account
 	}
@@ -90,25 +90,25 @@ func (s *short) readUser(e cfn.Entry, keys map[string]string) {
 		s.readAccessKey(&u, k, keys)
 	}
 	if len(u.Keys) == 0 && e.Value.Get("accessKeys") == nil {
-		s.faultf(e.Place, "%s has no `accessKeys`: nothing that they sign could be verified", what)
+		s.Faultf(e.Place, "%s has no `accessKeys`: nothing that they sign could be verified", what)
 	}
 	for _, p := range s.listItems(e.Value.Get("policies"), what+": policies") {
 		s.readPolicy(&u, p)
 	}
 	if e.Value.Get("policies") == nil {
-		s.warnf(e.Place, "%s has no `policies`, and so may do nothing", what)
+		s.Warnf(e.Place, "%s has no `policies`, and so may do nothing", what)
 	}
-	s.p.Users.List = append(s.p.Users.List, u)
+	s.node.Users.List = append(s.node.Users.List, u)
 }
 
 // listItems are the items of a list, or the value itself where it is no list.
-func (s *short) listItems(v *cfn.Value, what string) []*cfn.Value {
+func (s *reader) listItems(v *cfn.Value, what string) []*cfn.Value {
 	switch {
 	case v == nil || v.Kind == cfn.Null:
 		return nil
 	case v.Is(cfn.List):
 		if len(v.Items) == 0 {
-			s.faultf(v.Place, "%s is empty", what)
+			s.Faultf(v.Place, "%s is empty", what)
 		}
 		return v.Items
 	}
@@ -116,39 +116,39 @@ func (s *short) listItems(v *cfn.Value, what string) []*cfn.Value {
 }
 
 // readAccessKey reads one key. Its faults name the key by its ID, never by its secret.
-func (s *short) readAccessKey(u *User, v *cfn.Value, keys map[string]string) {
+func (s *reader) readAccessKey(u *User, v *cfn.Value, keys map[string]string) {
 	what := "user " + u.Name + ": access key"
 	if !v.Is(cfn.Map) {
-		if !s.r.isBroken(v) {
-			s.faultf(v.At(), "%s must be a map with id and secret, not %s", what, v.Kind)
+		if !s.broken(v) {
+			s.Faultf(v.At(), "%s must be a map with id and secret, not %s", what, v.Kind)
 		}
 		return
 	}
-	s.checkKeys(v, what, cleatSettings["accessKey"])
+	s.CheckKeys(v, what, Settings["accessKey"])
 	var k AccessKey
 	for _, f := range []struct {
 		name     string
 		into     *string
 		required bool
 	}{{"id", &k.AccessKeyID, true}, {"secret", &k.SecretAccessKey, true}, {"sessionToken", &k.SessionToken, false}} {
-		text, ok := s.text(v.Get(f.name), what+": "+f.name)
-		if missing := !ok || text == ""; f.required && missing && !s.r.isBroken(v.Get(f.name)) {
-			s.faultf(v.Place, "%s has no `%s`", what, f.name)
+		text, ok := s.Text(v.Get(f.name), what+": "+f.name)
+		if missing := !ok || text == ""; f.required && missing && !s.broken(v.Get(f.name)) {
+			s.Faultf(v.Place, "%s has no `%s`", what, f.name)
 		}
 		*f.into = text
 	}
 	if k.AccessKeyID != "" && !accessKeyID.MatchString(k.AccessKeyID) {
-		s.faultf(v.Get("id").Place, "%s: %q is not an ID: 1 to 128 letters, digits and _", what, k.AccessKeyID)
+		s.Faultf(v.Get("id").Place, "%s: %q is not an ID: 1 to 128 letters, digits and _", what, k.AccessKeyID)
 	}
 	if owner, taken := keys[k.AccessKeyID]; taken && k.AccessKeyID != "" {
-		s.faultf(v.Place, "%s %s is user %s's already", what, k.AccessKeyID, owner)
+		s.Faultf(v.Place, "%s %s is user %s's already", what, k.AccessKeyID, owner)
 	}
 	keys[k.AccessKeyID] = u.Name
-	k.Disabled = !s.flag(v.Get("enabled"), what+" "+k.AccessKeyID+": enabled", true)
-	if text, ok := s.text(v.Get("expires"), what+": expires"); ok {
+	k.Disabled = !s.Flag(v.Get("enabled"), what+" "+k.AccessKeyID+": enabled", true)
+	if text, ok := s.Text(v.Get("expires"), what+": expires"); ok {
 		t, err := time.Parse(time.RFC3339, text)
 		if err != nil {
-			s.faultf(v.Get("expires").Place, "%s %s: expires %q is not a time, such as 2026-01-31T12:00:00Z", what, k.AccessKeyID, text)
+			s.Faultf(v.Get("expires").Place, "%s %s: expires %q is not a time, such as 2026-01-31T12:00:00Z", what, k.AccessKeyID, text)
 		}
 		k.Expires = t
 	}
@@ -156,19 +156,19 @@ func (s *short) readAccessKey(u *User, v *cfn.Value, keys map[string]string) {
 }
 
 // readPolicy reads a policy: the document itself, or the name of the file that it is in, in which nothing is taken for a variable.
-func (s *short) readPolicy(u *User, v *cfn.Value) {
+func (s *reader) readPolicy(u *User, v *cfn.Value) {
 	document := v
 	if v.Is(cfn.String) {
-		if !s.exists(v.Text) {
-			s.watchFile(v.Text)
-			s.faultf(v.Place, "user %s: there is no policy file %q in the project's folder", u.Name, v.Text)
+		if !s.Exists(v.Text) {
+			s.Watch(v.Text)
+			s.Faultf(v.Place, "user %s: there is no policy file %q in the project's folder", u.Name, v.Text)
 			return
 		}
-		if document = s.parse(v.Text); document == nil {
+		if document = s.Parse(v.Text); document == nil {
 			return // its faults are noted
 		}
 	}
-	if s.r.isBroken(document) {
+	if s.broken(document) {
 		return
 	}
 	p, err := iampolicy.Parse(document.AppendJSON(nil), iampolicy.UseIdentity)
@@ -178,10 +178,10 @@ func (s *short) readPolicy(u *User, v *cfn.Value) {
 	}
 	faults, ok := errors.AsType[iampolicy.Faults](err)
 	if !ok {
-		s.faultf(document.Place, "user %s: %v", u.Name, err)
+		s.Faultf(document.Place, "user %s: %v", u.Name, err)
 	}
 	for _, f := range faults {
-		s.faultf(placeIn(document, f), "user %s: policy: %s", u.Name, f)
+		s.Faultf(placeIn(document, f), "user %s: policy: %s", u.Name, f)
 	}
 }
 

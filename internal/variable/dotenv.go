@@ -1,4 +1,4 @@
-package project
+package variable
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 // envVar is one variable of a .env file.
@@ -139,27 +140,19 @@ func envLookup(name string, known, file map[string]string) string {
 	return file[name]
 }
 
-// loadEnv reads one .env file; an absent one is empty, and a fault when it must be there.
-func (l *loader) loadEnv(name string, known map[string]string, must bool) map[string]string {
-	text, err := l.readFile(name)
+// LoadEnv reads one .env file with its references replaced: of what is known, then of what the file sets itself. An absent
+// file is empty, and a fault when it must be there.
+func (s *Scope) LoadEnv(name string, known map[string]string, must bool) map[string]string {
+	text, err := s.ReadFile(name)
 	if err != nil {
 		if must || !errors.Is(err, fs.ErrNotExist) {
-			l.faultf(cfn.Place{File: l.shown(name)}, "the file of variables cannot be read: %v", plain(err))
+			s.Faultf(cfn.Place{File: s.Shown(name)}, "the file of variables cannot be read: %v", input.Plain(err))
 		}
 		return nil
 	}
 	vars, faults := parseEnv(string(text))
 	for _, f := range faults {
-		l.warnf(cfn.Place{File: l.shown(name), Line: f.line}, "line %d of %s is left out: %s", f.line, l.shown(name), f.what)
+		s.Warnf(cfn.Place{File: s.Shown(name), Line: f.line}, "line %d of %s is left out: %s", f.line, s.Shown(name), f.what)
 	}
 	return expandEnv(vars, known)
-}
-
-// fill adds what is not there yet.
-func fill(into, from map[string]string) {
-	for k, v := range from {
-		if _, ok := into[k]; !ok {
-			into[k] = v
-		}
-	}
 }

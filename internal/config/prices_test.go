@@ -1,4 +1,4 @@
-package project_test
+package config_test
 
 import (
 	"path/filepath"
@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"cleat/internal/config"
 	"cleat/internal/pricing"
-	"cleat/internal/project"
 )
 
 const priced = "-- cleat.yaml --\nname: own\nroutes: { $default: http://x.test }\n"
@@ -16,7 +16,7 @@ const priced = "-- cleat.yaml --\nname: own\nroutes: { $default: http://x.test }
 func TestPrices(t *testing.T) {
 	t.Parallel()
 	const usd = 1_000_000_000_000
-	p, err := load(t, project.Options{}, priced+`prices: { file: prices.yaml, freeTier: on, roundMinutes: off }
+	r, p := read(t, priced+`prices: { file: prices.yaml, freeTier: on, roundMinutes: off }
 -- prices.yaml --
 eu-west-1:
   messages: [{ upTo: 1000000000, price: 1.10 }, { upTo: "2000000000", price: "0.90" }, { price: 0.5 }]
@@ -24,10 +24,10 @@ eu-west-1:
   freeTier: { messages: 5 }
 local-1: { messages: "1", connectionMinutes: [{ price: 2 }] }
 `)
-	if err == nil || !strings.Contains(err.Error(), `prices.yaml:5: "local-1" is not a region`) {
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), `prices.yaml:5: "local-1" is not a region`) {
 		t.Errorf("got %v", err)
 	}
-	want := project.Prices{
+	want := config.Prices{
 		Options: pricing.Options{FreeTier: true, ExactSeconds: true},
 		Table: pricing.Table{
 			"eu-west-1": {
@@ -41,16 +41,11 @@ local-1: { messages: "1", connectionMinutes: [{ price: 2 }] }
 	if !reflect.DeepEqual(p.Prices, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", p.Prices, want)
 	}
-	if !slices.Contains(p.Files, filepath.Join(p.Dir, "prices.yaml")) {
-		t.Errorf("a change of the prices is not followed: %q", p.Files)
+	if !slices.Contains(r.Files(), filepath.Join(r.Dir, "prices.yaml")) {
+		t.Errorf("a change of the prices is not followed: %q", r.Files())
 	}
 
-	over, err := load(t, project.Options{}, small+"-- cleat.yaml --\nprices: p.json\n-- p.json --\n{\"us-east-1\": {\"messages\": 1, \"connectionMinutes\": 1}}\n")
-	if err != nil || len(over.Prices.Table) != 1 || over.Prices.Options != (pricing.Options{}) {
-		t.Errorf("on top of a serverless.yml: %+v, %v", over.Prices, err)
-	}
-	none, err := load(t, project.Options{}, priced)
-	if err != nil || !reflect.DeepEqual(none.Prices, project.Prices{}) {
+	if none, err := node(read(t, priced)); err != nil || !reflect.DeepEqual(none.Prices, config.Prices{}) {
 		t.Errorf("without prices: %+v, %v", none.Prices, err)
 	}
 }
@@ -77,7 +72,7 @@ func TestPriceFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := load(t, project.Options{}, priced+"prices: "+tt.setting+"\n-- p.yaml --\n"+tt.file+"\n")
+			_, err := node(read(t, priced+"prices: "+tt.setting+"\n-- p.yaml --\n"+tt.file+"\n"))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want …%s…", err, tt.want)
 			}

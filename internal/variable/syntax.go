@@ -1,4 +1,4 @@
-package project
+package variable
 
 import (
 	"errors"
@@ -69,8 +69,8 @@ func parseText(s string) ([]part, error) {
 	return p.text("", 0)
 }
 
-// hasVariables reports whether a text has variables in it, right or wrong.
-func hasVariables(s string) bool {
+// HasVariables reports whether a text has variables in it, right or wrong.
+func HasVariables(s string) bool {
 	for {
 		_, rest, ok := strings.Cut(s, "${")
 		if !ok {

@@ -1,9 +1,11 @@
-package project
+package config
 
 import (
 	"strings"
 
+	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 	"cleat/internal/pricing"
 )
 
@@ -20,63 +22,63 @@ var (
 )
 
 // readPrices reads `prices`: a file, or a map with one and how bills are made.
-func (s *short) readPrices() {
+func (s *reader) readPrices() {
 	v := s.root.Get("prices")
 	file := v
 	if v.Is(cfn.Map) {
-		s.checkKeys(v, "prices", cleatSettings["prices"])
+		s.CheckKeys(v, "prices", Settings["prices"])
 		file = v.Get("file")
-		s.p.Prices.Options = pricing.Options{
+		s.node.Prices.Options = pricing.Options{
 			FreeTier:     s.switchOf(v, "prices", "freeTier", false),
 			ExactSeconds: !s.switchOf(v, "prices", "roundMinutes", true),
 		}
 	}
-	name, ok := s.text(file, "prices.file")
+	name, ok := s.Text(file, "prices.file")
 	if !ok {
 		return
 	}
-	table := s.parseNamed(file)
+	table := s.ParseNamed(file)
 	if table == nil {
-		if !s.unread[s.abs(name)] {
-			s.faultf(file.Place, "prices: %s is empty", name)
+		if !s.Unread(name) {
+			s.Faultf(file.Place, "prices: %s is empty", name)
 		}
 		return
 	}
-	s.p.Prices.Table = s.priceTable(table)
+	s.node.Prices.Table = s.priceTable(table)
 }
 
 // switchOf reads a setting that is on or off.
-func (l *loader) switchOf(v *cfn.Value, what, key string, otherwise bool) bool {
+func (s *reader) switchOf(v *cfn.Value, what, key string, otherwise bool) bool {
 	x := v.Get(key)
 	if x == nil {
 		return otherwise
 	}
-	on, ok := parseSwitch(x.Str())
+	on, ok := input.ParseSwitch(x.Str())
 	if !ok {
-		l.faultf(x.Place, "%s.%s must be on or off", what, key)
+		s.Faultf(x.Place, "%s.%s must be on or off", what, key)
 	}
 	return on
 }
 
 // priceTable reads a file of prices: USD per million, by region. A region has all of its prices, since a bill of some is
 // none.
-func (l *loader) priceTable(v *cfn.Value) pricing.Table {
+func (s *reader) priceTable(v *cfn.Value) pricing.Table {
 	out := pricing.Table{}
-	for _, e := range l.mapEntries(v, "a file of prices") {
-		if !regionName.MatchString(e.Key) {
-			l.faultf(e.Place, "%q is not a region, such as eu-west-1", e.Key)
+	for _, e := range s.Entries(v, "a file of prices") {
+		if !awsapi.IsRegion(e.Key) {
+			s.Faultf(e.Place, "%q is not a region, such as eu-west-1", e.Key)
 		}
-		l.mapEntries(e.Value, e.Key)
-		l.checkKeys(e.Value, e.Key, priceRegionKeys)
-		rates := pricing.Rates{Messages: l.priceTiers(e, "messages"), ConnectionMinutes: l.priceTiers(e, "connectionMinutes")}
+		s.Entries(e.Value, e.Key)
+		s.CheckKeys(e.Value, e.Key, priceRegionKeys)
+		rates := pricing.Rates{Messages: s.priceTiers(e, "messages"), ConnectionMinutes: s.priceTiers(e, "connectionMinutes")}
 		free := e.Value.Get("freeTier")
-		l.mapEntries(free, e.Key+": freeTier")
-		l.checkKeys(free, e.Key+": freeTier", priceFreeKeys)
+		s.Entries(free, e.Key+": freeTier")
+		s.CheckKeys(free, e.Key+": freeTier", priceFreeKeys)
 		for _, f := range []struct {
 			key  string
 			into *int64
 		}{{"messages", &rates.Free.Messages}, {"connectionMinutes", &rates.Free.ConnectionMinutes}} {
-			if n, ok := l.number(free.Get(f.key), e.Key+": freeTier."+f.key, 0, 1_000_000_000_000); ok {
+			if n, ok := s.Number(free.Get(f.key), e.Key+": freeTier."+f.key, 0, 1_000_000_000_000); ok {
 				*f.into = int64(n)
 			}
 		}
@@ -86,31 +88,31 @@ func (l *loader) priceTable(v *cfn.Value) pricing.Table {
 }
 
 // priceTiers reads one kind of price of a region: an amount, or a list of tiers of which all but the last have a bound.
-func (l *loader) priceTiers(region cfn.Entry, kind string) []pricing.Tier {
+func (s *reader) priceTiers(region cfn.Entry, kind string) []pricing.Tier {
 	v, what := region.Value.Get(kind), region.Key+": "+kind
 	switch {
 	case v == nil:
-		l.faultf(region.Place, "%s has no `%s`: the price of a million, in USD", region.Key, kind)
+		s.Faultf(region.Place, "%s has no `%s`: the price of a million, in USD", region.Key, kind)
 		return nil
 	case !v.Is(cfn.List):
-		return []pricing.Tier{{PerMillion: l.amount(v, what)}}
+		return []pricing.Tier{{PerMillion: s.amount(v, what)}}
 	case len(v.Items) == 0:
-		l.faultf(v.Place, "%s: a list of tiers must not be empty", what)
+		s.Faultf(v.Place, "%s: a list of tiers must not be empty", what)
 	}
 	var tiers []pricing.Tier
 	last := int64(0)
 	for i, item := range v.Items {
-		l.mapEntries(item, what)
-		l.checkKeys(item, what, priceTierKeys)
-		tier := pricing.Tier{PerMillion: l.amount(item.Get("price"), what+": price")}
+		s.Entries(item, what)
+		s.CheckKeys(item, what, priceTierKeys)
+		tier := pricing.Tier{PerMillion: s.amount(item.Get("price"), what+": price")}
 		bound := item.Get("upTo")
-		switch n, ok := l.number(bound, what+": upTo", 1, 1_000_000_000_000_000); {
+		switch n, ok := s.Number(bound, what+": upTo", 1, 1_000_000_000_000_000); {
 		case i == len(v.Items)-1 && bound != nil:
-			l.faultf(bound.Place, "%s: the last tier has no upTo: it is without end", what)
+			s.Faultf(bound.Place, "%s: the last tier has no upTo: it is without end", what)
 		case i < len(v.Items)-1 && bound == nil:
-			l.faultf(item.Place, "%s: every tier but the last has an upTo, in units a month", what)
+			s.Faultf(item.Place, "%s: every tier but the last has an upTo, in units a month", what)
 		case ok && int64(n) <= last:
-			l.faultf(bound.Place, "%s: upTo must grow from tier to tier", what)
+			s.Faultf(bound.Place, "%s: upTo must grow from tier to tier", what)
 		case ok:
 			tier.UpTo, last = int64(n), int64(n)
 		}
@@ -120,15 +122,15 @@ func (l *loader) priceTiers(region cfn.Entry, kind string) []pricing.Tier {
 }
 
 // amount reads the price of a million.
-func (l *loader) amount(v *cfn.Value, what string) pricing.USD {
+func (s *reader) amount(v *cfn.Value, what string) pricing.USD {
 	text, ok := v.Scalar()
 	if !ok {
-		l.faultf(v.At(), "%s must be an amount in USD, such as 1.26", what)
+		s.Faultf(v.At(), "%s must be an amount in USD, such as 1.26", what)
 		return 0
 	}
 	amount, err := pricing.ParseUSD(strings.TrimSpace(text))
 	if err != nil {
-		l.faultf(v.Place, "%s: %v", what, err)
+		s.Faultf(v.Place, "%s: %v", what, err)
 	}
 	return amount
 }

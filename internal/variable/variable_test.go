@@ -1,4 +1,4 @@
-package project_test
+package variable_test
 
 import (
 	"fmt"
@@ -7,8 +7,11 @@ import (
 	"testing"
 
 	"cleat/internal/cfn"
-	"cleat/internal/project"
+	"cleat/internal/variable"
 )
+
+// nowhere is a folder without files.
+const nowhere = "/nonexistent"
 
 func TestVariableSyntax(t *testing.T) {
 	t.Parallel()
@@ -41,7 +44,7 @@ func TestVariableSyntax(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := project.Variables(tt.text)
+			got, err := variable.Variables(tt.text)
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Fatalf("got error %v, want one with %q", err, tt.err)
@@ -89,7 +92,7 @@ func TestVariableTypes(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, err := project.Resolve(document, tt.text, project.Options{Env: []string{"LOOKS=${self:number}"}})
+			v, err := variable.Resolve(nowhere, document, tt.text, variable.Options{Env: map[string]string{"LOOKS": "${self:number}"}}, 0)
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Fatalf("got error %v, want one with %q", err, tt.err)
@@ -124,7 +127,7 @@ func TestVariableBombs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := project.Resolve(tt.document, tt.text, project.Options{})
+			_, err := variable.Resolve(nowhere, tt.document, tt.text, variable.Options{}, 0)
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("got error %.200v, want one with %q", err, tt.err)
 			}
@@ -140,7 +143,7 @@ func FuzzVariables(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		raw, err := project.Variables(s)
+		raw, err := variable.Variables(s)
 		if err == nil {
 			for _, v := range raw {
 				if !strings.Contains(s, v) {
@@ -148,7 +151,7 @@ func FuzzVariables(f *testing.F) {
 				}
 			}
 		}
-		v, err := project.Resolve("a: {b: '${self:c}'}\nc: [1, '${self:a}']\nd: '${self:d}'\n", s, project.Options{Env: []string{"A=b"}})
+		v, err := variable.Resolve(nowhere, "a: {b: '${self:c}'}\nc: [1, '${self:a}']\nd: '${self:d}'\n", s, variable.Options{Env: map[string]string{"A": "b"}}, 0)
 		if err == nil && v == nil {
 			t.Errorf("%q resolves to nothing", s)
 		}

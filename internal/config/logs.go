@@ -1,4 +1,4 @@
-package project
+package config
 
 import (
 	"path/filepath"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 	"cleat/internal/logformat"
 )
 
@@ -27,56 +28,56 @@ type LogTarget struct {
 var executionLevels = []string{"OFF", "ERROR", "INFO"}
 
 // readLogs reads `logs`.
-func (s *short) readLogs() {
+func (s *reader) readLogs() {
 	v := s.root.Get("logs")
-	s.mapEntries(v, "logs")
-	s.checkKeys(v, "logs", cleatSettings["logs"])
+	s.Entries(v, "logs")
+	s.CheckKeys(v, "logs", Settings["logs"])
 	access, execution := v.Get("access"), v.Get("execution")
 	if access.Is(cfn.Map) {
-		s.checkKeys(access, "logs.access", cleatSettings["accessLog"])
+		s.CheckKeys(access, "logs.access", Settings["accessLog"])
 	}
 	if execution.Is(cfn.Map) {
-		s.checkKeys(execution, "logs.execution", cleatSettings["executionLog"])
+		s.CheckKeys(execution, "logs.execution", Settings["executionLog"])
 	}
 	out := Logs{Access: s.readTarget(access, "logs.access"), Execution: s.readTarget(execution, "logs.execution")}
 	if format := access.Get("format"); format != nil {
-		if text, ok := s.text(format, "logs.access.format"); ok {
+		if text, ok := s.Text(format, "logs.access.format"); ok {
 			out.AccessFormat = text
 			s.checkFormat(format.Place, text)
 		}
 	}
 	if level := execution.Get("level"); level != nil {
-		if text, ok := s.text(level, "logs.execution.level"); ok {
+		if text, ok := s.Text(level, "logs.execution.level"); ok {
 			out.ExecutionLevel = strings.ToUpper(text)
 			if !slices.Contains(executionLevels, out.ExecutionLevel) {
-				s.faultf(level.Place, "logs.execution.level: there is no level %q, only OFF, ERROR and INFO", text)
+				s.Faultf(level.Place, "logs.execution.level: there is no level %q, only OFF, ERROR and INFO", text)
 			}
 		}
 	}
 	if trace := execution.Get("dataTrace"); trace != nil {
-		on, ok := parseSwitch(trace.Str())
+		on, ok := input.ParseSwitch(trace.Str())
 		if !ok {
-			s.faultf(trace.Place, "logs.execution.dataTrace must be on or off")
+			s.Faultf(trace.Place, "logs.execution.dataTrace must be on or off")
 		}
 		out.DataTrace = on
 	}
-	s.p.Logs = out
+	s.node.Logs = out
 }
 
 // checkFormat looks at the format of access-log lines.
-func (s *short) checkFormat(at cfn.Place, text string) {
+func (s *reader) checkFormat(at cfn.Place, text string) {
 	f, err := logformat.Parse(text)
 	if err != nil {
-		s.faultf(at, "logs.access.format: %v", err)
+		s.Faultf(at, "logs.access.format: %v", err)
 		return
 	}
 	for _, name := range f.Unknown() {
-		s.warnf(at, "logs.access.format: there is no variable $context.%s: it prints -", name)
+		s.Warnf(at, "logs.access.format: there is no variable $context.%s: it prints -", name)
 	}
 }
 
 // readTarget reads where a log goes: a text, or a map with `to`.
-func (s *short) readTarget(v *cfn.Value, what string) LogTarget {
+func (s *reader) readTarget(v *cfn.Value, what string) LogTarget {
 	var out LogTarget
 	to := v
 	if v.Is(cfn.Map) {
@@ -87,25 +88,25 @@ func (s *short) readTarget(v *cfn.Value, what string) LogTarget {
 				why = "a log file has at least 1KB"
 			}
 			if why != "" {
-				s.faultf(size.Place, "%s.maxSize: %s", what, why)
+				s.Faultf(size.Place, "%s.maxSize: %s", what, why)
 			}
 			out.MaxSize = n
 		}
-		if n, ok := s.number(v.Get("keep"), what+".keep", 1, 1000); ok {
+		if n, ok := s.Number(v.Get("keep"), what+".keep", 1, 1000); ok {
 			out.Keep = n
 		}
 	}
-	text, ok := s.text(to, what)
+	text, ok := s.Text(to, what)
 	switch {
 	case !ok:
 		return out
 	case text == "stdout", text == "stderr":
 	case strings.Contains(text, "://"):
-		if !isHTTPURL(strings.TrimPrefix(text, "otlp+")) {
-			s.faultf(to.Place, "%s: %q is none of stdout, stderr, a file, an http(s):// URL and an otlp+http(s):// URL", what, text)
+		if !input.IsHTTPURL(strings.TrimPrefix(text, "otlp+")) {
+			s.Faultf(to.Place, "%s: %q is none of stdout, stderr, a file, an http(s):// URL and an otlp+http(s):// URL", what, text)
 		}
 	case !filepath.IsAbs(text):
-		text = filepath.Join(s.dir, text)
+		text = filepath.Join(s.Dir, text)
 	}
 	out.To = text
 	return out

@@ -1,4 +1,4 @@
-package project
+package variable
 
 import (
 	"bufio"
@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
 // Values of JavaScript files, ${file(x.js):address}. The file runs in a Node process of its own that ends with the answer:
@@ -30,8 +31,8 @@ import (
 
 const (
 	maxProgramTime  = 10 * time.Second
-	maxProgramLine  = maxFileSize // bytes of one message
-	maxProgramError = 16 << 10    // bytes of standard error that are kept
+	maxProgramLine  = input.MaxFileSize // bytes of one message
+	maxProgramError = 16 << 10          // bytes of standard error that are kept
 	maxProgramAsks  = 1000
 	maxPrograms     = 50 // that one Load runs
 )
@@ -61,23 +62,23 @@ type programMessage struct {
 }
 
 // program answers ${file(x.js):address}: what the file exports, functions called, with the address followed.
-func (r *resolver) program(name, address string, at cfn.Place) found {
-	r.l.watchFile(name)
-	if !isFile(r.l.abs(name)) {
+func (r *Resolver) program(name, address string, at cfn.Place) found {
+	r.scope.Watch(name)
+	if !input.IsFile(r.scope.Abs(name)) {
 		return found{why: "there is no file " + name + " (paths are relative to the project's folder)"}
 	}
 	keys, err := splitAddress(address)
 	if err != nil {
 		return found{why: err.Error()}
 	}
-	node := r.l.nodePath()
+	node := r.scope.nodePath()
 	if node == "" {
 		return found{why: name + " is a program, and there is no `node` in the PATH to run it: install Node, or give a default", outside: true}
 	}
 	p := r.programRun(node, name, keys)
 	for _, file := range p.files {
 		if !slices.Contains(strings.Split(filepath.ToSlash(file), "/"), "node_modules") {
-			r.l.watchFile(file)
+			r.scope.Watch(file)
 		}
 	}
 	switch {
@@ -89,13 +90,13 @@ func (r *resolver) program(name, address string, at cfn.Place) found {
 	if !p.whole {
 		keys = nil // the address is followed already
 	}
-	v := r.at(p.value, keys...) // the value may hold variables itself
+	v := r.At(p.value, keys...) // the value may hold variables itself
 	switch {
 	case v == nil && address != "":
 		return found{why: "there is no " + address + " in what " + name + " exports"}
 	case v == nil:
 		return found{why: name + " exports nothing, or a function that returns nothing"}
-	case !r.isBroken(v) && v.Kind != cfn.List && v.Kind != cfn.Map:
+	case !r.IsBroken(v) && v.Kind != cfn.List && v.Kind != cfn.Map:
 		v = placed(v, at)
 	}
 	return found{value: v}
@@ -117,11 +118,11 @@ func placed(v *cfn.Value, at cfn.Place) *cfn.Value {
 }
 
 // nodePath is the program that runs JavaScript, "" when there is none.
-func (l *loader) nodePath() string {
-	if l.opts.NodePath != "" {
-		return l.opts.NodePath
+func (s *Scope) nodePath() string {
+	if s.NodePath != "" {
+		return s.NodePath
 	}
-	for _, dir := range filepath.SplitList(l.env["PATH"]) {
+	for _, dir := range filepath.SplitList(s.Env["PATH"]) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
@@ -133,46 +134,47 @@ func (l *loader) nodePath() string {
 }
 
 // programRun runs a file, once for the same stage and environment; for each address anew only where functions are exported.
-func (r *resolver) programRun(node, name string, keys []string) *program {
-	stage := r.stage
+func (r *Resolver) programRun(node, name string, keys []string) *program {
+	stage := r.Stage
 	if stage == "" {
-		stage = r.l.opts.Stage
+		stage = r.scope.Stage
 	}
 	if stage == "" {
-		stage = defaultStage
+		stage = DefaultStage
 	}
-	options := map[string]string{"stage": stage, "region": r.region()}
-	if region := r.given["provider.region"]; region != "" {
+	options := map[string]string{}
+	maps.Copy(options, r.scope.Opt)
+	options["stage"], options["region"] = stage, r.region()
+	if region := r.Given["provider.region"]; region != "" {
 		options["region"] = region
 	}
-	fill(options, r.l.opts.Opt)
 	env := make([]string, 0, len(r.env))
 	for _, k := range slices.Sorted(maps.Keys(r.env)) {
 		env = append(env, k+"="+r.env[k])
 	}
-	whole := strings.Join(slices.Concat([]string{r.l.abs(name), options["stage"], options["region"]}, env), "\x00")
+	whole := strings.Join(slices.Concat([]string{r.scope.Abs(name), options["stage"], options["region"]}, env), "\x00")
 	id := whole + "\x00\x00" + strings.Join(keys, "\x00")
 	for _, id := range []string{whole, id} {
-		if p := r.l.programs[id]; p != nil {
+		if p := r.scope.programs[id]; p != nil {
 			return p
 		}
 	}
-	if len(r.l.programs) >= maxPrograms {
+	if len(r.scope.programs) >= maxPrograms {
 		return &program{why: fmt.Sprintf("the project runs more than %d programs", maxPrograms)}
 	}
 	p := &program{busy: true}
-	r.l.programs[id] = p
+	r.scope.programs[id] = p
 	token := rand.Text() + " "
-	request, err := json.Marshal(map[string]any{"file": r.l.abs(name), "keys": append([]string{}, keys...), "options": options, "token": token})
+	request, err := json.Marshal(map[string]any{"file": r.scope.Abs(name), "keys": append([]string{}, keys...), "options": options, "token": token})
 	if err != nil {
 		p.why, p.busy = err.Error(), false
 		return p
 	}
-	done := &programProcess{r: r, token: token, dir: r.l.dir}
+	done := &programProcess{r: r, token: token, dir: r.scope.Dir}
 	m, why := done.run(node, string(request), env)
 	*p = program{whole: m.Whole, why: why, files: m.Files}
 	if why == "" && !m.Absent {
-		shown := r.l.shown(name)
+		shown := r.scope.Shown(name)
 		v, err := cfn.Parse(shown, m.Value)
 		if err != nil {
 			p.why = fmt.Sprintf("the value cannot be used: %v", err)
@@ -180,14 +182,14 @@ func (r *resolver) programRun(node, name string, keys []string) *program {
 		p.value = placed(v, cfn.Place{File: shown})
 	}
 	if p.whole {
-		r.l.programs[whole] = p
+		r.scope.programs[whole] = p
 	}
 	return p
 }
 
 // programProcess is one Node process.
 type programProcess struct {
-	r      *resolver
+	r      *Resolver
 	token  string
 	dir    string
 	stderr head
@@ -195,7 +197,7 @@ type programProcess struct {
 
 // run runs the program. What it says at the end is worth something if why is "".
 func (p *programProcess) run(node, request string, env []string) (m programMessage, why string) {
-	ctx, cancel := context.WithTimeout(context.Background(), p.r.l.programTime)
+	ctx, cancel := context.WithTimeout(context.Background(), p.r.scope.programTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, "-e", programRunner, request) //nolint:gosec // running the project's own program is the point
 	cmd.Dir, cmd.Env, cmd.Stderr, cmd.WaitDelay = p.dir, env, &p.stderr, time.Second
@@ -224,7 +226,7 @@ func (p *programProcess) run(node, request string, env []string) (m programMessa
 	case m.Done:
 		return m, ""
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return m, fmt.Sprintf("it did not give its value within %v", p.r.l.programTime)
+		return m, fmt.Sprintf("it did not give its value within %v", p.r.scope.programTime)
 	case talked != nil && !errors.Is(talked, io.EOF):
 		return m, talked.Error()
 	}
@@ -266,7 +268,7 @@ func (p *programProcess) talk(in io.Writer, out io.Reader) (programMessage, erro
 }
 
 // answer resolves a variable for resolveVariable: "self:custom.x", "env:HOME, 'x'".
-func (r *resolver) answer(variable string) []byte {
+func (r *Resolver) answer(variable string) []byte {
 	reply := map[string]any{}
 	at := cfn.Place{File: "resolveVariable"}
 	v := cfn.TextOf(at, "${"+variable+"}")
@@ -285,7 +287,7 @@ func (r *resolver) answer(variable string) []byte {
 }
 
 // plain is a value with everything in it resolved, as encoding/json writes it.
-func (r *resolver) plain(v *cfn.Value, depth int) (any, error) {
+func (r *Resolver) plain(v *cfn.Value, depth int) (any, error) {
 	if b, ok := r.broken[v]; ok {
 		return nil, errors.New(b.fault.Message)
 	}
@@ -306,7 +308,7 @@ func (r *resolver) plain(v *cfn.Value, depth int) (any, error) {
 		out := make([]any, len(v.Items))
 		for i, item := range v.Items {
 			var err error
-			if out[i], err = r.plain(r.value(item), depth+1); err != nil {
+			if out[i], err = r.plain(r.Value(item), depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -315,7 +317,7 @@ func (r *resolver) plain(v *cfn.Value, depth int) (any, error) {
 		out := make(map[string]any, len(v.Keys))
 		for _, e := range v.Keys {
 			var err error
-			if out[e.Key], err = r.plain(r.value(e.Value), depth+1); err != nil {
+			if out[e.Key], err = r.plain(r.Value(e.Value), depth+1); err != nil {
 				return nil, err
 			}
 		}

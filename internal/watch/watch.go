@@ -1,4 +1,6 @@
-package project
+// Package watch follows the files of a folder: it tells what changed, soon and once, and passes over what build tools,
+// package managers and editors write for themselves. What a change means its caller knows, package server.
+package watch
 
 import (
 	"context"
@@ -13,14 +15,17 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"cleat/internal/glob"
+	"cleat/internal/input"
 )
 
-// WatchOptions say what to watch besides the folder itself, and how.
-type WatchOptions struct {
-	// Files are absolute paths of further files, such as Project.Files; those in the folder are watched anyway.
+// Options say what to watch besides the folder itself, and how.
+type Options struct {
+	// Files are absolute paths of further files; those in the folder are watched anyway.
 	Files []string
 	// Ignore are names of files and folders to pass over, wherever they lie, besides the usual ones (node_modules, .git,
-	// .serverless, caches, editors' temporary files). "*" stands for any text.
+	// .serverless, caches, editors' temporary files). They are patterns of package glob.
 	Ignore []string
 	// Own, when not nil, tells of a file that Cleat writes itself, a log or its own output: that it changes means nothing.
 	Own func(path string, info fs.FileInfo) bool
@@ -45,15 +50,16 @@ var ignoredNames = []string{
 	"*~", "*.swp", "*.swx", "*.swo", "*.tmp", "*.pyc", ".#*", "#*#", "4913", "*.log", "*___jb_*___", ".goutputstream-*",
 }
 
-// Watch calls fn with what changed in the folder dir (absolute paths below the folder's real one, links resolved; sorted) until ctx is done; then it returns nil. Changes within a short time are one report, and fn is never called twice at a time: what
-// changes meanwhile is reported after it. New folders are followed; a file that an editor replaces by renaming another over
+// Folder calls fn with what changed in the folder dir (absolute paths below the folder's real one, links resolved; sorted)
+// until ctx is done; then it returns nil. Changes within a short time are one report, and fn is never called twice at a time:
+// what changes meanwhile is reported after it. New folders are followed; a file that an editor replaces by renaming another over
 // it counts as changed. An error means that watching has ended, or could not begin.
-func Watch(ctx context.Context, dir string, o WatchOptions, fn func(changed []string)) error {
+func Folder(ctx context.Context, dir string, o Options, fn func(changed []string)) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
 	}
-	abs = realPath(abs) // WalkDir does not enter a root that is a link
+	abs = input.RealPath(abs) // WalkDir does not enter a root that is a link
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
@@ -76,10 +82,10 @@ func Watch(ctx context.Context, dir string, o WatchOptions, fn func(changed []st
 	return nil
 }
 
-// watcher is one Watch. One goroutine uses it.
+// watcher is one Folder being watched. One goroutine uses it.
 type watcher struct {
 	dir     string
-	o       WatchOptions
+	o       Options
 	notify  *fsnotify.Watcher
 	folders int
 	files   map[string]bool // absolute paths of files that lie elsewhere
@@ -87,7 +93,7 @@ type watcher struct {
 }
 
 func (w *watcher) ignored(name string) bool {
-	match := func(pattern string) bool { return globMatch(pattern, name) }
+	match := func(pattern string) bool { return glob.Match(pattern, name) }
 	return slices.ContainsFunc(ignoredNames, match) || slices.ContainsFunc(w.o.Ignore, match)
 }
 
@@ -127,7 +133,7 @@ func (w *watcher) addTree(root string, isNew bool) error {
 // addFiles watches the folders of files that lie outside the project: of the folder itself, for editors replace files.
 func (w *watcher) addFiles() {
 	for _, name := range w.o.Files {
-		path := realPath(name)
+		path := input.RealPath(name)
 		if rel, err := filepath.Rel(w.dir, path); err == nil && filepath.IsLocal(rel) {
 			continue
 		}

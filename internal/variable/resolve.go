@@ -1,24 +1,56 @@
-package project
+package variable
 
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"cleat/internal/cfn"
+	"cleat/internal/input"
 )
 
-// resolver replaces the variables of a project file. It works on demand: what nobody asks for is never resolved, so an
+// DefaultStage is the stage of a project that names none.
+const DefaultStage = "dev"
+
+// Options say what the command line and the process give to variables. The zero value is nothing.
+type Options struct {
+	Stage  string            // empty: the project's own
+	Region string            // empty: the project's own
+	Params map[string]string // of ${param:…}, and under whole addresses of what only AWS or another tool could say
+	Opt    map[string]string // of ${opt:…}, stage and region aside
+	Env    map[string]string // the environment of the process
+	// NodePath is the Node that runs JavaScript files. Empty: the one in Env's PATH.
+	NodePath string
+}
+
+// Scope is what all variables of one reading of a project have in common. JavaScript files are run once for all of them.
+type Scope struct {
+	*input.Reading
+	Options
+
+	programs    map[string]*program // that were run
+	programTime time.Duration       // that each may take
+}
+
+// NewScope returns the scope of a reading.
+func NewScope(r *input.Reading, o Options) *Scope {
+	return &Scope{Reading: r, Options: o, programs: map[string]*program{}, programTime: maxProgramTime}
+}
+
+// Resolver replaces the variables of a project file. It works on demand: what nobody asks for is never resolved, so an
 // ${ssm:…} in a section without meaning here troubles nobody.
 //
-// There are two depths. value resolves one node: a text with variables becomes what it stands for, whose own inside may
-// still hold variables. deep resolves a whole tree. Both remember what is under way, to find circles.
-type resolver struct {
-	l     *loader
+// There are two depths. Value resolves one node: a text with variables becomes what it stands for, whose own inside may
+// still hold variables. Deep resolves a whole tree. Both remember what is under way, to find circles.
+type Resolver struct {
+	// Stage is that of ${sls:stage}; empty while the stage itself is being found out.
+	Stage string
+	// Given are addresses of ${self:…} whose value the command line decides, such as provider.stage.
+	Given map[string]string
+
+	scope *Scope
 	root  *cfn.Value
 	env   map[string]string // of ${env:…}
-	stage string            // of ${sls:stage}; empty while the stage itself is being found out
-	// given are addresses of ${self:…} whose value the command line decides, such as provider.stage.
-	given map[string]string
 	// lenient leaves variables that only AWS could answer as they are, with a warning: for values that have no effect here.
 	lenient bool
 
@@ -50,44 +82,46 @@ const (
 	maxResolvedDepth = 200
 )
 
-func newResolver(l *loader, root *cfn.Value, env map[string]string) *resolver {
-	return &resolver{
-		l: l, root: root, env: env, given: map[string]string{},
+// Resolver returns a resolver of the variables in a document, of which ${self:…} speaks. env answers ${env:…}.
+func (s *Scope) Resolver(root *cfn.Value, env map[string]string) *Resolver {
+	return &Resolver{
+		scope: s, root: root, env: env, Given: map[string]string{},
 		memo: map[memoKey]*cfn.Value{}, path: map[*cfn.Value]bool{}, final: map[*cfn.Value]bool{}, broken: map[*cfn.Value]breakage{},
 	}
 }
 
 // fail returns a value that stands for what is written wrongly; see breakage.
-func (r *resolver) fail(at cfn.Place, format string, args ...any) *cfn.Value {
+func (r *Resolver) fail(at cfn.Place, format string, args ...any) *cfn.Value {
 	v := &cfn.Value{Place: at}
 	r.broken[v] = breakage{cfn.Fault{Place: at, Message: fmt.Sprintf(format, args...)}, true}
 	return v
 }
 
 // absent returns a value that stands for what has no value; see breakage.
-func (r *resolver) absent(at cfn.Place, format string, args ...any) *cfn.Value {
+func (r *Resolver) absent(at cfn.Place, format string, args ...any) *cfn.Value {
 	v := r.fail(at, format, args...)
 	r.broken[v] = breakage{fault: r.broken[v].fault}
 	return v
 }
 
-func (r *resolver) isBroken(v *cfn.Value) bool {
+// IsBroken reports whether a value stands for what could not be resolved.
+func (r *Resolver) IsBroken(v *cfn.Value) bool {
 	_, ok := r.broken[v]
 	return ok
 }
 
 // report makes a fault of a breakage, for somebody who wants the value, and reports whether it was one.
-func (r *resolver) report(v *cfn.Value) bool {
+func (r *Resolver) report(v *cfn.Value) bool {
 	b, ok := r.broken[v]
 	if ok && b.fault.Message != "" {
-		r.l.faultf(b.fault.Place, "%s", b.fault.Message)
+		r.scope.Faultf(b.fault.Place, "%s", b.fault.Message)
 	}
 	return ok
 }
 
-// value resolves one node. A nil value stays nil.
-func (r *resolver) value(v *cfn.Value) *cfn.Value {
-	if !v.Is(cfn.String) || r.final[v] || !hasVariables(v.Text) {
+// Value resolves one node. A nil value stays nil.
+func (r *Resolver) Value(v *cfn.Value) *cfn.Value {
+	if !v.Is(cfn.String) || r.final[v] || !HasVariables(v.Text) {
 		return v
 	}
 	key := memoKey{v, r.lenient}
@@ -112,7 +146,7 @@ func (r *resolver) value(v *cfn.Value) *cfn.Value {
 	return out
 }
 
-func (r *resolver) circle(vs []*cfn.Value) string {
+func (r *Resolver) circle(vs []*cfn.Value) string {
 	var b strings.Builder
 	for _, v := range vs {
 		text := v.Text
@@ -125,7 +159,7 @@ func (r *resolver) circle(vs []*cfn.Value) string {
 }
 
 // text resolves a text value: a lone variable keeps its value's type, others are joined.
-func (r *resolver) text(v *cfn.Value) *cfn.Value {
+func (r *Resolver) text(v *cfn.Value) *cfn.Value {
 	parts, err := parseText(v.Text)
 	if err != nil {
 		return r.fail(v.Place, "not a variable: %v", err)
@@ -155,7 +189,7 @@ func lone(parts []part) *part {
 }
 
 // join makes one text of parts. When that cannot be, ok is false and broken stands for it.
-func (r *resolver) join(parts []part, at cfn.Place) (s string, ok bool, broken *cfn.Value) {
+func (r *Resolver) join(parts []part, at cfn.Place) (s string, ok bool, broken *cfn.Value) {
 	var b strings.Builder
 	for _, p := range parts {
 		if p.variable == nil {
@@ -164,7 +198,7 @@ func (r *resolver) join(parts []part, at cfn.Place) (s string, ok bool, broken *
 		}
 		val := r.variable(p.variable, at)
 		switch {
-		case r.isBroken(val):
+		case r.IsBroken(val):
 			return "", false, val
 		case val == nil || val.Kind == cfn.Null:
 			return "", false, r.fail(at, "%s is null, which cannot be put into a text: give it a default, as in ${…, ''}", p.variable.raw)
@@ -190,7 +224,7 @@ type found struct {
 }
 
 // variable resolves "${…}": the first source with a value counts.
-func (r *resolver) variable(v *variable, at cfn.Place) *cfn.Value {
+func (r *Resolver) variable(v *variable, at cfn.Place) *cfn.Value {
 	var missing []found
 	for i := range v.sources {
 		f := r.source(&v.sources[i], at)
@@ -207,7 +241,7 @@ func (r *resolver) variable(v *variable, at cfn.Place) *cfn.Value {
 		}
 		for _, m := range missing {
 			if m.outside {
-				r.l.warnf(at, "%s is not looked up: its default is taken", v.raw)
+				r.scope.Warnf(at, "%s is not looked up: its default is taken", v.raw)
 				break
 			}
 		}
@@ -217,7 +251,7 @@ func (r *resolver) variable(v *variable, at cfn.Place) *cfn.Value {
 }
 
 // noValue answers for a variable none of whose sources has a value.
-func (r *resolver) noValue(v *variable, missing []found, at cfn.Place) *cfn.Value {
+func (r *Resolver) noValue(v *variable, missing []found, at cfn.Place) *cfn.Value {
 	for i := range v.sources {
 		if val := r.lastResort(&v.sources[i], v, at); val != nil {
 			return val
@@ -229,7 +263,7 @@ func (r *resolver) noValue(v *variable, missing []found, at cfn.Place) *cfn.Valu
 	var whys []string
 	for _, m := range missing {
 		if m.outside && r.lenient {
-			r.l.warnf(at, "%s is not looked up: nothing that Cleat runs depends on it", v.raw)
+			r.scope.Warnf(at, "%s is not looked up: nothing that Cleat runs depends on it", v.raw)
 			return cfn.TextOf(at, v.raw)
 		}
 		if m.why != "" && len(whys) < 5 {
@@ -241,45 +275,46 @@ func (r *resolver) noValue(v *variable, missing []found, at cfn.Place) *cfn.Valu
 
 // lastResort answers for a variable that has no value where the answer is plain: which stage and region, when nobody
 // said any.
-func (r *resolver) lastResort(s *source, v *variable, at cfn.Place) *cfn.Value {
+func (r *Resolver) lastResort(s *source, v *variable, at cfn.Place) *cfn.Value {
 	if s.kind != sourceCall || len(s.address) != 1 || s.address[0].variable != nil {
 		return nil
 	}
 	var val string
 	switch s.name + ":" + s.address[0].text {
 	case "opt:stage", "self:provider.stage":
-		val = defaultStage
+		val = DefaultStage
 	case "env:AWS_REGION", "env:AWS_DEFAULT_REGION", "opt:region", "self:provider.region", "aws:region":
 		val = r.region()
 	default:
 		return nil
 	}
-	r.l.warnf(at, "%s has no value: %q is taken", v.raw, val)
+	r.scope.Warnf(at, "%s has no value: %q is taken", v.raw, val)
 	return cfn.TextOf(at, val)
 }
 
-func (r *resolver) reported(v *cfn.Value) *cfn.Value {
+// Reported returns the value for somebody who wants it: that it could not be resolved becomes a fault.
+func (r *Resolver) Reported(v *cfn.Value) *cfn.Value {
 	r.report(v)
 	return v
 }
 
-// deep resolves a whole tree into a new one. What could not be resolved is reported.
-func (r *resolver) deep(v *cfn.Value) *cfn.Value { return r.deepAt(v, 0) }
+// Deep resolves a whole tree into a new one. What could not be resolved is reported.
+func (r *Resolver) Deep(v *cfn.Value) *cfn.Value { return r.deepAt(v, 0) }
 
-func (r *resolver) deepAt(v *cfn.Value, depth int) *cfn.Value {
+func (r *Resolver) deepAt(v *cfn.Value, depth int) *cfn.Value {
 	if v == nil {
 		return nil
 	}
 	if r.nodes++; r.nodes > maxResolvedNodes || depth > maxResolvedDepth {
-		return r.reported(r.fail(cfn.Place{File: v.Place.File}, "the variables make too large a tree: at most %d values, %d deep", maxResolvedNodes, maxResolvedDepth))
+		return r.Reported(r.fail(cfn.Place{File: v.Place.File}, "the variables make too large a tree: at most %d values, %d deep", maxResolvedNodes, maxResolvedDepth))
 	}
 	raw := v
-	v = r.reported(r.value(v))
+	v = r.Reported(r.Value(v))
 	if v == nil || v.Kind != cfn.List && v.Kind != cfn.Map {
 		return v
 	}
 	if r.path[v] {
-		return r.reported(r.fail(raw.Place, "the variables refer to each other in a circle: this part of the file holds itself"))
+		return r.Reported(r.fail(raw.Place, "the variables refer to each other in a circle: this part of the file holds itself"))
 	}
 	r.path[v] = true
 	defer delete(r.path, v)
@@ -293,20 +328,20 @@ func (r *resolver) deepAt(v *cfn.Value, depth int) *cfn.Value {
 	return out
 }
 
-// get is at for somebody who wants the value: what could not be resolved is reported.
-func (r *resolver) get(v *cfn.Value, keys ...string) *cfn.Value { return r.reported(r.at(v, keys...)) }
+// Get is at for somebody who wants the value: what could not be resolved is reported.
+func (r *Resolver) Get(v *cfn.Value, keys ...string) *cfn.Value { return r.Reported(r.At(v, keys...)) }
 
-// leniently runs f with lenient set.
-func (r *resolver) leniently(f func()) {
+// Leniently runs f with lenient set.
+func (r *Resolver) Leniently(f func()) {
 	old := r.lenient
 	r.lenient = true
 	f()
 	r.lenient = old
 }
 
-// at walks an address, resolving every node on the way, the last one included but not its inside. Nil is absent.
-func (r *resolver) at(v *cfn.Value, keys ...string) *cfn.Value {
-	v = r.value(v)
+// At walks an address, resolving every node on the way, the last one included but not its inside. Nil is absent.
+func (r *Resolver) At(v *cfn.Value, keys ...string) *cfn.Value {
+	v = r.Value(v)
 	for _, k := range keys {
 		var next *cfn.Value
 		switch {
@@ -316,12 +351,12 @@ func (r *resolver) at(v *cfn.Value, keys ...string) *cfn.Value {
 			next = item(v, k)
 		}
 		if next == nil {
-			if r.isBroken(v) {
+			if r.IsBroken(v) {
 				return v
 			}
 			return nil
 		}
-		v = r.value(next)
+		v = r.Value(next)
 	}
 	return v
 }

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+	"cleat/internal/authorizer"
+	"cleat/internal/expr"
+	"cleat/internal/integration"
+	"cleat/internal/route"
+	"cleat/internal/store"
+	"cleat/internal/throttle"
+)
+
+// snapshot is one deployment of one stage, compiled. It is immutable and read once per event.
+type snapshot struct {
+	revision  string // tells one compilation from the next
+	table     *route.Table[*plan]
+	variables map[string]string
+	// endpointDisabled tells that only custom domain names lead to the stage.
+	endpointDisabled bool
+}
+
+// plan is one compiled route.
+type plan struct {
+	route       apigw.Route
+	integration *integration.Plan   // nil for a route without a target (spec open-questions 34)
+	twoWay      bool                // a RouteResponse for $default exists (spec data-plane §5)
+	authorizer  *authorizer.Request // of $connect; nil when no function decides
+	apiKey      *expr.Expression    // finds the API key of a route that needs one; nil: it needs none
+	throttle    *throttle.Bucket    // of the stage's settings; nil: none
+	validator   *validator          // nil when messages are not validated
+}
+
+func (p *plan) target() string {
+	if p == nil || p.integration == nil {
+		return ""
+	}
+	return p.integration.Target()
+}
+
+// Compile reports what Swap would find wrong in what is given, without serving it.
+func Compile(serving store.Serving) error {
+	var faults []error
+	for i := range serving.Stages {
+		p := &serving.Stages[i]
+		if _, err := compile(&p.Deployment.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
+			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", p.API.APIID, p.Stage.StageName, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// compile makes a snapshot of a definition. The error names everything that is at fault.
+func compile(def *apigw.Definition, variables map[string]string, deps integration.Dependencies) (*snapshot, error) {
+	integrations, err := compileIntegrations(def, deps)
+	faults := []error{err}
+	models := newModels(def)
+	routes := map[string]*plan{}
+	for i := range def.Routes {
+		r := &def.Routes[i]
+		p, err := compileRoute(def, r, models, deps)
+		faults = append(faults, err)
+		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
+			p.integration = integrations[id]
+		}
+		routes[r.RouteKey] = p
+	}
+	table, err := route.Compile(def.RouteSelectionExpression, routes)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("route selection expression: %w", err))
+	}
+	if len(variables) == 0 {
+		variables = nil // events leave it out (spec events-and-integrations §1.1)
+	}
+	return &snapshot{table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint}, errors.Join(faults...)
+}
+
+// compileIntegrations makes the plans of a definition's integrations, by ID.
+func compileIntegrations(def *apigw.Definition, deps integration.Dependencies) (map[string]*integration.Plan, error) {
+	var faults []error
+	plans := map[string]*integration.Plan{}
+	for i := range def.Integrations {
+		in := &def.Integrations[i]
+		var responses []apigw.IntegrationResponse
+		for _, r := range def.IntegrationResponses {
+			if r.IntegrationID == in.IntegrationID {
+				responses = append(responses, r)
+			}
+		}
+		p, err := integration.Compile(in, responses, deps)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("integration %s: %w", in.IntegrationID, err))
+			continue
+		}
+		plans[in.IntegrationID] = p
+	}
+	return plans, errors.Join(faults...)
+}
+
+// compileRoute makes the plan of a route, but for its integration. The plan is never nil.
+func compileRoute(def *apigw.Definition, r *apigw.Route, models *models, deps integration.Dependencies) (*plan, error) {
+	p := &plan{route: *r, twoWay: slices.ContainsFunc(def.RouteResponses, func(rr apigw.RouteResponse) bool {
+		return rr.RouteID == r.RouteID && rr.RouteResponseKey == apigw.RouteDefault
+	})}
+	var faults []error
+	var err error
+	if p.authorizer, err = compileAuthorizer(def, r, authorizer.Dependencies{Functions: deps.Functions, Region: deps.Region, Account: deps.Account}); err != nil {
+		faults = append(faults, err)
+	}
+	if r.APIKeyRequired {
+		if p.apiKey, err = apiKeyExpression(def); err != nil {
+			faults = append(faults, fmt.Errorf("API key selection expression: %w", err))
+		}
+	}
+	if p.validator, err = compileValidator(r, models); err != nil {
+		faults = append(faults, err)
+	}
+	return p, errors.Join(faults...)
+}

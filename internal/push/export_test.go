@@ -1,0 +1,4 @@
+package push
+
+// Split is what tests of the inside need.
+var Split = split
