@@ -170,6 +170,7 @@ type node struct {
 	addr      string
 	functions *functions
 	records   chan *apigw.Record
+	kept      []*apigw.Record     // that record has passed over
 	more      func(*apigw.Record) // an observer beside the channel; nil: none. To be set before anything happens
 }
 
@@ -213,6 +214,29 @@ func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 		running.Wait()
 	})
 	return n
+}
+
+// record returns the next record of an operation; those of others are kept. Nothing orders a connect's record before that of
+// the client's first message: who is let in may speak before its connect is on record.
+func (n *node) record(tb testing.TB, operation string) *apigw.Record {
+	tb.Helper()
+	of := func(r *apigw.Record) bool { return r.Operation == operation }
+	if i := slices.IndexFunc(n.kept, of); i >= 0 {
+		r := n.kept[i]
+		n.kept = slices.Delete(n.kept, i, i+1)
+		return r
+	}
+	for {
+		select {
+		case r := <-n.records:
+			if of(r) {
+				return r
+			}
+			n.kept = append(n.kept, r)
+		case <-time.After(10 * time.Second):
+			tb.Fatalf("no record of a %s", operation)
+		}
+	}
 }
 
 func (n *node) observe(r *apigw.Record) {
@@ -610,14 +634,8 @@ func TestForbiddenFrame(t *testing.T) {
 	if prefix := `{"message": "Forbidden", "connectionId":"` + id + `", "requestId":"`; !strings.HasPrefix(frame, prefix) || !strings.HasSuffix(frame, `="}`) {
 		t.Errorf("got %s", frame)
 	}
-	for {
-		r := <-n.records
-		if r.Operation == "message" {
-			if r.Selected != "nope" || r.Err == nil || r.Status != 403 {
-				t.Errorf("the log does not say why: %+v", r)
-			}
-			return
-		}
+	if r := n.record(t, "message"); r.Selected != "nope" || r.Err == nil || r.Status != 403 {
+		t.Errorf("the log does not say why: %+v", r)
 	}
 }
 

@@ -216,13 +216,13 @@ func TestSignedIdentity(t *testing.T) {
 			t.Errorf("%s: got user %v, caller %v", function, identity["user"], identity["caller"])
 		}
 	}
-	rec := <-n.records
-	if rec.Operation != "connect" || !rec.Authenticate.Taken || rec.Authenticate.Status != 200 || !rec.Authorize.Taken || rec.Authorize.Status != 200 {
+	rec := n.record(t, "connect")
+	if !rec.Authenticate.Taken || rec.Authenticate.Status != 200 || !rec.Authorize.Taken || rec.Authorize.Status != 200 {
 		t.Errorf("got %+v", rec)
 	}
 	_, _ = n.handshake(t, signing{creds: eve}, nil)
 	for rec.Status != 403 {
-		rec = <-n.records
+		rec = n.record(t, "connect")
 	}
 	if want := "User is not authorized to access this resource: arn:aws:iam::123456789012:user/eve may not execute-api:Invoke on arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5/prod/$connect: implicit deny: no statement allows it"; rec.Authenticate.Status != 200 || rec.Authorize.Status != 403 || rec.Authorize.Error != want {
 		t.Errorf("got %+v", rec)

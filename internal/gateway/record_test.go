@@ -13,15 +13,7 @@ import (
 func TestRecords(t *testing.T) {
 	n := newTestNode(t, api{routes: map[string]string{"$connect": "hello", "one": "any", "two": "any", "$disconnect": "bye"}, twoWay: []string{"two"}}, apigw.LimitsAWS())
 	n.functions.returns("any", `{"body":""}`)
-	next := func(operation string) *apigw.Record {
-		t.Helper()
-		for rec := range n.records {
-			if rec.Operation == operation {
-				return rec
-			}
-		}
-		return nil
-	}
+	next := func(operation string) *apigw.Record { return n.record(t, operation) }
 	ws := n.open(t)
 	id, _ := requestContext(t, n.functions.await(t, "hello"))["connectionId"].(string)
 	for _, m := range []struct {
