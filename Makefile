@@ -96,6 +96,15 @@ bench: $(BENCHSTAT) ## Ten runs of the Go benchmarks of P (P=./internal/expr); t
 	$(GO) test -run '^$$' -bench . -benchmem -count 10 $(P) | tee .tools/bench.txt
 	$(BENCHSTAT) .tools/bench.txt
 
+# Packages whose benchmarks docs/benchmarks.md shows under "Pieces".
+MICRO := $(addprefix ./internal/,authorizer awsapi eventlog expr gateway iampolicy integration jsonpath lambdaevent listen \
+	logformat meter metrics model route throttle usageplan vtl)
+
+.PHONY: bench-micro
+bench-micro: $(BENCHSTAT) ## The medians of all the pieces in docs/benchmarks.md, in two minutes
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime 100ms -count 6 $(MICRO) | tee .tools/bench-micro.txt
+	$(BENCHSTAT) -table goarch -row pkg,.fullname -filter '.unit:(sec/op OR allocs/op)' .tools/bench-micro.txt
+
 .PHONY: compat
 compat: ## Show the scenarios of test/compat side by side (ARGS="-target aws=@targets.txt -sign", see test/compat/README.md)
 	$(GO) run ./test/compat/cmd/compat $(ARGS)

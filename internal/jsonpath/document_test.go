@@ -172,17 +172,24 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		out := compact(t, v)
-		if again := compact(t, parse(t, out)); again != out {
+		// A Decimal's text can be short enough for a Double, which prints in another way: 3.0000E-13 and 3.0E-13.
+		if again := compact(t, parse(t, out)); again != out && !sameJSON(t, again, out) {
 			t.Errorf("%q: %q does not come back as it was, but %q", text, out, again)
 		}
 		if strings.Contains(text, "-0") {
 			return // an Integer has no negative zero
 		}
-		var want, got any
-		if json.Unmarshal([]byte(text), &want) == nil && json.Unmarshal([]byte(out), &got) == nil && mustJSON(t, want) != mustJSON(t, got) {
-			t.Errorf("%q: got %s, want %s", text, mustJSON(t, got), mustJSON(t, want))
+		if json.Unmarshal([]byte(text), new(any)) == nil && !sameJSON(t, out, text) { // some numbers are no float64
+			t.Errorf("%q: got %s", text, out)
 		}
 	})
+}
+
+// sameJSON reports whether encoding/json reads the same out of two texts.
+func sameJSON(tb testing.TB, a, b string) bool {
+	tb.Helper()
+	var x, y any
+	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && mustJSON(tb, x) == mustJSON(tb, y)
 }
 
 func mustJSON(tb testing.TB, v any) string {
