@@ -117,6 +117,7 @@ func containsLine(lines []string, text string) bool {
 // oneLine makes text from a function fit for one line of the log.
 func oneLine(s string) string {
 	const most = 1000
+	s = strings.ToValidUTF8(s, "\uFFFD") // before it is cut: what is no text grows
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
