@@ -41,8 +41,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func (l *literal) eval(*renderer) any { return l.value }
 
 func (s *interpolated) eval(r *renderer) any {
-	text, _ := r.capture(s.at, s.body)
-	return text
+	return r.capture(s.at, s.body)
 }
 
 func (l *listLiteral) eval(r *renderer) any {

@@ -68,7 +68,7 @@ func (r *renderer) appendValue(at int, dst []byte, v any, depth int) []byte {
 		limit := r.limit
 		here := r.source
 		r.source = v.from
-		text, _ := r.capture(v.at, v.body)
+		text := r.capture(v.at, v.body)
 		r.source = here
 		r.limit = limit
 		r.leave()

@@ -83,15 +83,15 @@ func (r *renderer) blockOf(from *source, b block) flow {
 	return f
 }
 
-// capture renders a block into a text of its own.
-func (r *renderer) capture(at int, b block) (string, flow) {
+// capture renders a block into a text of its own. A #break or #stop ends the block and no more.
+func (r *renderer) capture(at int, b block) string {
 	out, start := r.out, r.start
 	r.out, r.start = nil, 0
-	f := r.block(b)
+	r.block(b)
 	text := string(r.out)
 	r.out, r.start = out, start
 	r.made(at, len(text))
-	return text, f
+	return text
 }
 
 func (n textNode) render(r *renderer) flow {
