@@ -38,6 +38,7 @@ const exitInterrupted = 130
 // cli is the command line. Its help texts are what "cleat --help" teaches from.
 type cli struct {
 	Dev         devCommand         `cmd:"" help:"Run the project in a folder, functions included, and reload it when files change."`
+	Serve       serveCommand       `cmd:"" help:"Run a node for real use: it keeps what the control plane tells it."`
 	Check       checkCommand       `cmd:"" help:"Read a project and report every fault in it, with file and line."`
 	Connections connectionsCommand `cmd:"" help:"List, inspect, push to and close the connections of a running Cleat."`
 	Usage       usageCommand       `cmd:"" help:"Show what a running Cleat has counted in AWS's units, and what it would have cost there."`

@@ -37,6 +37,7 @@ const (
 	KindIncompleteSignature // SigV4: the authorization is malformed
 	KindUnrecognizedClient  // SigV4: nobody has this access key or session token
 	KindExpiredToken        // SigV4: the session token has expired
+	KindInvalidAction       // an operation that the service does not have, or Cleat does not
 	KindInvalidAPIKey       // an API key that is absent, unknown, off, or in no usage plan for the stage
 )
 

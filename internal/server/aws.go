@@ -19,7 +19,7 @@ const (
 
 // endpoints are where the AWS services of a project are: what cleat.yaml says, what the command line says before it, and
 // this node itself for the management API.
-func (n *node) endpoints(p *project.Project) map[string]string {
+func (n *node) endpoints(p settings) map[string]string {
 	out := map[string]string{serviceExecuteAPI: n.own}
 	maps.Copy(out, p.AWS.Endpoints)
 	if n.dynamoDB != "" {
@@ -29,7 +29,7 @@ func (n *node) endpoints(p *project.Project) map[string]string {
 }
 
 // loadBackends makes integrations reach AWS services and private backends as p says.
-func (n *node) loadBackends(p *project.Project) error {
+func (n *node) loadBackends(p settings) error {
 	if err := n.services.Swap(backend.ServiceSettings{
 		Endpoints:   n.endpoints(p),
 		Credentials: backend.StaticCredentials(p.AWS.AccessKeyID, p.AWS.SecretAccessKey, p.AWS.SessionToken),
@@ -53,7 +53,7 @@ func (n *node) loadBackends(p *project.Project) error {
 
 // tableEndpoint is where a project's tables are to be made: the stand-in that DynamoDB has here. It is empty when there
 // is none, and for AWS itself, where tables cost money and others may use them.
-func (n *node) tableEndpoint(p *project.Project) string {
+func (n *node) tableEndpoint(p settings) string {
 	endpoints := n.endpoints(p)
 	for _, name := range []string{serviceDynamoDB, backend.EveryService} {
 		if to := endpoints[name]; to != "" {
@@ -73,7 +73,7 @@ var sdkNames = map[string]string{
 }
 
 // endpointVariables tell the SDKs of functions where the services are that cleat.yaml names.
-func endpointVariables(p *project.Project) map[string]string {
+func endpointVariables(p settings) map[string]string {
 	out := map[string]string{}
 	for name, to := range p.AWS.Endpoints {
 		switch sdk, ok := sdkNames[name]; {

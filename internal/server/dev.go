@@ -21,6 +21,7 @@ import (
 	"cleat/internal/cfn"
 	"cleat/internal/conn"
 	"cleat/internal/control"
+	"cleat/internal/controlapi"
 	"cleat/internal/gateway"
 	"cleat/internal/integration"
 	"cleat/internal/lambda"
@@ -196,6 +197,11 @@ func (d *dev) serve(ctx context.Context, started Started) error {
 	watched := make(chan struct{})
 	watching.Go(func() { d.watch(watchCtx, sync.OnceFunc(func() { close(watched) })) })
 	<-watched // so that a file saved from now on is seen
+	watching.Go(func() {
+		if err := d.node.follow(watchCtx, d.reload, d.o.Report.Faults); err != nil {
+			d.o.Log.Error("changes by the control plane are not followed any more", "err", err)
+		}
+	})
 	started.Took = time.Since(d.started)
 	d.o.Report.Started(started)
 
@@ -282,13 +288,24 @@ func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, e
 	}
 	d.domains.set(outcome)
 	d.billing.Store(&billing{p.Region, p.Prices})
-	if err := d.node.load(ctx, p, d.logs(p)); err != nil {
+	if err := d.node.load(ctx, settingsOf(p), d.logs(p)); err != nil {
 		return outcome, err
 	}
 	missingLinks(p, &outcome)
 	d.warn(p.Warnings)
 	d.warn(outcome.Warnings)
 	return outcome, nil
+}
+
+// reload gives the node what the store holds, after somebody else than the project changed it.
+func (d *dev) reload(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.node.load(ctx, settingsOf(d.project), d.logs(d.project))
+}
+
+func settingsOf(p *project.Project) settings {
+	return settings{Node: p.Node, Region: p.Region, Environment: p.Environment}
 }
 
 func (d *dev) warn(warnings []cfn.Fault) {
@@ -370,7 +387,15 @@ func (d *dev) handler() http.Handler {
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /_cleat/events", d.serveEvents)
 	mux.HandleFunc("GET /_cleat/usage", d.serveUsage)
-	mux.Handle("/", d.node.withMetrics(d.node.gateway))
+	aws := d.node.controlPlane(controlapi.Options{Region: d.project.Region})
+	data := d.node.withMetrics(d.node.gateway)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if aws.Wants(r) {
+			aws.ServeHTTP(w, r)
+			return
+		}
+		data.ServeHTTP(w, r)
+	})
 	guard := listen.Guard{Hosts: d.o.AllowHosts, Origins: d.o.AllowOrigins, Directory: d.node.gateway.Directory}
 	proxy := listen.NewProxy(listen.ProxyOptions{
 		Log: d.o.Log, Upstream: d.o.Upstream, Inject: func(c net.Conn) { d.listener.Inject(c) }, Local: d.local,

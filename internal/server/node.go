@@ -23,7 +23,6 @@ import (
 	"cleat/internal/lambda"
 	"cleat/internal/meter"
 	"cleat/internal/metrics"
-	"cleat/internal/project"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
 )
@@ -64,6 +63,7 @@ const retirement = 30 * time.Second // a little more than an integration's time-
 
 type nodeOptions struct {
 	log     *slog.Logger
+	store   *store.Store // nil: one in memory
 	lambda  lambda.Options
 	gateway gateway.Options
 	logs    eventlog.Options
@@ -71,10 +71,22 @@ type nodeOptions struct {
 	own, dynamoDB string
 }
 
+// settings are what a node runs with that are no definitions: where functions run that do not run here, what their
+// environment is laid over, who may sign, where AWS services and private backends are.
+type settings struct {
+	config.Node
+	Region string
+	// Environment are variables that every function gets beneath its own.
+	Environment map[string]string
+}
+
 func newNode(o nodeOptions) (*node, error) {
 	n := &node{
-		log: o.log, store: store.New(memory.New()), logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB,
+		log: o.log, store: o.store, logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB,
 		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(),
+	}
+	if n.store == nil {
+		n.store = store.New(memory.New())
 	}
 	n.control = control.New(n.store)
 	ended, end := context.WithCancel(context.Background())
@@ -134,10 +146,9 @@ func (n *node) start() (stop func() error) {
 	}
 }
 
-// load makes the node serve what the store holds now, with the settings of p that are no definitions: where functions
-// run that do not run here, what their environment is laid over, where AWS services and private backends are. Functions
+// load makes the node serve what the store holds now, with the given settings. Functions
 // come before routes, so that no route leads nowhere, and leave a while after them. It must not be called concurrently.
-func (n *node) load(ctx context.Context, p *project.Project, logs logSettings) error {
+func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 	rules := make([]backend.Rule, 0, len(p.Remote))
 	for _, r := range p.Remote {
 		invoker, err := backend.NewRemoteLambda(ctx, remoteOptions(r))

@@ -37,7 +37,7 @@ const tableTime = 5 * time.Second // for all tables of a project together
 // makeTables creates the tables that the project declares, where they are missing. A table that cannot be made does
 // not keep the project from running: its status says why.
 func (d *dev) makeTables(ctx context.Context, tables []control.Table) []TableStatus {
-	endpoint := d.node.tableEndpoint(d.project)
+	endpoint := d.node.tableEndpoint(settingsOf(d.project))
 	ctx, cancel := context.WithTimeout(ctx, tableTime)
 	defer cancel()
 	out := make([]TableStatus, len(tables))

@@ -9,7 +9,6 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/credentials"
 	"cleat/internal/iampolicy"
-	"cleat/internal/project"
 )
 
 // functionPolicy is what local functions may do where the management API asks for signatures: push to every connection, as
@@ -22,9 +21,9 @@ type identities struct {
 	functions awsapi.Credentials // zero: what they find themselves
 }
 
-// identitiesOf makes them of a project. own are credentials of this run for functions; they come into play only where
+// identitiesOf makes them of a node's settings. own are credentials of this run for functions; they come into play only where
 // functions could not call back otherwise. env is the environment that functions inherit.
-func identitiesOf(p *project.Project, own awsapi.Credentials, env []string) (identities, error) {
+func identitiesOf(p settings, own awsapi.Credentials, env []string) (identities, error) {
 	var out identities
 	o := authorizer.IAMOptions{Region: p.Region, Account: awsapi.DefaultAccount, Management: p.Users.Management}
 	if len(p.Users.List) == 0 {

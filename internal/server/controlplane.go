@@ -1,0 +1,33 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cleat/internal/controlapi"
+	"cleat/internal/controlapi/apigatewayv2"
+)
+
+// controlPlane returns the handler of the AWS APIs by which definitions are changed; o lacks the services only.
+func (n *node) controlPlane(o controlapi.Options) *controlapi.Handler {
+	o.Log = n.log
+	o.Services = []controlapi.Service{
+		apigatewayv2.Service(n.control),
+	}
+	return controlapi.New(o)
+}
+
+// follow calls load after each change of the definitions, and once at the start, until ctx ends. load's errors go to
+// failed: what was served before is served on.
+func (n *node) follow(ctx context.Context, load func(context.Context) error, failed func(error)) error {
+	err := n.store.Watch(ctx, func() {
+		if err := load(ctx); err != nil && ctx.Err() == nil {
+			failed(fmt.Errorf("the change could not be put into effect: %w", err))
+		}
+	})
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return nil
+	}
+	return err
+}
