@@ -193,13 +193,15 @@ type AccessLogSettings struct {
 	Format         string `json:"format,omitempty"`
 }
 
-// Function is a Lambda function whose code is a folder on this machine.
+// Function is a Lambda function whose code is on this machine: in a folder, or in a zip file that was uploaded.
 type Function struct {
-	Name        string            `json:"functionName"`
-	ARN         string            `json:"functionArn"`
-	Runtime     string            `json:"runtime"`               // such as "nodejs20.x", "python3.12", "provided.al2023"
-	Handler     string            `json:"handler"`               // such as "src/app.handler"
-	CodeDir     string            `json:"codeDir"`               // absolute path of the task root
+	Name    string `json:"functionName"`
+	ARN     string `json:"functionArn"`
+	Runtime string `json:"runtime"`           // such as "nodejs20.x", "python3.12", "provided.al2023"
+	Handler string `json:"handler"`           // such as "src/app.handler"
+	CodeDir string `json:"codeDir,omitempty"` // absolute path of the task root; empty: CodeSHA256 says where it is
+	// CodeSHA256 names a zip file of code that this node keeps, by the SHA-256 of its bytes in hexadecimal.
+	CodeSHA256  string            `json:"codeSha256,omitempty"`
 	Environment map[string]string `json:"environment,omitempty"` // the user's own variables
 	Timeout     time.Duration     `json:"timeout"`               // zero means QuotaFunctionTimeout
 	MemorySize  int               `json:"memorySize"`            // MB; zero means QuotaFunctionMemory
