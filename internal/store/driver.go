@@ -20,11 +20,12 @@ var (
 	ErrInvalid = errors.New("not a valid batch")
 )
 
-// Bounds of what a driver takes, chosen so that a replicated log can commit a batch in one go.
+// Bounds of what a driver takes, chosen so that a replicated log can commit a batch in one go. The largest value is a
+// deployment's definition: 300 routes, each with mapping templates both ways, come to several megabytes.
 const (
 	MaxKey     = 256
-	MaxValue   = 1_000_000 // bytes, exclusive of the key
-	MaxChanges = 1000      // of one batch
+	MaxValue   = 8 << 20 // bytes, exclusive of the key
+	MaxChanges = 1000    // of one batch
 )
 
 // Entry is one key with its value.
