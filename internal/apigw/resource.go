@@ -148,14 +148,14 @@ type Definition struct {
 	Models                    []Model               `json:"models,omitempty"`
 }
 
-// Deployment is an immutable copy of an API's definition; a Stage points at one.
+// Deployment is an immutable copy of an API's definition; a Stage points at one. The Definition itself is kept beside it,
+// for it is large and few want it.
 type Deployment struct {
-	DeploymentID string     `json:"deploymentId"`
-	CreatedDate  time.Time  `json:"createdDate"`
-	Description  string     `json:"description,omitempty"`
-	AutoDeployed bool       `json:"autoDeployed"`
-	Status       string     `json:"deploymentStatus"`
-	Definition   Definition `json:"definition"`
+	DeploymentID string    `json:"deploymentId"`
+	CreatedDate  time.Time `json:"createdDate"`
+	Description  string    `json:"description,omitempty"`
+	AutoDeployed bool      `json:"autoDeployed"`
+	Status       string    `json:"deploymentStatus"`
 }
 
 // Stage publishes one deployment of its API under a name (spec control-plane §11).

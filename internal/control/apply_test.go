@@ -139,7 +139,7 @@ func (w *world) published() store.Published {
 
 func routeKeys(p store.Published) string {
 	var keys []string
-	for _, r := range p.Deployment.Definition.Routes {
+	for _, r := range p.Definition.Routes {
 		keys = append(keys, r.RouteKey)
 	}
 	slices.Sort(keys)
@@ -186,7 +186,7 @@ func TestApply(t *testing.T) {
 	if p.Stage.StageName != "dev" || p.Stage.StageVariables["colour"] != "red" || p.Stage.DeploymentID != p.Deployment.DeploymentID {
 		t.Errorf("the stage is %+v", p.Stage)
 	}
-	def := p.Deployment.Definition
+	def := p.Definition
 	if got := routeKeys(p); got != "$connect $default ping" || def.RouteSelectionExpression != "$request.body.action" {
 		t.Errorf("routes %s by %s", got, def.RouteSelectionExpression)
 	}
@@ -260,7 +260,7 @@ func TestIDsSurviveARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	pa, pb, pc := a.published(), b.published(), c.published()
-	if pa.API.APIID != pb.API.APIID || pa.Deployment.DeploymentID != pb.Deployment.DeploymentID || pa.Deployment.Definition.Routes[0].RouteID != pb.Deployment.Definition.Routes[0].RouteID {
+	if pa.API.APIID != pb.API.APIID || pa.Deployment.DeploymentID != pb.Deployment.DeploymentID || pa.Definition.Routes[0].RouteID != pb.Definition.Routes[0].RouteID {
 		t.Error("the same stack has other identifiers in another process")
 	}
 	if pa.API.APIID == pc.API.APIID {
@@ -338,8 +338,8 @@ func TestWhatLeavesTheTemplateGoes(t *testing.T) {
 	w.apply(chat)
 	w.apply(without(edit(t, chat, "ConnectRoute, PingRoute]", "ConnectRoute]"), "Ping", "PingRoute", "PingRouteResponse", "PingResponse"))
 	p := w.published()
-	if got := routeKeys(p); got != "$connect $default" || len(p.Deployment.Definition.Integrations) != 1 {
-		t.Errorf("routes %s, integrations %+v", got, p.Deployment.Definition.Integrations)
+	if got := routeKeys(p); got != "$connect $default" || len(p.Definition.Integrations) != 1 {
+		t.Errorf("routes %s, integrations %+v", got, p.Definition.Integrations)
 	}
 
 	w.apply("Resources: {}")
@@ -389,7 +389,7 @@ func TestHandMadeRouteKeepsItsIntegration(t *testing.T) {
 	w := newWorld(t)
 	w.apply(chat)
 	api, ping := w.published().API.APIID, ""
-	for _, r := range w.published().Deployment.Definition.Routes {
+	for _, r := range w.published().Definition.Routes {
 		if r.RouteKey == "ping" {
 			ping = r.Target
 		}

@@ -125,6 +125,9 @@ func deleteAPI(b *store.Batch, t *store.Tree) {
 			b.DeleteKey(k)
 		}
 	}
+	for i := range t.Deployments {
+		store.Delete(b, store.Definitions(t.API.APIID).Key(t.Deployments[i].DeploymentID), store.Expect{})
+	}
 }
 
 // create makes one change and returns what is in the draft after it.

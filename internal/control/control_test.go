@@ -56,7 +56,7 @@ func TestMinimalSequence(t *testing.T) {
 	step[apigw.RouteResponse](t)(c.CreateRouteResponse(ctx, api.APIID, apigw.RouteResponse{RouteID: route.RouteID, RouteResponseKey: "$default"}))
 	stage := step[apigw.Stage](t)(c.CreateStage(ctx, api.APIID, apigw.Stage{StageName: "dev", AutoDeploy: true}))
 	p := w.published()
-	if stage.DeploymentID == "" || p.Deployment.DeploymentID != stage.DeploymentID || !p.Deployment.AutoDeployed || p.Deployment.Status != "DEPLOYED" || len(p.Deployment.Definition.RouteResponses) != 1 {
+	if stage.DeploymentID == "" || p.Deployment.DeploymentID != stage.DeploymentID || !p.Deployment.AutoDeployed || p.Deployment.Status != "DEPLOYED" || len(p.Definition.RouteResponses) != 1 {
 		t.Errorf("stage %+v, published %+v", stage, p)
 	}
 
@@ -68,8 +68,8 @@ func TestMinimalSequence(t *testing.T) {
 	if err := c.DeleteRoute(ctx, api.APIID, route.RouteID); err != nil {
 		t.Fatal(err)
 	}
-	if p := w.published(); routeKeys(p) != "more" || len(p.Deployment.Definition.RouteResponses) != 0 {
-		t.Errorf("after deletion: %+v", p.Deployment.Definition)
+	if p := w.published(); routeKeys(p) != "more" || len(p.Definition.RouteResponses) != 0 {
+		t.Errorf("after deletion: %+v", p.Definition)
 	}
 	if all := step[[]apigw.API](t)(c.APIs(ctx)); len(all) != 1 {
 		t.Errorf("APIs %+v", all)
@@ -115,6 +115,45 @@ func TestDeploymentsAreImmutable(t *testing.T) {
 	}
 	if all, err := w.store.Serving(ctx); err != nil || len(all.Stages) != 0 {
 		t.Errorf("after the stage's deletion %+v, %v", all, err)
+	}
+}
+
+// A deployment's definition comes and goes with it, also where the whole API goes.
+func TestDefinitionsGoWithTheirDeployments(t *testing.T) {
+	w := newWorld(t)
+	ctx, c := t.Context(), w.control
+	api := newAPI(t, c)
+	in := step[apigw.Integration](t)(c.CreateIntegration(ctx, api.APIID, apigw.Integration{IntegrationType: "MOCK"}))
+	step[apigw.Route](t)(c.CreateRoute(ctx, api.APIID, apigw.Route{RouteKey: "one", Target: "integrations/" + in.IntegrationID}))
+	first := step[apigw.Deployment](t)(c.CreateDeployment(ctx, api.APIID, "first", ""))
+	step[apigw.Deployment](t)(c.CreateDeployment(ctx, api.APIID, "second", ""))
+	step[apigw.Stage](t)(c.CreateStage(ctx, api.APIID, apigw.Stage{StageName: "live", AutoDeploy: true}))
+	kept := func() int {
+		t.Helper()
+		all, err := store.List(ctx, w.store, store.Definitions(api.APIID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	if got := kept(); got != 3 {
+		t.Errorf("%d definitions of three deployments", got)
+	}
+	step[apigw.Route](t)(c.CreateRoute(ctx, api.APIID, apigw.Route{RouteKey: "two", Target: "integrations/" + in.IntegrationID}))
+	if got := kept(); got != 3 {
+		t.Errorf("%d definitions after another automatic deployment, want 3: the former one is gone", got)
+	}
+	if err := c.DeleteDeployment(ctx, api.APIID, first.DeploymentID); err != nil {
+		t.Fatal(err)
+	}
+	if got := kept(); got != 2 {
+		t.Errorf("%d definitions after a deletion, want 2", got)
+	}
+	if err := c.DeleteAPI(ctx, api.APIID); err != nil {
+		t.Fatal(err)
+	}
+	if got := kept(); got != 0 {
+		t.Errorf("%d definitions of an API that is gone", got)
 	}
 }
 

@@ -167,7 +167,7 @@ func TestDomainWarnings(t *testing.T) {
 			if before := w.revision(); len(w.apply(tt.text).Warnings) != len(tt.want) || w.revision() != before {
 				t.Error("applied again it is something else")
 			}
-			if disabled := name == "one way" || name == "no way in"; out.APIs[0].EndpointDisabled != disabled || w.published().Deployment.Definition.DisableExecuteAPIEndpoint != disabled {
+			if disabled := name == "one way" || name == "no way in"; out.APIs[0].EndpointDisabled != disabled || w.published().Definition.DisableExecuteAPIEndpoint != disabled {
 				t.Errorf("disabled: %+v, want %v", out.APIs[0], disabled)
 			}
 		})

@@ -21,6 +21,8 @@ type draft struct {
 	// touched tells that something outside of the API has come to depend on it: it is written even if it is as before, so
 	// that of this and its deletion one sees the other.
 	touched bool
+	// frozen are the definitions of the deployments that this change makes, by their ID.
+	frozen map[string]apigw.Definition
 }
 
 // editable returns a draft of an API as it is.
@@ -103,9 +105,26 @@ func (d *draft) write(b *store.Batch) {
 	writeDiff(b, store.Authorizers(api), authorizerID, before.Authorizers, d.now.Authorizers)
 	writeDiff(b, store.Models(api), modelID, before.Models, d.now.Models)
 	writeDiff(b, store.Deployments(api), deploymentID, before.Deployments, d.now.Deployments)
+	d.writeDefinitions(b, before.Deployments)
 	writeDiff(b, store.Stages(api), stageName, before.Stages, d.now.Stages)
 	if b.Len() > n || d.before == nil || d.touched || !equal(before.API, d.now.API) {
 		store.Put(b, store.APIs().Key(string(api)), d.now.API, expect)
+	}
+}
+
+// writeDefinitions writes what new deployments have frozen, and deletes what those had that are gone.
+func (d *draft) writeDefinitions(b *store.Batch, before []apigw.Deployment) {
+	definitions := store.Definitions(d.id())
+	for i := range d.now.Deployments {
+		id := d.now.Deployments[i].DeploymentID
+		if definition, isNew := d.frozen[id]; isNew && find(before, deploymentID, id) == nil {
+			store.Put(b, definitions.Key(id), definition, store.Expect{})
+		}
+	}
+	for i := range before {
+		if id := before[i].DeploymentID; find(d.now.Deployments, deploymentID, id) == nil {
+			store.Delete(b, definitions.Key(id), store.Expect{})
+		}
 	}
 }
 
@@ -149,7 +168,7 @@ func (d *draft) deploy(seed, description string, auto bool, now time.Time) (apig
 	definition := d.now.Definition()
 	dep := apigw.Deployment{
 		DeploymentID: idFrom(idLength, seed, string(d.id()), description, string(mustJSON(definition))),
-		CreatedDate:  now, Description: description, AutoDeployed: auto, Status: "DEPLOYED", Definition: clone(definition),
+		CreatedDate:  now, Description: description, AutoDeployed: auto, Status: "DEPLOYED",
 	}
 	if d.before != nil {
 		if old := find(d.before.Deployments, deploymentID, dep.DeploymentID); old != nil {
@@ -158,6 +177,10 @@ func (d *draft) deploy(seed, description string, auto bool, now time.Time) (apig
 	}
 	if len(p) == 0 {
 		put(&d.now.Deployments, deploymentID, dep)
+		if d.frozen == nil {
+			d.frozen = map[string]apigw.Definition{}
+		}
+		d.frozen[dep.DeploymentID] = clone(definition)
 	}
 	return dep, p
 }

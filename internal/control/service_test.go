@@ -44,7 +44,7 @@ func TestServicesAndLinks(t *testing.T) {
 			t.Errorf("route %s leads to %q, want %q", key, targets[key], want)
 		}
 	}
-	for _, in := range w.published().Deployment.Definition.Integrations {
+	for _, in := range w.published().Definition.Integrations {
 		switch {
 		case in.IntegrationType == apigw.IntegrationHTTPProxy:
 			if in.ConnectionID != "main" {

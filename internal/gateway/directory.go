@@ -170,13 +170,13 @@ func (g *Gateway) Swap(serving store.Serving) error {
 		if have := s.snapshot.Load(); have != nil && have.revision == revision {
 			continue
 		}
-		to, err := compile(&p.Deployment.Definition, p.Stage.StageVariables, g.deps)
+		to, err := compile(&p.Definition, p.Stage.StageVariables, g.deps)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", s.api, s.name, err))
 			continue
 		}
 		to.revision = revision
-		to.setThrottles(&p.Stage, p.Deployment.Definition.Routes, s.snapshot.Load())
+		to.setThrottles(&p.Stage, p.Definition.Routes, s.snapshot.Load())
 		changes = append(changes, change{s, to})
 	}
 	if len(faults) > 0 {

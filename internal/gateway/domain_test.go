@@ -157,7 +157,7 @@ func TestDisabledEndpoint(t *testing.T) {
 	}
 	n.open(t)
 	serving = domainsOf(a.serving(3))
-	serving.Stages[0].Deployment.Definition.DisableExecuteAPIEndpoint = true
+	serving.Stages[0].Definition.DisableExecuteAPIEndpoint = true
 	if err := n.Swap(serving); err != nil {
 		t.Fatal(err)
 	}

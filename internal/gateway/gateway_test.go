@@ -160,7 +160,7 @@ func (a api) serving(revision int) store.Serving {
 	return store.Serving{Stages: []store.Published{{
 		API:        apigw.API{APIID: apiID},
 		Stage:      apigw.Stage{StageName: "prod", DeploymentID: id, StageVariables: a.variables},
-		Deployment: apigw.Deployment{DeploymentID: id, Definition: def},
+		Deployment: apigw.Deployment{DeploymentID: id}, Definition: def,
 	}}}
 }
 
@@ -737,7 +737,7 @@ func TestSwap(t *testing.T) {
 		t.Fatalf("after the new deployment: got %q", got)
 	}
 	broken := api{routes: map[string]string{"ask": "two"}}.serving(3)
-	broken.Stages[0].Deployment.Definition.Integrations[0].IntegrationURI = "nonsense"
+	broken.Stages[0].Definition.Integrations[0].IntegrationURI = "nonsense"
 	if err := n.Swap(broken); err == nil {
 		t.Error("a definition that does not compile was taken")
 	}

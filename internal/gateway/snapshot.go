@@ -47,7 +47,7 @@ func Compile(serving store.Serving) error {
 	var faults []error
 	for i := range serving.Stages {
 		p := &serving.Stages[i]
-		if _, err := compile(&p.Deployment.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
+		if _, err := compile(&p.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
 			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", p.API.APIID, p.Stage.StageName, err))
 		}
 	}

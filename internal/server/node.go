@@ -191,8 +191,8 @@ func (n *node) observeStages(published []store.Published, logs logSettings) erro
 	for i := range published {
 		p := &published[i]
 		stages[i] = apigw.ServedStage{APIID: p.API.APIID, Stage: p.Stage}
-		for j := range p.Deployment.Definition.Routes {
-			stages[i].RouteKeys = append(stages[i].RouteKeys, p.Deployment.Definition.Routes[j].RouteKey)
+		for j := range p.Definition.Routes {
+			stages[i].RouteKeys = append(stages[i].RouteKeys, p.Definition.Routes[j].RouteKey)
 		}
 	}
 	err := n.logs.Swap(stages, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DefaultLevel: logs.defaultLevel, DataTrace: logs.DataTrace})

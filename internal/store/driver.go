@@ -20,18 +20,33 @@ var (
 	ErrInvalid = errors.New("not a valid batch")
 )
 
-// Bounds of what a driver takes, chosen so that a replicated log can commit a batch in one go.
+// Bounds of what a driver takes, chosen so that a replicated log can commit a batch in one go. The largest value is a
+// deployment's definition: 300 routes, each with mapping templates both ways, come to several megabytes before they are
+// compressed. The most changes are those of the deletion of an API with all its parts.
 const (
 	MaxKey     = 256
-	MaxValue   = 1_000_000 // bytes, exclusive of the key
-	MaxChanges = 1000      // of one batch
+	MaxValue   = 8 << 20  // bytes, exclusive of the key
+	MaxChanges = 20_000   // of one batch
+	MaxBatch   = 16 << 20 // bytes of all keys and values of one batch
 )
 
 // Entry is one key with its value.
 type Entry struct {
 	Key      string
-	Value    []byte   // the caller's to keep and to change
-	Revision Revision // of the commit that wrote it, or its part of this commit
+	Value    []byte   // shared with the store and its other readers: not to be changed
+	Revision Revision // of the commit that wrote it
+}
+
+// Delta is what has become of some keys between two revisions.
+type Delta struct {
+	// Revision is that of the store to which the delta leads.
+	Revision Revision
+	// Whole tells that the entries are all there are: whoever keeps any must forget them first.
+	Whole bool
+	// Entries are those that are there now, ordered by key.
+	Entries []Entry
+	// Deleted are the keys that are gone, ordered. There may be some among them that nobody ever saw.
+	Deleted []string
 }
 
 // Expect is what must hold for a change's key when it is committed. The zero value is: anything.
@@ -55,8 +70,8 @@ func (e Expect) Revision() (Revision, bool) { return e.revision, e.checked }
 // Change is one part of a batch.
 type Change struct {
 	Key    string
-	Value  []byte
-	Delete bool // Value is of no account then; deleting what is absent is no error
+	Value  []byte // may be reused once Commit has returned
+	Delete bool   // Value is of no account then; deleting what is absent is no error
 	Expect Expect
 }
 
@@ -67,6 +82,9 @@ type Driver interface {
 	Get(ctx context.Context, key string) (Entry, error)
 	// List returns the entries whose keys begin with prefix, ordered by key, as they were at the revision it returns.
 	List(ctx context.Context, prefix string) ([]Entry, Revision, error)
+	// Since returns what has changed since a revision that an earlier Delta led to, as it is at one moment. It is Whole for
+	// zero, and when the driver does not remember that far back.
+	Since(ctx context.Context, r Revision) (Delta, error)
 	// Commit makes all the changes or none, and returns the store's revision after them. It fails with ErrConflict when
 	// an expectation does not hold and with ErrInvalid when CheckChanges objects. An empty batch is no commit.
 	Commit(ctx context.Context, changes []Change) (Revision, error)
@@ -85,9 +103,10 @@ func CheckChanges(changes []Change) error {
 	if len(changes) > MaxChanges {
 		return fmt.Errorf("%w: %d changes, at most %d go at once", ErrInvalid, len(changes), MaxChanges)
 	}
-	seen := make(map[string]bool, len(changes))
+	seen, size := make(map[string]bool, len(changes)), 0
 	for i := range changes {
 		c := &changes[i]
+		size += len(c.Key) + len(c.Value)
 		switch {
 		case len(c.Key) > MaxKey || !keyPattern.MatchString(c.Key):
 			return fmt.Errorf("%w: key %.300q: want letters, digits, _, = and - with single slashes between, at most %d bytes", ErrInvalid, c.Key, MaxKey)
@@ -97,6 +116,9 @@ func CheckChanges(changes []Change) error {
 			return fmt.Errorf("%w: the value of %s has %d bytes, at most %d are kept", ErrInvalid, c.Key, len(c.Value), MaxValue)
 		}
 		seen[c.Key] = true
+	}
+	if size > MaxBatch {
+		return fmt.Errorf("%w: %d bytes of keys and values, at most %d go at once", ErrInvalid, size, MaxBatch)
 	}
 	return nil
 }

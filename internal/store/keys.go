@@ -20,12 +20,13 @@ func (c Collection[T]) Key(id string) Key[T] { return Key[T]{c.prefix + id} }
 
 // The collections at the top.
 const (
-	apisPrefix      = "apis/"
-	functionsPrefix = "functions/"
-	stacksPrefix    = "stacks/"
-	apiKeysPrefix   = "apikeys/"
-	plansPrefix     = "usageplans/"
-	domainsPrefix   = "domainnames/"
+	apisPrefix        = "apis/"
+	definitionsPrefix = "definitions/"
+	functionsPrefix   = "functions/"
+	stacksPrefix      = "stacks/"
+	apiKeysPrefix     = "apikeys/"
+	plansPrefix       = "usageplans/"
+	domainsPrefix     = "domainnames/"
 )
 
 // The collections of an API.
@@ -107,6 +108,12 @@ func Authorizers(api apigw.APIID) Collection[apigw.Authorizer] {
 
 // Models are an API's models, by model ID.
 func Models(api apigw.APIID) Collection[apigw.Model] { return of[apigw.Model](api, modelsSegment) }
+
+// Definitions are what an API's deployments have frozen, by deployment ID. Each is written with its deployment, never
+// changed, and deleted with it. They are no part of the API's Tree: who changes an API need not read them.
+func Definitions(api apigw.APIID) Collection[apigw.Definition] {
+	return Collection[apigw.Definition]{definitionsPrefix + string(api) + "/"}
+}
 
 // Deployments are an API's deployments, by deployment ID.
 func Deployments(api apigw.APIID) Collection[apigw.Deployment] {

@@ -13,7 +13,9 @@ type Published struct {
 	API        apigw.API
 	Stage      apigw.Stage
 	Deployment apigw.Deployment
-	// Revision is that of the newest of the stage, its deployment and the API. While it stays, they have not changed.
+	Definition apigw.Definition // that the deployment has frozen
+	// Revision is that of the newest of the stage and its deployment. While it stays, they and the Definition have not
+	// changed; the API itself may have.
 	Revision Revision
 }
 
@@ -39,10 +41,13 @@ func (s *Store) Serving(ctx context.Context) (Serving, error) {
 	}
 	var out Serving
 	var apis []Entry
+	definitions := map[string]Entry{}
 	for _, e := range entries {
 		collection, rest, _ := strings.Cut(e.Key, "/")
 		if collection+"/" == apisPrefix {
 			apis = append(apis, e)
+		} else if collection+"/" == definitionsPrefix {
+			definitions[rest] = e
 		} else if err := out.add(e, collection+"/", rest); err != nil {
 			return Serving{}, err
 		}
@@ -52,7 +57,11 @@ func (s *Store) Serving(ctx context.Context) (Serving, error) {
 		return Serving{}, err
 	}
 	for _, t := range trees {
-		out.Stages = append(out.Stages, t.published()...)
+		stages, err := t.published(definitions)
+		if err != nil {
+			return Serving{}, err
+		}
+		out.Stages = append(out.Stages, stages...)
 	}
 	return out, nil
 }
@@ -77,19 +86,28 @@ func (s *Serving) add(e Entry, collection, rest string) error {
 	return fmt.Errorf("the store holds %s, which this version does not know", e.Key)
 }
 
-// published returns the API's stages that point at a deployment.
-func (t *Tree) published() []Published {
+// published returns the API's stages that point at a deployment. definitions are at least those of the API, by their key
+// below the collection.
+func (t *Tree) published(definitions map[string]Entry) ([]Published, error) {
 	var all []Published
 	for _, stage := range t.Stages {
 		for _, d := range t.Deployments {
 			if d.DeploymentID != stage.DeploymentID {
 				continue
 			}
-			all = append(all, Published{
+			p := Published{
 				API: t.API, Stage: stage, Deployment: d,
-				Revision: max(t.Revision, t.stageRevisions[stage.StageName], t.deploymentRevisions[d.DeploymentID]),
-			})
+				Revision: max(t.stageRevisions[stage.StageName], t.deploymentRevisions[d.DeploymentID]),
+			}
+			e, ok := definitions[string(t.API.APIID)+"/"+d.DeploymentID]
+			if !ok {
+				return nil, fmt.Errorf("the store holds deployment %s of API %s without its definition", d.DeploymentID, t.API.APIID)
+			}
+			if err := decode(e, &p.Definition); err != nil {
+				return nil, err
+			}
+			all = append(all, p)
 		}
 	}
-	return all
+	return all, nil
 }

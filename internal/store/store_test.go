@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -37,8 +38,10 @@ func fill(b *store.Batch) {
 	store.Put(b, store.IntegrationResponses(api).Key("ir1"), apigw.IntegrationResponse{IntegrationResponseID: "ir1", IntegrationID: "i1"}, free)
 	store.Put(b, store.Authorizers(api).Key("a1"), apigw.Authorizer{AuthorizerID: "a1"}, free)
 	store.Put(b, store.Models(api).Key("m1"), apigw.Model{ModelID: "m1"}, free)
-	store.Put(b, store.Deployments(api).Key("d1"), apigw.Deployment{DeploymentID: "d1", Definition: apigw.Definition{RouteSelectionExpression: "one"}}, free)
-	store.Put(b, store.Deployments(api).Key("d2"), apigw.Deployment{DeploymentID: "d2", Definition: apigw.Definition{RouteSelectionExpression: "two"}}, free)
+	store.Put(b, store.Deployments(api).Key("d1"), apigw.Deployment{DeploymentID: "d1"}, free)
+	store.Put(b, store.Definitions(api).Key("d1"), apigw.Definition{RouteSelectionExpression: "one"}, free)
+	store.Put(b, store.Deployments(api).Key("d2"), apigw.Deployment{DeploymentID: "d2"}, free)
+	store.Put(b, store.Definitions(api).Key("d2"), apigw.Definition{RouteSelectionExpression: "two"}, free)
 	store.Put(b, store.Stages(api).Key("dev"), apigw.Stage{StageName: "dev", DeploymentID: "d2"}, free)
 	store.Put(b, store.Stages(api).Key("old"), apigw.Stage{StageName: "old", DeploymentID: "d1"}, free)
 	store.Put(b, store.Stages(api).Key("none"), apigw.Stage{StageName: "none"}, free)
@@ -72,7 +75,7 @@ func TestServing(t *testing.T) {
 	}
 	for i, want := range []struct{ stage, definition string }{{"dev", "two"}, {"old", "one"}} {
 		p := all[i]
-		if p.API.APIID != api || p.Stage.StageName != want.stage || p.Deployment.Definition.RouteSelectionExpression != want.definition {
+		if p.API.APIID != api || p.Stage.StageName != want.stage || p.Definition.RouteSelectionExpression != want.definition {
 			t.Errorf("got %+v, want %+v", p, want)
 		}
 	}
@@ -102,6 +105,16 @@ func TestServing(t *testing.T) {
 	now := serving.Stages
 	if now[0].Revision <= all[0].Revision || now[1].Revision != all[1].Revision {
 		t.Errorf("revisions %d and %d became %d and %d, want the first to grow alone", all[0].Revision, all[1].Revision, now[0].Revision, now[1].Revision)
+	}
+}
+
+// A stage whose deployment has lost its definition cannot be served, and must not vanish in silence.
+func TestServingWithoutDefinition(t *testing.T) {
+	s := store.New(memory.New())
+	commit(t, s, fill)
+	commit(t, s, func(b *store.Batch) { store.Delete(b, store.Definitions(api).Key("d1"), store.Expect{}) })
+	if _, err := s.Serving(t.Context()); err == nil || !strings.Contains(err.Error(), "d1") {
+		t.Errorf("got %v, want an error that names deployment d1", err)
 	}
 }
 

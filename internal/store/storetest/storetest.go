@@ -31,6 +31,8 @@ func Run(t *testing.T, open func(tb testing.TB) store.Driver) {
 		"Invalid":            testInvalid,
 		"Copies":             testCopies,
 		"EmptyBatch":         testEmptyBatch,
+		"Since":              testSince,
+		"SinceLongAgo":       testSinceLongAgo,
 		"Concurrent":         testConcurrent,
 		"WatchStart":         testWatchStart,
 		"WatchChanges":       testWatchChanges,
@@ -188,6 +190,7 @@ func testInvalid(s subject) {
 		"wildcard":       {put("a/*", "x")},
 		"too long":       {put(strings.Repeat("k", store.MaxKey+1), "x")},
 		"twice":          {put("a", "x"), put("a", "y")},
+		"large batch":    large("a", "b", "c"),
 		"large value":    {put("a", strings.Repeat("x", store.MaxValue+1))},
 		"many":           slices.Repeat([]store.Change{put("a", "x")}, store.MaxChanges+1),
 	} {
@@ -198,6 +201,16 @@ func testInvalid(s subject) {
 	if got, _ := list(t, d, ""); got != "" {
 		t.Errorf("after invalid batches: %q, want nothing", got)
 	}
+}
+
+// large writes the largest value to each of the keys.
+func large(keys ...string) []store.Change {
+	value := strings.Repeat("x", store.MaxValue)
+	var changes []store.Change
+	for _, key := range keys {
+		changes = append(changes, put(key, value))
+	}
+	return changes
 }
 
 func testLarge(s subject) {
@@ -220,14 +233,12 @@ func testCopies(s subject) {
 	value := []byte("1")
 	commit(t, d, store.Change{Key: "a", Value: value})
 	value[0] = 'x'
-	get(t, d, "a").Value[0] = 'y'
-	entries, _, err := d.List(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	entries[0].Value[0] = 'z'
 	if got := string(get(t, d, "a").Value); got != "1" {
-		t.Errorf("the store shares memory with its callers: got %q, want 1", got)
+		t.Errorf("the store shares memory with who commits: got %q, want 1", got)
+	}
+	one, other := append(get(t, d, "a").Value, 'y'), append(get(t, d, "a").Value, 'z')
+	if string(one) != "1y" || string(other) != "1z" {
+		t.Errorf("two who append to a value that they read got %q and %q", one, other)
 	}
 }
 
@@ -269,6 +280,89 @@ func testConcurrent(s subject) {
 	}
 	if n := len(get(t, d, "n").Value); n != workers*rounds {
 		t.Errorf("%d of %d increments survived", n, workers*rounds)
+	}
+}
+
+// apply takes a delta into a copy of the store.
+func apply(t *testing.T, copied map[string]string, delta store.Delta) {
+	t.Helper()
+	if delta.Whole {
+		clear(copied)
+	}
+	if !slices.IsSortedFunc(delta.Entries, func(a, b store.Entry) int { return strings.Compare(a.Key, b.Key) }) || !slices.IsSorted(delta.Deleted) {
+		t.Errorf("a delta out of order: %+v", delta)
+	}
+	for _, e := range delta.Entries {
+		copied[e.Key] = string(e.Value)
+	}
+	for _, key := range delta.Deleted {
+		delete(copied, key)
+	}
+}
+
+// testSince keeps a copy of the store by deltas alone.
+func testSince(s subject) {
+	t, d := s.t, s.d
+	copied := map[string]string{}
+	at := store.Revision(0)
+	for i, changes := range [][]store.Change{
+		{put("a/x", "1"), put("b", "1")},
+		{put("a/x", "2")},
+		{{Key: "b", Delete: true}, put("c", "1")},
+		{put("b", "again")},
+		{{Key: "never", Delete: true}},
+	} {
+		commit(t, d, changes...)
+		if i == 1 {
+			continue // two commits in one delta
+		}
+		delta, err := d.Since(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if delta.Whole != (at == 0) {
+			t.Errorf("the delta since %d: whole is %t", at, delta.Whole)
+		}
+		apply(t, copied, delta)
+		at = delta.Revision
+		entries, r, err := d.List(t.Context(), "")
+		if err != nil || r != at {
+			t.Fatalf("the list is at %d, the delta at %d, %v", r, at, err)
+		}
+		want := map[string]string{}
+		for _, e := range entries {
+			want[e.Key] = string(e.Value)
+		}
+		if !maps.Equal(copied, want) {
+			t.Errorf("got %v by deltas, want %v", copied, want)
+		}
+	}
+	delta, err := d.Since(t.Context(), at)
+	if err != nil || delta.Whole || len(delta.Entries)+len(delta.Deleted) != 0 || delta.Revision != at {
+		t.Errorf("a delta of nothing: %+v, %v", delta, err)
+	}
+}
+
+// testSinceLongAgo asks for more than a driver remembers.
+func testSinceLongAgo(s subject) {
+	t, d := s.t, s.d
+	first := commit(t, d, put("first", "1"), put("gone", "1"))
+	commit(t, d, store.Change{Key: "gone", Delete: true})
+	changes := make([]store.Change, store.MaxChanges)
+	for i := range changes {
+		changes[i] = put(fmt.Sprintf("k/%d", i), "v")
+	}
+	for range 6 {
+		commit(t, d, changes...)
+	}
+	delta, err := d.Since(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := map[string]string{"first": "1", "gone": "1"}
+	apply(t, copied, delta)
+	if len(copied) != store.MaxChanges+1 || copied["gone"] != "" {
+		t.Errorf("%d entries by a delta from long ago, want %d", len(copied), store.MaxChanges+1)
 	}
 }
 
