@@ -3,20 +3,16 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
-	"cleat/internal/awsapi"
+	"cleat/internal/awsclient"
 )
 
 // connectionsCommand is the management API from a shell.
@@ -31,111 +27,29 @@ type connectionsCommand struct {
 	Tail connectionsTail `cmd:"" help:"Follow events as they happen, of all connections or one."`
 }
 
-// Bounds of one management request: of its time, and of a message on standard input, of which the endpoint takes less.
-const (
-	requestTime = 30 * time.Second
-	mostInput   = 64 << 20
-)
+const mostInput = 64 << 20 // bytes of a message on standard input, of which the endpoint takes less
 
 // request makes one management request below the endpoint and returns the answer's body, which the endpoint bounds. It
-// signs where the endpoint asks for it and the environment has credentials: nobody else gets to see a session token.
-func (c *connectionsCommand) request(p *process, method, path string, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, requestTime)
-	defer cancel()
-	got, err := c.exchange(ctx, method, path, body, nil)
-	if sign := c.signer(p, body); err == nil && sign != nil && asksForSignature(got.header) {
-		got, err = c.exchange(ctx, method, path, body, sign)
-	}
+// signs where the endpoint asks for it and there are credentials: nobody else gets to see a session token.
+func (c *connectionsCommand) request(p *process, method, path string, query url.Values, body []byte) ([]byte, error) {
+	client, err := c.client(p)
 	if err != nil {
 		return nil, err
 	}
-	if got.status >= http.StatusMultipleChoices {
-		return nil, got.refusal()
-	}
-	return got.body, nil
+	defer client.Close()
+	got, err := client.Do(p.ctx, awsclient.Request{Method: method, Path: path, Query: query, Body: body})
+	return got.Body, inPlainWords(err)
 }
 
-// asksForSignature tells whether an endpoint refused a request that was not signed.
-func asksForSignature(h http.Header) bool {
-	return h.Get("X-Amzn-Errortype") == "MissingAuthenticationTokenException"
-}
-
-// signer signs requests of a body with the credentials of the environment; it is nil where there are none.
-func (c *connectionsCommand) signer(p *process, body []byte) func(*http.Request) {
-	creds, found := p.credentials()
-	if !found {
-		return nil
-	}
-	return func(r *http.Request) {
-		var signer awsapi.SigV4
-		for _, f := range signer.Sign(r.Method, r.URL, nil, body, "execute-api", c.region(p), creds, time.Now()) {
-			r.Header.Set(f.Name, f.Value)
-		}
-	}
-}
-
-// credentials are those of the environment, as AWS's own tools find them there.
-func (p *process) credentials() (creds awsapi.Credentials, found bool) {
-	creds = awsapi.Credentials{
-		AccessKeyID: p.getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: p.getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: p.getenv("AWS_SESSION_TOKEN"),
-	}
-	return creds, creds.AccessKeyID != "" && creds.SecretAccessKey != ""
-}
-
-// getenv is the last value of a variable, "" when it is not set.
-func (p *process) getenv(name string) string {
-	for _, kv := range slices.Backward(p.env) {
-		if value, ok := strings.CutPrefix(kv, name+"="); ok {
-			return value
-		}
-	}
-	return ""
-}
-
-func (c *connectionsCommand) region(p *process) string {
-	return cmp.Or(c.Region, p.getenv("AWS_REGION"), p.getenv("AWS_DEFAULT_REGION"), awsapi.DefaultRegion)
-}
-
-// answer is what an endpoint answered.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// exchange makes one request, changed by change where that is not nil, and reads its answer.
-func (c *connectionsCommand) exchange(ctx context.Context, method, path string, body []byte, change func(*http.Request)) (answer, error) {
-	res, err := c.do(ctx, method, path, bytes.NewReader(body), change)
-	if err != nil {
-		return answer{}, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	const most = 16 << 20
-	got, err := io.ReadAll(io.LimitReader(res.Body, most))
-	if err != nil {
-		return answer{}, fmt.Errorf("read the answer of %s: %w", c.Endpoint, err)
-	}
-	return answer{res.StatusCode, res.Header, got}, nil
-}
-
-func (c *connectionsCommand) do(ctx context.Context, method, path string, body io.Reader, change func(*http.Request)) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.Endpoint, "/")+path, body)
+func (c *connectionsCommand) client(p *process) (*awsclient.Client, error) {
+	sources := awsclient.Sources{Env: p.env}
+	client, err := awsclient.New(awsclient.Options{
+		Endpoint: c.Endpoint, Service: "execute-api", Region: cmp.Or(c.Region, sources.Region(p.ctx)), Credentials: sources.Credentials(), OnDemand: true,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("--endpoint: %w", err)
 	}
-	if change != nil {
-		change(r)
-	}
-	client := &http.Client{
-		Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial},
-		// The management API redirects nobody, and a session token must not be passed on.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	res, err := client.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("%w\nIs Cleat running there? Name another place with --endpoint", err)
-	}
-	return res, nil
+	return client, nil
 }
 
 // root is the same Cleat without the path of a stage: where its own endpoints are.
@@ -145,15 +59,6 @@ func (c *connectionsCommand) root() (*connectionsCommand, error) {
 		return nil, fmt.Errorf("--endpoint: %w", err)
 	}
 	return &connectionsCommand{Endpoint: base.Scheme + "://" + base.Host, Region: c.Region}, nil
-}
-
-// dial connects to a host. Names below localhost are this machine (RFC 6761 §6.3), which not every system's look-up
-// knows.
-func dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if host, port, err := net.SplitHostPort(addr); err == nil && strings.HasSuffix(host, ".localhost") {
-		addr = net.JoinHostPort("localhost", port)
-	}
-	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
 // inWords says what the header X-Cleat-Gone means (docs/logs-and-metrics.md). What is not known is shown as it is.
@@ -179,17 +84,20 @@ func inWords(gone string) string {
 	return text
 }
 
-// refusal puts an error answer into words.
-func (a answer) refusal() error {
-	if a.status == http.StatusGone {
-		return errors.New("410 GoneException: " + printable(inWords(a.header.Get("X-Cleat-Gone"))))
+// inPlainWords makes an error fit for a terminal, and says why a connection is gone.
+func inPlainWords(err error) error {
+	failed, ok := errors.AsType[*awsclient.Error](err)
+	switch {
+	case !ok:
+		return err
+	case failed.Status == http.StatusGone:
+		return errors.New("410 GoneException: " + printable(inWords(failed.Header.Get("X-Cleat-Gone"))))
 	}
-	var said struct{ Message string }
-	text := strings.TrimSpace(string(a.body))
-	if json.Unmarshal(a.body, &said) == nil && said.Message != "" { // field names match without regard to case
-		text = said.Message
+	text, hint := failed.Error(), failed.Hint()
+	if hint == "" {
+		return errors.New(printable(text))
 	}
-	return errors.New(printable(fmt.Sprintf("%d %s: %s", a.status, a.header.Get("X-Amzn-Errortype"), text)))
+	return errors.New(printable(strings.TrimSuffix(text, "\n"+hint)) + "\n" + hint)
 }
 
 func connectionPath(id string) string { return "/@connections/" + url.PathEscape(id) }
@@ -221,7 +129,7 @@ func (l *connectionsLs) Run(p *process, c *connectionsCommand) error {
 		if next != "" {
 			query.Set("nextToken", next)
 		}
-		body, err := c.request(p, http.MethodGet, "/@connections?"+query.Encode(), nil)
+		body, err := c.request(p, http.MethodGet, "/@connections", query, nil)
 		if err != nil {
 			return err
 		}
@@ -254,7 +162,7 @@ type connectionsGet struct {
 
 // Run shows one connection as the management API does.
 func (g *connectionsGet) Run(p *process, c *connectionsCommand) error {
-	body, err := c.request(p, http.MethodGet, connectionPath(g.ID), nil)
+	body, err := c.request(p, http.MethodGet, connectionPath(g.ID), nil, nil)
 	if err != nil {
 		return err
 	}
@@ -280,7 +188,7 @@ func (m *connectionsPost) Run(p *process, c *connectionsCommand) error {
 			return fmt.Errorf("read standard input: %w", err)
 		}
 	}
-	_, err := c.request(p, http.MethodPost, connectionPath(m.ID), body)
+	_, err := c.request(p, http.MethodPost, connectionPath(m.ID), nil, body)
 	return err
 }
 
@@ -292,7 +200,7 @@ type connectionsRm struct {
 func (r *connectionsRm) Run(p *process, c *connectionsCommand) error {
 	var failed []error
 	for _, id := range r.IDs {
-		if _, err := c.request(p, http.MethodDelete, connectionPath(id), nil); err != nil {
+		if _, err := c.request(p, http.MethodDelete, connectionPath(id), nil, nil); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", id, err))
 		}
 	}
@@ -309,16 +217,17 @@ func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
 	if err != nil {
 		return err
 	}
-	res, err := root.follow(p)
+	client, err := root.client(p)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(res.Body, 4<<10)) // what came of it is shown as it is
-		return answer{res.StatusCode, res.Header, body}.refusal()
+	defer client.Close()
+	res, err := client.Follow(p.ctx, awsclient.Request{Method: http.MethodGet, Path: "/_cleat/events"})
+	if err != nil {
+		return inPlainWords(err)
 	}
-	dec := json.NewDecoder(res.Body)
+	defer func() { _ = res.Close() }()
+	dec := json.NewDecoder(res)
 	for {
 		var raw json.RawMessage
 		err := dec.Decode(&raw)
@@ -338,15 +247,4 @@ func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
 			return err
 		}
 	}
-}
-
-// follow asks for the stream of events.
-func (c *connectionsCommand) follow(p *process) (*http.Response, error) {
-	res, err := c.do(p.ctx, http.MethodGet, "/_cleat/events", nil, nil)
-	sign := c.signer(p, nil)
-	if err != nil || sign == nil || !asksForSignature(res.Header) {
-		return res, err
-	}
-	_ = res.Body.Close() // it says no more than the header
-	return c.do(p.ctx, http.MethodGet, "/_cleat/events", nil, sign)
 }

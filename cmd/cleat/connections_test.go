@@ -25,7 +25,7 @@ func TestRequestFollowsNoRedirect(t *testing.T) {
 	}))
 	defer endpoint.Close()
 	p := &process{ctx: t.Context(), env: []string{"AWS_ACCESS_KEY_ID=ASIAX", "AWS_SECRET_ACCESS_KEY=s", "AWS_SESSION_TOKEN=t"}}
-	_, err := (&connectionsCommand{Endpoint: endpoint.URL}).request(p, http.MethodPost, "/@connections/x", []byte("hello"))
+	_, err := (&connectionsCommand{Endpoint: endpoint.URL}).request(p, http.MethodPost, "/@connections/x", nil, []byte("hello"))
 	if err == nil || !strings.HasPrefix(err.Error(), "307 ") {
 		t.Errorf("got %v", err)
 	}

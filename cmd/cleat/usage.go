@@ -1,6 +1,9 @@
 package main
 
-import "net/http"
+import (
+	"net/http"
+	"net/url"
+)
 
 // usageCommand shows what a node has counted (docs/usage.md).
 type usageCommand struct {
@@ -21,7 +24,7 @@ func (u *usageCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	body, err := at.request(p, http.MethodGet, "/_cleat/usage?format="+u.Format, nil)
+	body, err := at.request(p, http.MethodGet, "/_cleat/usage", url.Values{"format": {u.Format}}, nil)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,19 @@ type Stack struct {
 	// Former is a name that the stack had before: what it made then is this stack's, to be replaced or deleted like its
 	// own. Empty: none.
 	Former string
+	// Environment are variables that every function gets beneath its own. Nil: none.
+	Environment map[string]string
+	// HasCode tells whether a zip file of that SHA-256 has been uploaded: functions name theirs as Code.CleatSHA256, and a
+	// Code.LocalPath is refused, for the template comes from another machine. Nil: code is in folders of this one.
+	HasCode func(sha256 string) bool
+	// DryRun commits nothing: the outcome says what would change.
+	DryRun bool
+	// Check is asked, before anything is committed, whether the data plane can serve the stages of all APIs that the template
+	// touches, as they would be. What it objects to is a fault. Nil: nobody is asked.
+	Check func(store.Serving) error
+	// Settle is called after the commit and returns when the node serves what was committed, or why it cannot: then the
+	// commit is taken back by another. Nil: what is committed is taken for served.
+	Settle func(context.Context) error
 }
 
 // application is one Apply.
@@ -48,6 +61,8 @@ type application struct {
 	made    map[string]string // keys in the store, by logical ID
 	usage   *usage            // nil: nothing of the template touches API keys and usage plans
 
+	deleting bool // the stack with all that it made, rather than applying it
+	outputs  []store.StackOutput
 	outcome  Outcome
 	left     map[string]int
 	guessed  map[string]bool // what a warning was given of
@@ -60,22 +75,28 @@ type application struct {
 // Apply makes the store hold what a template says: it adds, replaces by logical ID, deletes what an earlier template of
 // the same stack had and this one does not, and publishes a new deployment where the definition changed. All of it is
 // one commit, or nothing when anything is wrong: the error is then a cfn.Faults with every fault and its place, or an
-// *apigw.Error of KindConflict when other writers were quicker every time.
+// *apigw.Error of KindConflict when other writers were quicker every time. Undoing a half of a change is never called for,
+// then, but a whole one is undone when Stack.Settle fails: the error is an *UndoneError.
 func (c *Control) Apply(ctx context.Context, s Stack) (Outcome, error) {
+	return c.apply(ctx, s, false)
+}
+
+func (c *Control) apply(ctx context.Context, s Stack, deleting bool) (Outcome, error) {
 	if s.Region == "" {
 		s.Region = awsapi.DefaultRegion
 	}
 	if s.Account == "" {
 		s.Account = awsapi.DefaultAccount
 	}
-	s.Name = stackName(s.Name)
+	s.Name = StackName(s.Name)
 	if s.Former != "" {
-		s.Former = stackName(s.Former)
+		s.Former = StackName(s.Former)
 	}
 	var out Outcome
+	var done *undo
 	err := retry(func() error {
 		a := &application{
-			stack: s, drafts: map[apigw.APIID]*draft{}, foreign: map[string]bool{}, made: map[string]string{},
+			stack: s, deleting: deleting, drafts: map[apigw.APIID]*draft{}, foreign: map[string]bool{}, made: map[string]string{},
 			left: map[string]int{}, guessed: map[string]bool{}, functionPlaces: map[string]cfn.Place{},
 		}
 		if err := a.prepare(ctx, c); err != nil {
@@ -84,19 +105,25 @@ func (c *Control) Apply(ctx context.Context, s Stack) (Outcome, error) {
 		if err := a.build(ctx, c); err != nil {
 			return err
 		}
-		if err := a.commit(ctx, c); err != nil {
-			return err
+		var err error
+		if done, err = a.commit(ctx, c); err == nil {
+			out = a.outcome
 		}
-		out = a.outcome
-		return nil
+		return err
 	})
-	return out, err
+	if err != nil || done == nil || s.Settle == nil {
+		return out, err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return out, done.because(ctx, c, s, err)
+	}
+	return out, nil
 }
 
 var notInStackName = regexp.MustCompile(`[^A-Za-z0-9-]+`)
 
-// stackName makes a legal stack name of a project's.
-func stackName(name string) string {
+// StackName makes a legal stack name of a project's; a legal one stays as it is.
+func StackName(name string) string {
 	name = strings.Trim(notInStackName.ReplaceAllString(name, "-"), "-")
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = "stack-" + name
@@ -189,7 +216,11 @@ func (a *application) build(ctx context.Context, c *Control) error {
 	for _, r := range byWriting {
 		a.addOther(r)
 	}
+	a.evaluateOutputs()
 	a.finish()
+	if err := a.checkOthers(ctx, c); err != nil {
+		return err
+	}
 	a.summarize(byWriting)
 	return a.faults.Err()
 }

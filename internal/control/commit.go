@@ -13,8 +13,9 @@ import (
 	"cleat/internal/store"
 )
 
-// commit writes everything at once.
-func (a *application) commit(ctx context.Context, c *Control) error {
+// commit writes everything at once, unless nothing changes or this is a dry run: then what it returns is nil. What it
+// returns can take the commit back.
+func (a *application) commit(ctx context.Context, c *Control) (*undo, error) {
 	var b store.Batch
 	for _, id := range a.order {
 		a.drafts[id].write(&b)
@@ -24,28 +25,49 @@ func (a *application) commit(ctx context.Context, c *Control) error {
 	}
 	a.domains.write(&b)
 	if err := a.writeFunctions(ctx, c, &b); err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.writeDeletions(ctx, c, &b); err != nil {
-		return err
+		return nil, err
 	}
 	if a.stack.Former != "" && a.stack.Former != a.stack.Name {
 		store.Delete(&b, store.Stacks().Key(a.stack.Former), store.Expect{})
 	}
-	key, record := store.Stacks().Key(a.stack.Name), store.Stack{Name: a.stack.Name, Resources: a.made}
-	if b.Len() == 0 && equal(record, a.record) {
-		return nil
+	before, err := c.valuesOf(ctx, &b)
+	if err != nil {
+		return nil, err
+	}
+	a.plan(&b, before)
+	if err := a.checkServing(ctx, c); err != nil {
+		return nil, err
+	}
+	a.writeRecord(&b, before)
+	if b.Len() == 0 || a.stack.DryRun {
+		return nil, nil
+	}
+	_, err = c.store.Commit(ctx, &b)
+	if errors.Is(err, store.ErrInvalid) {
+		return nil, fmt.Errorf("stack %s is too large for one change of the store: %w", a.stack.Name, err)
+	}
+	return &undo{batch: &b, before: before}, err
+}
+
+// writeRecord writes what the stack is made of, or deletes that with the stack.
+func (a *application) writeRecord(b *store.Batch, before values) {
+	key, record := store.Stacks().Key(a.stack.Name), store.Stack{Name: a.stack.Name, Resources: a.made, Outputs: a.outputs}
+	if b.Len() == 0 && a.revision != 0 && !a.deleting && equal(record, a.record) {
+		return
 	}
 	expect := store.Absent()
 	if a.revision != 0 {
 		expect = store.At(a.revision)
+		before[key.String()] = mustJSON(a.record)
 	}
-	store.Put(&b, key, record, expect)
-	_, err := c.store.Commit(ctx, &b)
-	if errors.Is(err, store.ErrInvalid) {
-		return fmt.Errorf("stack %s is too large for one change of the store: %w", a.stack.Name, err)
+	if a.deleting {
+		store.Delete(b, key, expect)
+	} else {
+		store.Put(b, key, record, expect)
 	}
-	return err
 }
 
 // writeFunctions writes the functions that changed, and refuses those of another stack.

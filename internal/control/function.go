@@ -1,6 +1,7 @@
 package control
 
 import (
+	"maps"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -29,7 +30,7 @@ type functionProperties struct {
 
 var functionPropertyNames = []string{"FunctionName", "Runtime", "Handler", "Description", "Timeout", "MemorySize", "ReservedConcurrentExecutions", "Environment"}
 
-// addFunction takes in an AWS::Lambda::Function whose code is on this machine; Code.LocalPath is Cleat's own.
+// addFunction takes in an AWS::Lambda::Function whose code is on this machine; Code.LocalPath and CleatSHA256 are Cleat's own.
 func (a *application) addFunction(r *cfn.Resource) {
 	// The rest is not evaluated: it may hold what only AWS knows.
 	v, ok := a.evaluate(only(r.Properties, append([]string{"Code"}, functionPropertyNames...)))
@@ -38,7 +39,8 @@ func (a *application) addFunction(r *cfn.Resource) {
 	}
 	code := v.Get("Code")
 	path, local := code.Get("LocalPath").Scalar()
-	if !local {
+	sha, uploaded := code.Get("CleatSHA256").Scalar()
+	if !local && !uploaded {
 		// A template that project made has said so already, in terms of what its author wrote.
 		if r.Metadata.Get("cleat") == nil {
 			a.warnings.Addf(r.Place, "function %s: its code is not a folder of this machine, so it is not run here: calls of it fail unless remoteFunctions in cleat.yaml says where it runs", r.LogicalID)
@@ -51,14 +53,15 @@ func (a *application) addFunction(r *cfn.Resource) {
 	}
 	var p functionProperties
 	cfn.Decode(v, functionPropertyNames, &p, r.LogicalID, &a.faults)
-	a.checkFunction(r, v, name, path, &p)
+	a.checkFunction(r, v, name, &p)
+	a.checkCode(r, path, sha)
 	place := r.Metadata.Path("cleat", "Place").Str()
 	if place == "" {
 		place = r.Place.String()
 	}
 	f := apigw.Function{
 		Name: name, ARN: a.fill(r, references[r.Type].attributes[arnAttribute], name), Runtime: p.Runtime, Handler: p.Handler,
-		CodeDir: path, Environment: p.Environment.Variables, Timeout: time.Duration(p.Timeout) * time.Second,
+		CodeDir: path, CodeSHA256: sha, Environment: beneath(a.stack.Environment, p.Environment.Variables), Timeout: time.Duration(p.Timeout) * time.Second,
 		MemorySize: p.MemorySize, Description: p.Description, Concurrency: p.ReservedConcurrentExecutions, Place: place,
 		Bundle: r.Metadata.Path("cleat", "Bundle").Str() == "true",
 	}
@@ -78,14 +81,42 @@ func (a *application) addFunction(r *cfn.Resource) {
 	a.outcome.Functions = append(a.outcome.Functions, f)
 }
 
+// beneath lays variables over those that every function has.
+func beneath(all, own map[string]string) map[string]string {
+	if len(all) == 0 {
+		return own
+	}
+	out := maps.Clone(all)
+	maps.Copy(out, own)
+	return out
+}
+
+var codeHash = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// checkCode checks where a function's code is: in a folder of this machine, or in a zip file that was uploaded.
+func (a *application) checkCode(r *cfn.Resource, path, sha string) {
+	at := a.placeOf(r, "Code")
+	switch {
+	case path != "" && sha != "":
+		a.faults.Addf(at, "%s: Code has LocalPath and CleatSHA256: only one of them can say where the code is", r.LogicalID)
+	case sha != "" && !codeHash.MatchString(sha):
+		a.faults.Addf(at, "%s: Code.CleatSHA256 must be the SHA-256 of a zip file, 64 hexadecimal digits in lower case, not %q", r.LogicalID, sha)
+	case sha != "":
+		if a.stack.HasCode != nil && !a.stack.HasCode(sha) {
+			a.faults.Addf(at, "%s: its code (%s) has not been uploaded to this node: PUT /_cleat/code/%s does", r.LogicalID, sha, sha)
+		}
+	case a.stack.HasCode != nil:
+		a.faults.Addf(at, "%s: Code.LocalPath is a folder of the machine that the template comes from: its code must be uploaded, and named by CleatSHA256", r.LogicalID)
+	case !filepath.IsAbs(path):
+		a.faults.Addf(at, "%s: Code.LocalPath must be an absolute path, not %q", r.LogicalID, path)
+	}
+}
+
 // checkFunction checks what a function of this machine is made of; v has its properties, evaluated.
-func (a *application) checkFunction(r *cfn.Resource, v *cfn.Value, name, path string, p *functionProperties) {
+func (a *application) checkFunction(r *cfn.Resource, v *cfn.Value, name string, p *functionProperties) {
 	at := func(property string) cfn.Place { return a.placeOf(r, property) }
 	if !functionName.MatchString(name) {
 		a.faults.Addf(at("FunctionName"), "function name %q: want 1 to 64 letters, digits, _ and -", name)
-	}
-	if !filepath.IsAbs(path) {
-		a.faults.Addf(at("Code"), "%s: Code.LocalPath must be an absolute path, not %q", r.LogicalID, path)
 	}
 	if p.Runtime == "" {
 		a.faults.Addf(at("Runtime"), "%s: Runtime is required", r.LogicalID)

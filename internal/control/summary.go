@@ -9,6 +9,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
+	"cleat/internal/store"
 )
 
 // Outcome says what an applied template came to.
@@ -21,6 +22,10 @@ type Outcome struct {
 	// LeftAlone are the types of the resources that were given no effect, with their number where there are several:
 	// "AWS::IAM::Role", "AWS::SQS::Queue (2)".
 	LeftAlone []string
+	// Changes are what the template changed, or would change in a dry run: of its resources in its order, then of those that
+	// left it. Empty: everything is as it was.
+	Changes []Change
+	Outputs []store.StackOutput // in the order of the template
 	// Warnings are what will not be as the template's author may expect.
 	Warnings []cfn.Fault
 }
@@ -87,7 +92,7 @@ func (a *application) summarize(resources []*cfn.Resource) {
 		}
 		a.outcome.LeftAlone = append(a.outcome.LeftAlone, typ)
 	}
-	a.outcome.Warnings = a.warnings
+	a.outcome.Warnings, a.outcome.Outputs = a.warnings, a.outputs
 }
 
 // routePositions says where in the template each route is.

@@ -9,11 +9,13 @@ import (
 	"cleat/internal/controlapi/apigatewayv2"
 )
 
-// controlPlane returns the handler of the AWS APIs by which definitions are changed; o lacks the services only.
-func (n *node) controlPlane(o controlapi.Options) *controlapi.Handler {
+// controlPlane returns the handler of the AWS APIs, and Cleat's own, by which definitions are changed; o lacks the services
+// only. reload makes the node serve what the store holds; it may be called while follow calls it.
+func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) error) *controlapi.Handler {
 	o.Log = n.log
 	o.Services = []controlapi.Service{
 		apigatewayv2.Service(n.control),
+		n.stacks(reload),
 	}
 	return controlapi.New(o)
 }

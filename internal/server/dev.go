@@ -387,7 +387,10 @@ func (d *dev) handler() http.Handler {
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /_cleat/events", d.serveEvents)
 	mux.HandleFunc("GET /_cleat/usage", d.serveUsage)
-	aws := d.node.controlPlane(controlapi.Options{Region: d.project.Region})
+	aws := d.node.controlPlane(controlapi.Options{Region: d.project.Region}, d.reload)
+	mux.Handle("/_cleat/stacks", aws) // these need no signature here, which is what tells other services' requests
+	mux.Handle("/_cleat/stacks/", aws)
+	mux.Handle("/_cleat/code/", aws)
 	data := d.node.withMetrics(d.node.gateway)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if aws.Wants(r) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"cleat/internal/apigw"
@@ -37,6 +38,8 @@ type serveNode struct {
 	o        ServeOptions
 	node     *node
 	settings settings
+
+	loading sync.Mutex // one reload at a time
 }
 
 // RunServe runs a node until ctx ends, then stops in order: no connection is accepted any more, those open are closed
@@ -111,6 +114,8 @@ func (s *serveNode) nodeOptions(addr net.Addr, limits apigw.Limits) nodeOptions 
 }
 
 func (s *serveNode) reload(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
 	return s.node.load(ctx, s.settings, logSettings{Logs: s.settings.Logs})
 }
 
@@ -120,6 +125,6 @@ func (s *serveNode) failed(err error) { s.o.Log.Error("definitions", "err", err)
 func (s *serveNode) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.Handle("/", s.node.withMetrics(s.node.controlPlane(controlapi.Options{Region: s.o.Region})))
+	mux.Handle("/", s.node.withMetrics(s.node.controlPlane(controlapi.Options{Region: s.o.Region}, s.reload)))
 	return mux
 }

@@ -128,4 +128,13 @@ type Stack struct {
 	Name string `json:"name"`
 	// Resources are the store's keys of what the stack made, by logical ID.
 	Resources map[string]string `json:"resources,omitempty"`
+	// Outputs are the template's outputs, evaluated, in its order.
+	Outputs []StackOutput `json:"outputs,omitempty"`
+}
+
+// StackOutput is an output of a template.
+type StackOutput struct {
+	Key         string `json:"outputKey"`
+	Value       string `json:"outputValue"`
+	Description string `json:"description,omitempty"`
 }

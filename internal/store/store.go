@@ -76,6 +76,9 @@ func Delete[T any](b *Batch, key Key[T], expect Expect) {
 	b.changes = append(b.changes, Change{Key: key.path, Delete: true, Expect: expect})
 }
 
+// Raw is the key of a value that is read and written as the driver has it, for keys kept as text, such as those in a Stack.
+func Raw(key string) Key[json.RawMessage] { return Key[json.RawMessage]{key} }
+
 // DeleteKey is Delete for a key kept as text, such as those in a Stack.
 func (b *Batch) DeleteKey(key string) {
 	b.changes = append(b.changes, Change{Key: key, Delete: true})
@@ -83,6 +86,9 @@ func (b *Batch) DeleteKey(key string) {
 
 // Len is the number of changes.
 func (b *Batch) Len() int { return len(b.changes) }
+
+// Changes are the changes in the order in which they were added. They must not be changed.
+func (b *Batch) Changes() []Change { return b.changes }
 
 // Commit makes all changes of a batch or none. It fails with ErrConflict or ErrInvalid. The batch may be committed
 // again after a failure.

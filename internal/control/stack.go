@@ -1,0 +1,230 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+	"cleat/internal/cfn"
+	"cleat/internal/store"
+)
+
+// StackDescription is a stack as it was applied last.
+type StackDescription struct {
+	Name      string
+	Resources []StackResource // ordered by logical ID
+	Stages    []StackStage    // ordered by API and name
+	Outputs   []store.StackOutput
+}
+
+// StackResource is a resource that a stack has made.
+type StackResource struct {
+	LogicalID  string `json:"logicalId"`
+	Type       string `json:"type"`
+	PhysicalID string `json:"physicalId"`
+}
+
+// StackStage is a stage that a stack has made: there clients connect.
+type StackStage struct {
+	APIID apigw.APIID
+	Stage string
+}
+
+// Stacks returns the names of all stacks, in order.
+func (c *Control) Stacks(ctx context.Context) ([]string, error) {
+	all, err := store.List(ctx, c.store, store.Stacks())
+	if err != nil {
+		return nil, fmt.Errorf("read the stacks: %w", err)
+	}
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Stack returns one stack. An unknown one is an *apigw.Error of KindNotFound.
+func (c *Control) Stack(ctx context.Context, name string) (StackDescription, error) {
+	record, _, err := store.Get(ctx, c.store, store.Stacks().Key(name))
+	if errors.Is(err, store.ErrNotFound) {
+		return StackDescription{}, unknownStack(name)
+	}
+	if err != nil {
+		return StackDescription{}, fmt.Errorf("read the record of stack %s: %w", name, err)
+	}
+	d := StackDescription{Name: record.Name, Outputs: record.Outputs}
+	for _, logicalID := range sortedKeys(record.Resources) {
+		key := record.Resources[logicalID]
+		if madeByApply(logicalID) {
+			continue
+		}
+		d.Resources = append(d.Resources, StackResource{logicalID, typeOfKey(key), physicalID(key, nil)})
+		if parts := strings.Split(key, "/"); len(parts) == 4 && parts[2] == "stages" {
+			d.Stages = append(d.Stages, StackStage{apigw.APIID(parts[1]), parts[3]})
+		}
+	}
+	slices.SortFunc(d.Stages, func(x, y StackStage) int {
+		return strings.Compare(string(x.APIID)+"/"+x.Stage, string(y.APIID)+"/"+y.Stage)
+	})
+	return d, nil
+}
+
+func unknownStack(name string) error {
+	return &apigw.Error{Kind: apigw.KindNotFound, Message: "Stack with id " + name + " does not exist"}
+}
+
+// DeleteStack deletes a stack with everything that it has made, in one commit. Of the Stack only Name, DryRun, Check and Settle count.
+// It is refused, with names, when something outside of the stack depends on it. The errors are those of Apply; an unknown
+// stack is an *apigw.Error of KindNotFound.
+func (c *Control) DeleteStack(ctx context.Context, s Stack) (Outcome, error) {
+	if _, err := c.Stack(ctx, s.Name); err != nil {
+		return Outcome{}, err
+	}
+	nowhere := cfn.Place{}
+	s.Template, s.Parameters, s.Former = cfn.MapOf(nowhere, "Resources", cfn.MapOf(nowhere)), nil, ""
+	return c.apply(ctx, s, true)
+}
+
+// evaluateOutputs evaluates the template's outputs. One that cannot be is left out, with a warning: nothing depends on it
+// here.
+func (a *application) evaluateOutputs() {
+	if len(a.faults) > 0 {
+		return
+	}
+	for _, e := range a.template.Outputs.Entries() {
+		told := len(a.warnings)
+		value := e.Value.Get("Value")
+		if condition := e.Value.Get("Condition"); condition != nil {
+			none := cfn.MapOf(e.Place, "Ref", cfn.TextOf(e.Place, "AWS::NoValue"))
+			value = cfn.MapOf(e.Place, "Fn::If", cfn.ListOf(e.Place, condition, value, none))
+		}
+		v, err := a.evaluator.Evaluate(value)
+		text, isText := v.Scalar()
+		switch {
+		case err != nil:
+			faults, _ := errors.AsType[cfn.Faults](err)
+			for _, f := range faults {
+				a.warnings.Addf(f.Place, "output %s is left out: %s", e.Key, f.Message)
+			}
+		case isText:
+			a.warnings = a.warnings[:told] // that an attribute is made up matters to whoever uses it, and nobody does
+			a.outputs = append(a.outputs, store.StackOutput{Key: e.Key, Value: text, Description: e.Value.Get("Description").Str()})
+		}
+	}
+}
+
+// leaving are the keys in the store of what the stack had and will not have, with their logical IDs.
+func (a *application) leaving() map[string]string {
+	out, wanted := map[string]string{}, a.wanted()
+	for logicalID, key := range a.record.Resources {
+		if !slices.Contains(wanted, key) {
+			out[key] = logicalID
+		}
+	}
+	return out
+}
+
+// checkOthers refuses to take what belongs to another stack, and to delete what something outside of the stack depends on
+// beyond what drafts and domains know of themselves.
+func (a *application) checkOthers(ctx context.Context, c *Control) error {
+	stacks, err := store.List(ctx, c.store, store.Stacks())
+	if err != nil {
+		return fmt.Errorf("read the stacks: %w", err)
+	}
+	made := map[string]string{}
+	for logicalID, key := range a.made {
+		made[key] = logicalID
+	}
+	leaving := a.leaving()
+	for i := range stacks {
+		s := &stacks[i]
+		if s.Name == a.stack.Name || s.Name == a.stack.Former {
+			continue
+		}
+		for _, logicalID := range sortedKeys(s.Resources) {
+			key := s.Resources[logicalID]
+			// Functions are looked at where they are written: nobody's may be taken, with or without a stack.
+			if ours, taken := made[key]; taken && !madeByApply(logicalID) && !madeByApply(ours) && !strings.HasPrefix(key, "functions/") {
+				a.faults.Addf(a.template.Resource(ours).Place, "%s belongs to stack %s already, as %s", ours, s.Name, logicalID)
+			}
+			if parts := strings.Split(key, "/"); len(parts) > 2 && leaving[parts[0]+"/"+parts[1]] != "" && !madeByApply(logicalID) {
+				a.faults.Addf(cfn.Place{}, "%s (%s) cannot be deleted: %s of stack %s is in it", leaving[parts[0]+"/"+parts[1]], parts[1], logicalID, s.Name)
+			}
+		}
+	}
+	if err := a.checkUsageOfOthers(ctx, c, leaving); err != nil {
+		return err
+	}
+	a.faults = inOrder(a.faults)
+	return nil
+}
+
+// checkUsageOfOthers refuses to delete stages that usage plans of others name, and plans and API keys that others have put
+// together.
+func (a *application) checkUsageOfOthers(ctx context.Context, c *Control, leaving map[string]string) error {
+	if len(leaving) == 0 {
+		return nil
+	}
+	plans, err := store.List(ctx, c.store, store.UsagePlans())
+	if err != nil {
+		return fmt.Errorf("read the usage plans: %w", err)
+	}
+	own := a.before()
+	for i := range plans {
+		p := &plans[i]
+		planKey := store.UsagePlans().Key(p.ID).String()
+		for _, s := range p.APIStages {
+			if own[planKey] {
+				break
+			}
+			for _, key := range []string{store.APIs().Key(string(s.APIID)).String(), store.Stages(s.APIID).Key(s.Stage).String()} {
+				if leaving[key] != "" {
+					a.faults.Addf(cfn.Place{}, "%s cannot be deleted: usage plan %s (%s) has stage %s of API %s", leaving[key], p.Name, p.ID, s.Stage, s.APIID)
+					break
+				}
+			}
+		}
+		keys, err := store.List(ctx, c.store, store.UsagePlanKeys(p.ID))
+		if err != nil {
+			return fmt.Errorf("read the keys of usage plan %s: %w", p.ID, err)
+		}
+		for j := range keys {
+			if own[planKeyID(&keys[j])] {
+				continue
+			}
+			if leaving[planKey] != "" {
+				a.faults.Addf(cfn.Place{}, "%s cannot be deleted: API key %s has been put into usage plan %s", leaving[planKey], keys[j].ID, p.ID)
+			} else if key := store.APIKeys().Key(keys[j].ID).String(); leaving[key] != "" {
+				a.faults.Addf(cfn.Place{}, "%s cannot be deleted: usage plan %s (%s) has the key", leaving[key], p.Name, p.ID)
+			}
+		}
+	}
+	return nil
+}
+
+// checkServing asks whether the data plane can serve what the change makes of the APIs.
+func (a *application) checkServing(context.Context, *Control) error {
+	if a.stack.Check == nil {
+		return nil
+	}
+	var serving store.Serving
+	for _, id := range a.order {
+		d := a.drafts[id]
+		for i := range d.now.Stages {
+			s := &d.now.Stages[i]
+			if dep := find(d.now.Deployments, deploymentID, s.DeploymentID); dep != nil {
+				serving.Stages = append(serving.Stages, store.Published{API: d.now.API, Stage: *s, Deployment: *dep})
+			}
+		}
+	}
+	if err := a.stack.Check(serving); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			a.faults.Addf(cfn.Place{}, "the node cannot serve this: %s", strings.TrimSpace(line))
+		}
+	}
+	return a.faults.Err()
+}
