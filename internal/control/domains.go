@@ -264,6 +264,19 @@ func (c *Control) DomainNames(ctx context.Context) ([]apigw.DomainName, error) {
 	return out, err
 }
 
+// DomainName returns a custom domain name. An unknown one is KindNotFound.
+func (c *Control) DomainName(ctx context.Context, name string) (apigw.DomainName, error) {
+	ds, err := c.loadDomains(ctx)
+	if err != nil {
+		return apigw.DomainName{}, err
+	}
+	d := ds.get(strings.ToLower(name))
+	if d == nil {
+		return apigw.DomainName{}, unknownDomain().err()
+	}
+	return d.name, nil
+}
+
 // APIMappings returns the API mappings of a custom domain name, ordered by ID. An unknown name is KindNotFound.
 func (c *Control) APIMappings(ctx context.Context, name string) ([]apigw.APIMapping, error) {
 	ds, err := c.loadDomains(ctx)
@@ -283,10 +296,9 @@ func unknownDomain() problems {
 	return p
 }
 
-func unknownMapping() problems {
-	var p problems
-	p.add(apigw.KindNotFound, "", "The api mapping resource specified in the request was not found.")
-	return p
+// UnknownMapping is the answer to an identifier that no API mapping has.
+func UnknownMapping() error {
+	return &apigw.Error{Kind: apigw.KindNotFound, Message: "The api mapping resource specified in the request was not found."}
 }
 
 // CreateDomainName makes a custom domain name (spec control-plane §13). region makes what AWS would fill in.
@@ -320,6 +332,10 @@ func (c *Control) UpdateDomainName(ctx context.Context, name string, edit func(a
 		after, err := edit(d.name)
 		if err != nil {
 			return nil, err
+		}
+		if before := d.name.DomainNameConfigurations; len(before) == 1 && len(after.DomainNameConfigurations) == 1 {
+			c := &after.DomainNameConfigurations[0]
+			c.APIGatewayDomainName, c.HostedZoneID = before[0].APIGatewayDomainName, before[0].HostedZoneID
 		}
 		d.exists = false // or it would be in its own way
 		p := ds.putName(after)
@@ -381,7 +397,7 @@ func (c *Control) UpdateAPIMapping(ctx context.Context, name, id string, edit fu
 		}
 		have := find(d.mappings, mappingID, id)
 		if have == nil {
-			return unknownMapping(), nil
+			return nil, UnknownMapping()
 		}
 		var err error
 		if out, err = edit(*have); err != nil {
@@ -403,7 +419,7 @@ func (c *Control) DeleteAPIMapping(ctx context.Context, name, id string) error {
 			return unknownDomain(), nil
 		}
 		if find(d.mappings, mappingID, id) == nil {
-			return unknownMapping(), nil
+			return nil, UnknownMapping()
 		}
 		drop(&d.mappings, func(m *apigw.APIMapping) bool { return m.APIMappingID == id })
 		return nil, nil

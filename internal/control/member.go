@@ -47,7 +47,7 @@ var (
 	}
 	// A stage with autoDeploy serves the API as it is at once.
 	stages = member[apigw.Stage]{
-		"stage", func(d *draft) *[]apigw.Stage { return &d.now.Stages }, stageName,
+		kindStage, func(d *draft) *[]apigw.Stage { return &d.now.Stages }, stageName,
 		func(d *draft, s apigw.Stage) problems {
 			p := d.setStage(s, now())
 			d.autoDeploy(now())
@@ -56,16 +56,17 @@ var (
 	}
 )
 
-// unknown is the answer to an identifier that nothing has.
-func (m *member[T]) unknown(id string) problems {
-	var p problems
-	if m.name == stages.name {
-		p.add(apigw.KindNotFound, "", "Invalid stage identifier specified")
-	} else {
-		p.add(apigw.KindNotFound, "", "Invalid %s identifier specified %s", m.name, id)
+// Unknown is the answer to an identifier that nothing of a kind has. what is the kind as AWS's messages have it: "Route",
+// "Integration", "stage".
+func Unknown(what, id string) error {
+	text := "Invalid " + what + " identifier specified"
+	if what != kindStage {
+		text += " " + id
 	}
-	return p
+	return &apigw.Error{Kind: apigw.KindNotFound, Message: text}
 }
+
+const kindStage = "stage"
 
 // failed is what another one's error comes to among problems.
 func failed(err error) problems {
@@ -102,7 +103,7 @@ func update[T any](ctx context.Context, c *Control, api apigw.APIID, m *member[T
 	err := c.change(ctx, api, func(d *draft) problems {
 		have := find(*m.list(d), m.id, id)
 		if have == nil {
-			return m.unknown(id)
+			return failed(Unknown(m.name, id))
 		}
 		before := *have
 		after, err := edit(before)
@@ -131,7 +132,7 @@ func remove[T any](ctx context.Context, c *Control, api apigw.APIID, m *member[T
 	return c.change(ctx, api, func(d *draft) problems {
 		v := find(*m.list(d), m.id, id)
 		if v == nil {
-			return m.unknown(id)
+			return failed(Unknown(m.name, id))
 		}
 		if check != nil {
 			if p := check(d, v); len(p) > 0 {
