@@ -22,6 +22,7 @@ const (
 	KindUnsupportedMediaType
 	KindTooManyRequests     // throttled
 	KindLimitExceeded       // a quota is used up, or a connection's output buffer is full
+	KindQuotaExceeded       // one more of something than the control plane allows
 	KindIntegrationFailure  // the backend failed: 502 at $connect
 	KindIntegrationConfig   // the integration cannot work as it is set up: 500 at $connect
 	KindIntegrationTimeout  // the backend was slower than timeoutInMillis: 504 at $connect

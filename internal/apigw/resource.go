@@ -122,6 +122,9 @@ type Authorizer struct {
 	AuthorizerURI            string   `json:"authorizerUri,omitempty"`
 	AuthorizerCredentialsARN string   `json:"authorizerCredentialsArn,omitempty"`
 	IdentitySource           []string `json:"identitySource,omitempty"`
+	// A WebSocket API makes no use of the two below: it caches nothing and validates no identity.
+	AuthorizerResultTTLInSeconds int    `json:"authorizerResultTtlInSeconds,omitempty"`
+	IdentityValidationExpression string `json:"identityValidationExpression,omitempty"`
 }
 
 // Model is a payload schema: JSON Schema draft-04 as text (spec control-plane §9).
@@ -168,9 +171,12 @@ type Stage struct {
 	DefaultRouteSettings *RouteSettings           `json:"defaultRouteSettings,omitempty"`
 	RouteSettings        map[string]RouteSettings `json:"routeSettings,omitempty"`
 	AccessLogSettings    *AccessLogSettings       `json:"accessLogSettings,omitempty"`
-	CreatedDate          time.Time                `json:"createdDate"`
-	LastUpdatedDate      time.Time                `json:"lastUpdatedDate"`
-	Tags                 map[string]string        `json:"tags,omitempty"`
+	ClientCertificateID  string                   `json:"clientCertificateId,omitempty"` // kept; HTTP backends see no certificate
+	// LastDeploymentStatusMessage tells what became of the last automatic deployment.
+	LastDeploymentStatusMessage string            `json:"lastDeploymentStatusMessage,omitempty"`
+	CreatedDate                 time.Time         `json:"createdDate"`
+	LastUpdatedDate             time.Time         `json:"lastUpdatedDate"`
+	Tags                        map[string]string `json:"tags,omitempty"`
 }
 
 // RouteSettings are a stage's settings for one route key, or for all.

@@ -35,6 +35,7 @@ var answers = map[apigw.Kind]answer{
 	apigw.KindUnsupportedMediaType:       {415, "UnsupportedMediaTypeException", "Unsupported Media Type", false},
 	apigw.KindTooManyRequests:            {429, "TooManyRequestsException", "Too Many Requests", false},
 	apigw.KindLimitExceeded:              {429, "LimitExceededException", "Limit Exceeded", false},
+	apigw.KindQuotaExceeded:              {429, "ConflictException", "Limit Exceeded", false}, // as captured: 429, and yet a conflict
 	apigw.KindIntegrationFailure:         {502, "InternalServerErrorException", "Internal server error", false},
 	apigw.KindIntegrationConfig:          {500, "InternalServerErrorException", "Internal server error", false},
 	apigw.KindIntegrationTimeout:         {504, "InternalServerErrorException", "Endpoint request timed out", false},

@@ -49,6 +49,7 @@ type Stack struct {
 // application is one Apply.
 type application struct {
 	stack     Stack
+	held      func(problems) problems // see Control.held
 	template  *cfn.Template
 	evaluator *cfn.Evaluator
 	record    store.Stack // of the stack as it was applied before
@@ -96,7 +97,7 @@ func (c *Control) apply(ctx context.Context, s Stack, deleting bool) (Outcome, e
 	var done *undo
 	err := retry(func() error {
 		a := &application{
-			stack: s, deleting: deleting, drafts: map[apigw.APIID]*draft{}, foreign: map[string]bool{}, made: map[string]string{},
+			stack: s, held: c.held, deleting: deleting, drafts: map[apigw.APIID]*draft{}, foreign: map[string]bool{}, made: map[string]string{},
 			left: map[string]int{}, guessed: map[string]bool{}, functionPlaces: map[string]cfn.Place{},
 		}
 		if err := a.prepare(ctx, c); err != nil {
@@ -342,7 +343,7 @@ func (a *application) placeOf(r *cfn.Resource, property string) cfn.Place {
 
 // report notes problems as faults, at the properties they are about.
 func (a *application) report(r *cfn.Resource, p problems) {
-	for _, one := range p {
+	for _, one := range a.held(p) {
 		a.faults.Addf(a.placeOf(r, cfn.PropertyName(one.field)), "%s: %s", r.LogicalID, one.err.Message)
 	}
 }

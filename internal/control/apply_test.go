@@ -92,7 +92,7 @@ func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	d := memory.New()
 	s := store.New(d)
-	return &world{tb, d, s, control.New(s)}
+	return &world{tb, d, s, control.New(s, control.Options{})}
 }
 
 func (w *world) apply(text string) control.Outcome {

@@ -22,12 +22,13 @@ const (
 	maxTags        = 50
 	maxStageValue  = 512
 	maxModels      = 60
+	maxResultTTL   = 3600 // seconds
 )
 
 // mayAdd refuses one more of a kind of which the API has its fill.
 func (p *problems) mayAdd(kind string, have, quota int) {
 	if have >= quota {
-		p.add(apigw.KindLimitExceeded, "", "Maximum number of %s for this API has been reached.  Please contact AWS if you need additional %s.", kind, kind)
+		p.add(apigw.KindQuotaExceeded, "", "Maximum number of %s for this API has been reached.  Please contact AWS if you need additional %s.", kind, kind)
 	}
 }
 
@@ -198,6 +199,10 @@ func (d *draft) putAuthorizer(a apigw.Authorizer) problems {
 	} else {
 		p.lambdaURI("authorizerUri", a.AuthorizerURI)
 	}
+	if a.AuthorizerResultTTLInSeconds < 0 || a.AuthorizerResultTTLInSeconds > maxResultTTL {
+		p.bad("authorizerResultTtlInSeconds", "Invalid authorizerResultTtlInSeconds: want 0 to %d", maxResultTTL)
+	}
+	p.length("identityValidationExpression", a.IdentityValidationExpression, 1024)
 	for _, s := range a.IdentitySource {
 		switch {
 		case !identitySource.MatchString(s):
@@ -212,9 +217,14 @@ func (d *draft) putAuthorizer(a apigw.Authorizer) problems {
 
 var identitySource = regexp.MustCompile(`^(?:route\.request\.(?:header|querystring)|stageVariables|context)\.[a-zA-Z0-9._$-]+$`)
 
-// putStage checks a stage and puts it in (spec control-plane §11). A stage that was there keeps its dates where nothing
-// else changes.
+// putStage is setStage for a stage that was not there.
 func (d *draft) putStage(s apigw.Stage, now time.Time) problems {
+	return append(d.setStage(s, now), d.knowsRoutes(&s, nil)...)
+}
+
+// setStage checks a stage and puts it in (spec control-plane §11). A stage that was there keeps its dates where nothing
+// else changes.
+func (d *draft) setStage(s apigw.Stage, now time.Time) problems {
 	var p problems
 	if find(d.now.Stages, stageName, s.StageName) != nil {
 		p.add(apigw.KindConflict, "stageName", "Stage already exists")
@@ -238,9 +248,6 @@ func (d *draft) putStage(s apigw.Stage, now time.Time) problems {
 	p.routeSettings("defaultRouteSettings", *s.DefaultRouteSettings)
 	for _, key := range sortedKeys(s.RouteSettings) {
 		p.routeSettings("routeSettings", s.RouteSettings[key])
-		if !slices.ContainsFunc(d.now.Routes, func(r apigw.Route) bool { return r.RouteKey == key }) {
-			p.add(apigw.KindNotFound, "routeSettings", "Unable to find Route by key %s within the provided RouteSettings", key)
-		}
 	}
 	if a := s.AccessLogSettings; a != nil && a.Format != "" {
 		if _, err := logformat.Parse(a.Format); err != nil {
@@ -250,8 +257,8 @@ func (d *draft) putStage(s apigw.Stage, now time.Time) problems {
 	s.CreatedDate, s.LastUpdatedDate = now, now
 	if d.before != nil {
 		if old := find(d.before.Stages, stageName, s.StageName); old != nil {
-			if s.AutoDeploy {
-				s.DeploymentID = old.DeploymentID // until autoDeploy makes another
+			if s.AutoDeploy { // until autoDeploy makes another
+				s.DeploymentID, s.LastDeploymentStatusMessage = old.DeploymentID, old.LastDeploymentStatusMessage
 			}
 			s.CreatedDate, s.LastUpdatedDate = old.CreatedDate, old.LastUpdatedDate
 			if !equal(*old, s) {
@@ -260,6 +267,23 @@ func (d *draft) putStage(s apigw.Stage, now time.Time) problems {
 		}
 	}
 	put(&d.now.Stages, stageName, s)
+	return p
+}
+
+// knowsRoutes refuses settings of routes that the API does not have, save those that the stage had before: the route may
+// have gone since, and may still be deployed. before is nil for a new stage.
+func (d *draft) knowsRoutes(s, before *apigw.Stage) problems {
+	var p problems
+	for _, key := range sortedKeys(s.RouteSettings) {
+		if before != nil {
+			if _, had := before.RouteSettings[key]; had {
+				continue
+			}
+		}
+		if !slices.ContainsFunc(d.now.Routes, func(r apigw.Route) bool { return r.RouteKey == key }) {
+			p.add(apigw.KindNotFound, "routeSettings", "Unable to find Route by key %s within the provided RouteSettings", key)
+		}
+	}
 	return p
 }
 

@@ -7,16 +7,32 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
 	"cleat/internal/store"
 )
 
 // Control changes definitions. It is safe for concurrent use, also by several nodes over one store.
 type Control struct {
 	store *store.Store
+	o     Options
+}
+
+// Options say what a Control holds definitions to.
+type Options struct {
+	// Account is the account that messages name; empty: awsapi.DefaultAccount.
+	Account string
+	// Unlimited lifts the quotas that AWS raises on request: how many routes, integrations, stages, domain names and the like
+	// there may be.
+	Unlimited bool
 }
 
 // New returns the control of the definitions in a store.
-func New(s *store.Store) *Control { return &Control{s} }
+func New(s *store.Store, o Options) *Control {
+	if o.Account == "" {
+		o.Account = awsapi.DefaultAccount
+	}
+	return &Control{s, o}
+}
 
 // attempts bounds how often a change is tried again when somebody else was quicker.
 const attempts = 5
@@ -37,11 +53,18 @@ func retry(change func() error) error {
 
 // load returns an API as it is; what is missing is AWS's answer.
 func (c *Control) load(ctx context.Context, id apigw.APIID) (*store.Tree, error) {
+	if !isID(string(id)) {
+		return nil, c.unknownAPI(id, nil)
+	}
 	t, err := c.store.Tree(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, &apigw.Error{Kind: apigw.KindNotFound, Message: "Invalid API identifier specified " + string(id), Err: err}
+		return nil, c.unknownAPI(id, err)
 	}
 	return t, err
+}
+
+func (c *Control) unknownAPI(id apigw.APIID, err error) error {
+	return &apigw.Error{Kind: apigw.KindNotFound, Message: "Invalid API identifier specified " + c.o.Account + ":" + string(id), Err: err}
 }
 
 // change makes one change of an API, brings its stages with autoDeploy up to date and commits.
@@ -66,8 +89,24 @@ func (c *Control) commit(ctx context.Context, d *draft) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	_, err := c.store.Commit(ctx, &b)
+	return c.commitBatch(ctx, &b)
+}
+
+// commitBatch commits; what the store can never hold is refused.
+func (c *Control) commitBatch(ctx context.Context, b *store.Batch) error {
+	_, err := c.store.Commit(ctx, b)
+	if errors.Is(err, store.ErrInvalid) {
+		return &apigw.Error{Kind: apigw.KindBadRequest, Message: "The definition is too large to be kept", Err: err}
+	}
 	return err
+}
+
+// held are the problems that this node minds.
+func (c *Control) held(p problems) problems {
+	if c.o.Unlimited {
+		p = slices.DeleteFunc(p, func(one problem) bool { return one.err.Kind == apigw.KindQuotaExceeded })
+	}
+	return p
 }
 
 // API returns an API with all that belongs to it. An unknown one is an *apigw.Error of KindNotFound, as with all
@@ -90,6 +129,29 @@ func (c *Control) CreateAPI(ctx context.Context, api apigw.API, region string) (
 		return apigw.API{}, err
 	}
 	return api, c.commit(ctx, &draft{now: store.Tree{API: api}})
+}
+
+// UpdateAPI changes an API as edit says, which is given it as it is and returns it as it is to be; identifiers, protocol
+// and dates stay. edit must not change what it was given in place; it may be called several times, and its error is the
+// update's. So it is with all methods called Update.
+func (c *Control) UpdateAPI(ctx context.Context, id apigw.APIID, edit func(apigw.API) (apigw.API, error)) (apigw.API, error) {
+	var out apigw.API
+	err := c.change(ctx, id, func(d *draft) problems {
+		before := d.now.API
+		after, err := edit(before)
+		if err != nil {
+			return failed(err)
+		}
+		p := checkAPI(&after)
+		d.now.API, out = after, after
+		if before.DisableSchemaValidation && !after.DisableSchemaValidation {
+			for i := range d.now.Models {
+				p = append(p, d.checkSchema(&d.now.Models[i])...)
+			}
+		}
+		return p
+	})
+	return out, err
 }
 
 func apiEndpoint(id apigw.APIID, region string) string {
@@ -130,73 +192,6 @@ func deleteAPI(b *store.Batch, t *store.Tree) {
 	}
 }
 
-// create makes one change and returns what is in the draft after it.
-func create[T any](ctx context.Context, c *Control, api apigw.APIID, edit func(d *draft) problems, result func(d *draft) *T) (T, error) {
-	var out T
-	err := c.change(ctx, api, func(d *draft) problems {
-		p := edit(d)
-		if v := result(d); len(p) == 0 && v != nil {
-			out = *v
-		}
-		return p
-	})
-	return out, err
-}
-
-// CreateRoute makes a route (spec control-plane §4). The RouteID is filled in.
-func (c *Control) CreateRoute(ctx context.Context, api apigw.APIID, r apigw.Route) (apigw.Route, error) {
-	r.RouteID = newID(idLength)
-	return create(ctx, c, api,
-		func(d *draft) problems { return d.putRoute(r) },
-		func(d *draft) *apigw.Route { return find(d.now.Routes, routeID, r.RouteID) })
-}
-
-// CreateRouteResponse makes the response of the route that its RouteID names (spec control-plane §5).
-func (c *Control) CreateRouteResponse(ctx context.Context, api apigw.APIID, r apigw.RouteResponse) (apigw.RouteResponse, error) {
-	r.RouteResponseID = newID(idLength)
-	return create(ctx, c, api,
-		func(d *draft) problems { return d.putRouteResponse(r) },
-		func(d *draft) *apigw.RouteResponse {
-			return find(d.now.RouteResponses, routeResponseID, r.RouteResponseID)
-		})
-}
-
-// CreateIntegration makes an integration (spec control-plane §6).
-func (c *Control) CreateIntegration(ctx context.Context, api apigw.APIID, in apigw.Integration) (apigw.Integration, error) {
-	in.IntegrationID = newID(idLength)
-	return create(ctx, c, api,
-		func(d *draft) problems { return d.putIntegration(in) },
-		func(d *draft) *apigw.Integration { return find(d.now.Integrations, integrationID, in.IntegrationID) })
-}
-
-// CreateIntegrationResponse makes a response of the integration that its IntegrationID names (spec control-plane §7).
-func (c *Control) CreateIntegrationResponse(ctx context.Context, api apigw.APIID, r apigw.IntegrationResponse) (apigw.IntegrationResponse, error) {
-	r.IntegrationResponseID = newID(idLength)
-	return create(ctx, c, api,
-		func(d *draft) problems {
-			return d.putIntegrationResponse(r)
-		},
-		func(d *draft) *apigw.IntegrationResponse {
-			return find(d.now.IntegrationResponses, integrationResponseID, r.IntegrationResponseID)
-		})
-}
-
-// CreateAuthorizer makes an authorizer (spec control-plane §8).
-func (c *Control) CreateAuthorizer(ctx context.Context, api apigw.APIID, a apigw.Authorizer) (apigw.Authorizer, error) {
-	a.AuthorizerID = newID(idLength)
-	return create(ctx, c, api,
-		func(d *draft) problems { return d.putAuthorizer(a) },
-		func(d *draft) *apigw.Authorizer { return find(d.now.Authorizers, authorizerID, a.AuthorizerID) })
-}
-
-// CreateModel makes a model (spec control-plane §9).
-func (c *Control) CreateModel(ctx context.Context, api apigw.APIID, m apigw.Model) (apigw.Model, error) {
-	m.ModelID = newID(idLength)
-	return create(ctx, c, api,
-		func(d *draft) problems { return slices.Concat(d.putModel(m), d.checkSchema(&m)) },
-		func(d *draft) *apigw.Model { return find(d.now.Models, modelID, m.ModelID) })
-}
-
 // CreateDeployment freezes the API as it is and, when stage is not empty, points that stage at it (spec control-plane
 // §10).
 func (c *Control) CreateDeployment(ctx context.Context, api apigw.APIID, description, stage string) (apigw.Deployment, error) {
@@ -228,122 +223,4 @@ func (d *draft) pointStage(stage, deployment string, at time.Time) problems {
 		s.DeploymentID, s.LastUpdatedDate = deployment, at
 	}
 	return p
-}
-
-// CreateStage makes a stage; with AutoDeploy it serves the API as it is at once (spec control-plane §11).
-func (c *Control) CreateStage(ctx context.Context, api apigw.APIID, s apigw.Stage) (apigw.Stage, error) {
-	return create(ctx, c, api,
-		func(d *draft) problems {
-			p := d.putStage(s, now())
-			if len(p) == 0 {
-				d.autoDeploy(now())
-			}
-			return p
-		},
-		func(d *draft) *apigw.Stage { return find(d.now.Stages, stageName, s.StageName) })
-}
-
-// remove deletes one member of an API, with what belongs to it.
-func remove[T any](ctx context.Context, c *Control, api apigw.APIID, what, wanted string, list func(d *draft) *[]T, id func(*T) string, check func(d *draft, p *problems)) error {
-	return c.change(ctx, api, func(d *draft) problems {
-		var p problems
-		if find(*list(d), id, wanted) == nil {
-			if what == "stage" {
-				p.add(apigw.KindNotFound, "", "Invalid stage identifier specified")
-			} else {
-				p.add(apigw.KindNotFound, "", "Invalid %s identifier specified %s", what, wanted)
-			}
-			return p
-		}
-		if check != nil {
-			check(d, &p)
-		}
-		if len(p) == 0 {
-			drop(list(d), func(v *T) bool { return id(v) == wanted })
-		}
-		return p
-	})
-}
-
-// DeleteRoute deletes a route with its responses.
-func (c *Control) DeleteRoute(ctx context.Context, api apigw.APIID, id string) error {
-	return remove(ctx, c, api, "Route", id, func(d *draft) *[]apigw.Route { return &d.now.Routes }, routeID, func(d *draft, _ *problems) {
-		drop(&d.now.RouteResponses, func(r *apigw.RouteResponse) bool { return r.RouteID == id })
-	})
-}
-
-// DeleteRouteResponse deletes a route response.
-func (c *Control) DeleteRouteResponse(ctx context.Context, api apigw.APIID, id string) error {
-	return remove(ctx, c, api, "RouteResponse", id, func(d *draft) *[]apigw.RouteResponse { return &d.now.RouteResponses }, routeResponseID, nil)
-}
-
-// DeleteIntegration deletes an integration with its responses, unless a route points at it.
-func (c *Control) DeleteIntegration(ctx context.Context, api apigw.APIID, id string) error {
-	return remove(ctx, c, api, "Integration", id, func(d *draft) *[]apigw.Integration { return &d.now.Integrations }, integrationID, func(d *draft, p *problems) {
-		if used := d.routesWith(func(r *apigw.Route) bool { return r.Target == "integrations/"+id }); len(used) > 0 {
-			p.add(apigw.KindConflict, "", "Cannot delete Integration because it is referenced by the following Routes with Ids: %v", used)
-			return
-		}
-		drop(&d.now.IntegrationResponses, func(r *apigw.IntegrationResponse) bool { return r.IntegrationID == id })
-	})
-}
-
-// DeleteIntegrationResponse deletes an integration response.
-func (c *Control) DeleteIntegrationResponse(ctx context.Context, api apigw.APIID, id string) error {
-	return remove(ctx, c, api, "IntegrationResponse", id, func(d *draft) *[]apigw.IntegrationResponse { return &d.now.IntegrationResponses }, integrationResponseID, nil)
-}
-
-// DeleteAuthorizer deletes an authorizer, unless a route uses it.
-func (c *Control) DeleteAuthorizer(ctx context.Context, api apigw.APIID, id string) error {
-	return remove(ctx, c, api, "Authorizer", id, func(d *draft) *[]apigw.Authorizer { return &d.now.Authorizers }, authorizerID, func(d *draft, p *problems) {
-		if used := d.routesWith(func(r *apigw.Route) bool { return r.AuthorizerID == id }); len(used) > 0 {
-			p.add(apigw.KindConflict, "", "Cannot delete Authorizer because it is referenced by the following Routes with Ids: %v", used)
-		}
-	})
-}
-
-// DeleteModel deletes a model, unless a route uses it.
-func (c *Control) DeleteModel(ctx context.Context, api apigw.APIID, id string) error {
-	return remove(ctx, c, api, "Model", id, func(d *draft) *[]apigw.Model { return &d.now.Models }, modelID, func(d *draft, p *problems) {
-		name := find(d.now.Models, modelID, id).Name
-		used := d.routesWith(func(r *apigw.Route) bool {
-			return slices.ContainsFunc(sortedKeys(r.RequestModels), func(key string) bool { return r.RequestModels[key] == name })
-		})
-		if len(used) > 0 {
-			p.add(apigw.KindConflict, "", "Cannot delete Model because it is referenced by the following Routes with Ids: %v", used)
-		}
-	})
-}
-
-// DeleteDeployment deletes a deployment, unless a stage points at it.
-func (c *Control) DeleteDeployment(ctx context.Context, api apigw.APIID, id string) error {
-	return remove(ctx, c, api, "Deployment", id, func(d *draft) *[]apigw.Deployment { return &d.now.Deployments }, deploymentID, func(d *draft, p *problems) {
-		if slices.ContainsFunc(d.now.Stages, func(s apigw.Stage) bool { return s.DeploymentID == id }) {
-			p.bad("", "Active stages pointing to this deployment must be moved or deleted")
-		}
-	})
-}
-
-// DeleteStage deletes a stage, unless a custom domain name leads to it; its connections are closed (spec open-questions
-// 48).
-func (c *Control) DeleteStage(ctx context.Context, api apigw.APIID, name string) error {
-	return remove(ctx, c, api, "stage", name, func(d *draft) *[]apigw.Stage { return &d.now.Stages }, stageName, func(_ *draft, p *problems) {
-		ds, err := c.loadDomains(ctx) // after the API was read: a mapping that is made from now on changes the API
-		if err != nil {
-			*p = append(*p, problem{err: &apigw.Error{Kind: apigw.KindInternal, Err: err}})
-			return
-		}
-		*p = append(*p, ds.removable(api, name)...)
-	})
-}
-
-// routesWith returns the IDs of the routes for which uses holds.
-func (d *draft) routesWith(uses func(*apigw.Route) bool) []string {
-	var ids []string
-	for i := range d.now.Routes {
-		if uses(&d.now.Routes[i]) {
-			ids = append(ids, d.now.Routes[i].RouteID)
-		}
-	}
-	return ids
 }

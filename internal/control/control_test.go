@@ -186,9 +186,9 @@ func TestRefusals(t *testing.T) {
 			_, err := c.CreateAPI(ctx, apigw.API{Name: "x", RouteSelectionExpression: "x"}, "r")
 			return err
 		}, apigw.KindBadRequest, "Invalid protocol specified. Must be one of [HTTP, WEBSOCKET]"},
-		"unknown API":          {func() error { _, err := c.CreateRoute(ctx, "none", apigw.Route{RouteKey: "x"}); return err }, apigw.KindNotFound, "Invalid API identifier specified none"},
-		"unknown API, read":    {func() error { _, err := c.API(ctx, "none"); return err }, apigw.KindNotFound, "Invalid API identifier specified none"},
-		"unknown API, delete":  {func() error { return c.DeleteAPI(ctx, "none") }, apigw.KindNotFound, "Invalid API identifier specified none"},
+		"unknown API":          {func() error { _, err := c.CreateRoute(ctx, "none", apigw.Route{RouteKey: "x"}); return err }, apigw.KindNotFound, "Invalid API identifier specified 123456789012:none"},
+		"unknown API, read":    {func() error { _, err := c.API(ctx, "none"); return err }, apigw.KindNotFound, "Invalid API identifier specified 123456789012:none"},
+		"unknown API, delete":  {func() error { return c.DeleteAPI(ctx, "none") }, apigw.KindNotFound, "Invalid API identifier specified 123456789012:none"},
 		"route key":            {func() error { _, err := c.CreateRoute(ctx, id, apigw.Route{RouteKey: "k"}); return err }, apigw.KindConflict, "Route with key k already exists for this API"},
 		"stage name":           {func() error { _, err := c.CreateStage(ctx, id, apigw.Stage{StageName: "dev"}); return err }, apigw.KindConflict, "Stage already exists"},
 		"integration in use":   {func() error { return c.DeleteIntegration(ctx, id, in.IntegrationID) }, apigw.KindConflict, "Cannot delete Integration because it is referenced by the following Routes with Ids: [" + rt.RouteID + "]"},
@@ -234,7 +234,7 @@ func TestQuotas(t *testing.T) {
 		step[apigw.Stage](t)(c.CreateStage(t.Context(), id, apigw.Stage{StageName: fmt.Sprint("s", i)}))
 	}
 	_, err := c.CreateStage(t.Context(), id, apigw.Stage{StageName: "more"})
-	if apigw.KindOf(err) != apigw.KindLimitExceeded || message(err) != "Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages." {
+	if apigw.KindOf(err) != apigw.KindQuotaExceeded || message(err) != "Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages." {
 		t.Errorf("got %v", err)
 	}
 }
@@ -264,7 +264,7 @@ func TestConflicts(t *testing.T) {
 	}{"now and then": {2, true}, "always": {1000, false}} {
 		t.Run(name, func(t *testing.T) {
 			b := &busy{Driver: memory.New()}
-			c := control.New(store.New(b))
+			c := control.New(store.New(b), control.Options{})
 			id := newAPI(t, c).APIID
 			b.refusals = tt.refusals
 			_, err := c.CreateRoute(t.Context(), id, apigw.Route{RouteKey: "k"})

@@ -125,7 +125,7 @@ func (ds domains) putName(n apigw.DomainName) problems {
 	if ds.get(n.DomainName) != nil {
 		p.bad("domainName", "The domain name you provided already exists.")
 	} else if ds.count() >= apigw.QuotaDomainNames {
-		p.add(apigw.KindLimitExceeded, "domainName", "Maximum number of domain names has been reached: %d", apigw.QuotaDomainNames)
+		p.add(apigw.KindQuotaExceeded, "domainName", "Maximum number of domain names has been reached: %d", apigw.QuotaDomainNames)
 	}
 	_, notAddress := netip.ParseAddr(n.DomainName)
 	if len(n.DomainName) > maxDomainName || !hostPattern.MatchString(n.DomainName) || notAddress == nil {
@@ -201,7 +201,7 @@ func (ds domains) putMapping(m apigw.APIMapping, api *store.Tree) problems {
 		}
 	}
 	if len(d.mappings) >= apigw.QuotaMappings && find(d.mappings, mappingID, m.APIMappingID) == nil {
-		p.add(apigw.KindLimitExceeded, "apiMappingKey", "Maximum number of API mappings for this domain name has been reached: %d", apigw.QuotaMappings)
+		p.add(apigw.KindQuotaExceeded, "apiMappingKey", "Maximum number of API mappings for this domain name has been reached: %d", apigw.QuotaMappings)
 	}
 	put(&d.mappings, mappingID, m)
 	return p
@@ -246,12 +246,11 @@ func (c *Control) changeDomains(ctx context.Context, edit func(ds domains, b *st
 		if err != nil {
 			return err
 		}
-		if err := p.err(); err != nil {
+		if err := c.held(p).err(); err != nil {
 			return err
 		}
 		ds.write(&b)
-		_, err = c.store.Commit(ctx, &b)
-		return err
+		return c.commitBatch(ctx, &b)
 	})
 }
 
@@ -263,6 +262,19 @@ func (c *Control) DomainNames(ctx context.Context) ([]apigw.DomainName, error) {
 		out = append(out, ds[name].name)
 	}
 	return out, err
+}
+
+// DomainName returns a custom domain name. An unknown one is KindNotFound.
+func (c *Control) DomainName(ctx context.Context, name string) (apigw.DomainName, error) {
+	ds, err := c.loadDomains(ctx)
+	if err != nil {
+		return apigw.DomainName{}, err
+	}
+	d := ds.get(strings.ToLower(name))
+	if d == nil {
+		return apigw.DomainName{}, unknownDomain().err()
+	}
+	return d.name, nil
 }
 
 // APIMappings returns the API mappings of a custom domain name, ordered by ID. An unknown name is KindNotFound.
@@ -284,6 +296,11 @@ func unknownDomain() problems {
 	return p
 }
 
+// UnknownMapping is the answer to an identifier that no API mapping has.
+func UnknownMapping() error {
+	return &apigw.Error{Kind: apigw.KindNotFound, Message: "The api mapping resource specified in the request was not found."}
+}
+
 // CreateDomainName makes a custom domain name (spec control-plane §13). region makes what AWS would fill in.
 func (c *Control) CreateDomainName(ctx context.Context, n apigw.DomainName, region string) (apigw.DomainName, error) {
 	n.DomainName = strings.ToLower(n.DomainName)
@@ -295,15 +312,40 @@ func (c *Control) CreateDomainName(ctx context.Context, n apigw.DomainName, regi
 	}
 	err := c.changeDomains(ctx, func(ds domains, _ *store.Batch) (problems, error) {
 		p := ds.putName(n)
-		if d := ds.get(n.DomainName); len(p) == 0 {
-			n = d.name
-		}
+		n = ds.get(n.DomainName).name
 		return p, nil
 	})
 	if err != nil {
 		return apigw.DomainName{}, err
 	}
 	return n, nil
+}
+
+// UpdateDomainName changes a custom domain name, but not the name itself.
+func (c *Control) UpdateDomainName(ctx context.Context, name string, edit func(apigw.DomainName) (apigw.DomainName, error)) (apigw.DomainName, error) {
+	var out apigw.DomainName
+	err := c.changeDomains(ctx, func(ds domains, _ *store.Batch) (problems, error) {
+		d := ds.get(strings.ToLower(name))
+		if d == nil {
+			return unknownDomain(), nil
+		}
+		after, err := edit(d.name)
+		if err != nil {
+			return nil, err
+		}
+		if before := d.name.DomainNameConfigurations; len(before) == 1 && len(after.DomainNameConfigurations) == 1 {
+			c := &after.DomainNameConfigurations[0]
+			c.APIGatewayDomainName, c.HostedZoneID = before[0].APIGatewayDomainName, before[0].HostedZoneID
+		}
+		d.exists = false // or it would be in its own way
+		p := ds.putName(after)
+		out = d.name
+		return p, nil
+	})
+	if err != nil {
+		return apigw.DomainName{}, err
+	}
+	return out, nil
 }
 
 const hostedZoneLength = 12
@@ -328,19 +370,45 @@ func (c *Control) DeleteDomainName(ctx context.Context, name string) error {
 // APIMappingID is filled in.
 func (c *Control) CreateAPIMapping(ctx context.Context, m apigw.APIMapping) (apigw.APIMapping, error) {
 	m.APIMappingID, m.DomainName = newID(idLength), strings.ToLower(m.DomainName)
-	err := c.changeDomains(ctx, func(ds domains, b *store.Batch) (problems, error) {
-		t, err := c.load(ctx, m.APIID)
-		if err != nil {
-			return nil, err
-		}
-		// The API is written as it is, so that of this and its deletion one sees the other.
-		store.Put(b, store.APIs().Key(string(m.APIID)), t.API, store.At(t.Revision))
-		return ds.putMapping(m, t), nil
-	})
+	err := c.changeDomains(ctx, func(ds domains, b *store.Batch) (problems, error) { return c.mapAPI(ctx, ds, b, m) })
 	if err != nil {
 		return apigw.APIMapping{}, err
 	}
 	return m, nil
+}
+
+// mapAPI puts in a mapping. The API is written as it is, so that of this and its deletion one sees the other.
+func (c *Control) mapAPI(ctx context.Context, ds domains, b *store.Batch, m apigw.APIMapping) (problems, error) {
+	t, err := c.load(ctx, m.APIID)
+	if err != nil {
+		return nil, err
+	}
+	store.Put(b, store.APIs().Key(string(m.APIID)), t.API, store.At(t.Revision))
+	return ds.putMapping(m, t), nil
+}
+
+// UpdateAPIMapping changes an API mapping of a custom domain name.
+func (c *Control) UpdateAPIMapping(ctx context.Context, name, id string, edit func(apigw.APIMapping) (apigw.APIMapping, error)) (apigw.APIMapping, error) {
+	var out apigw.APIMapping
+	err := c.changeDomains(ctx, func(ds domains, b *store.Batch) (problems, error) {
+		d := ds.get(strings.ToLower(name))
+		if d == nil {
+			return unknownDomain(), nil
+		}
+		have := find(d.mappings, mappingID, id)
+		if have == nil {
+			return nil, UnknownMapping()
+		}
+		var err error
+		if out, err = edit(*have); err != nil {
+			return nil, err
+		}
+		return c.mapAPI(ctx, ds, b, out)
+	})
+	if err != nil {
+		return apigw.APIMapping{}, err
+	}
+	return out, nil
 }
 
 // DeleteAPIMapping deletes an API mapping of a custom domain name.
@@ -350,11 +418,10 @@ func (c *Control) DeleteAPIMapping(ctx context.Context, name, id string) error {
 		if d == nil {
 			return unknownDomain(), nil
 		}
-		var p problems
 		if find(d.mappings, mappingID, id) == nil {
-			p.add(apigw.KindNotFound, "", "The api mapping resource specified in the request was not found.")
+			return nil, UnknownMapping()
 		}
 		drop(&d.mappings, func(m *apigw.APIMapping) bool { return m.APIMappingID == id })
-		return p, nil
+		return nil, nil
 	})
 }

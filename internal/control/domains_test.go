@@ -288,7 +288,7 @@ func TestDomainOperations(t *testing.T) {
 	fails("no stage", err, apigw.KindBadRequest, "Invalid stage identifier specified")
 	other.APIID = "none"
 	_, err = c.CreateAPIMapping(ctx, other)
-	fails("no API", err, apigw.KindNotFound, "Invalid API identifier specified none")
+	fails("no API", err, apigw.KindNotFound, "Invalid API identifier specified 123456789012:none")
 	_, err = c.APIMappings(ctx, "none.example.com")
 	fails("mappings of nothing", err, apigw.KindNotFound, "The domain name resource specified in the request was not found.")
 	fails("mapped API", c.DeleteAPI(ctx, api.APIID), apigw.KindBadRequest, "Deleting API "+string(api.APIID)+" failed. Please remove all API mappings for the API from your custom domain names.")

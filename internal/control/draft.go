@@ -206,7 +206,7 @@ func (d *draft) autoDeploy(now time.Time) string {
 			continue
 		}
 		if len(d.now.Routes) == 0 {
-			s.DeploymentID = ""
+			s.DeploymentID, s.LastDeploymentStatusMessage = "", "Deployment attempt failed: At least one route is required before deploying the Api"
 			continue
 		}
 		if id == "" {
@@ -215,6 +215,7 @@ func (d *draft) autoDeploy(now time.Time) string {
 		}
 		if s.DeploymentID != id {
 			s.DeploymentID, s.LastUpdatedDate = id, now
+			s.LastDeploymentStatusMessage = "Successfully deployed stage with deployment ID '" + id + "'"
 		}
 	}
 	drop(&d.now.Deployments, func(dep *apigw.Deployment) bool {

@@ -152,7 +152,7 @@ func (a *application) assumeDomainName(r *cfn.Resource, name string) {
 			APIGatewayDomainName: a.fill(r, regionalDomainName, ""), HostedZoneID: a.fill(r, regionalHostedZone, ""),
 		}},
 	})
-	for _, one := range p {
+	for _, one := range a.held(p) {
 		a.faults.Addf(at, "%s: %s", r.LogicalID, one.err.Message)
 	}
 	a.own(r.LogicalID+"/DomainName", domainKey(name))

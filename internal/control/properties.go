@@ -38,18 +38,17 @@ var resourceTypes = map[string]resourceType{
 		handled:    []string{"ApiId"},
 	},
 	"Authorizer": {
-		properties: []string{"AuthorizerCredentialsArn", "AuthorizerType", "AuthorizerUri", "IdentitySource", "Name"},
-		// A time to live and an unused expression do no harm on AWS either.
-		handled:  []string{"ApiId", "AuthorizerResultTtlInSeconds", "IdentityValidationExpression"},
-		httpOnly: []string{"AuthorizerPayloadFormatVersion", "EnableSimpleResponses", "JwtConfiguration"},
+		properties: []string{"AuthorizerCredentialsArn", "AuthorizerResultTtlInSeconds", "AuthorizerType", "AuthorizerUri", "IdentitySource", "IdentityValidationExpression", "Name"},
+		handled:    []string{"ApiId"},
+		httpOnly:   []string{"AuthorizerPayloadFormatVersion", "EnableSimpleResponses", "JwtConfiguration"},
 	},
 	"Model": {
 		properties: []string{"ContentType", "Description", "Name"}, handled: []string{"ApiId", "Schema"},
 	},
 	"Deployment": {handled: []string{"ApiId", "Description", "StageName"}},
 	"Stage": {
-		properties: []string{"AccessLogSettings", "AutoDeploy", "DefaultRouteSettings", "DeploymentId", "Description", "RouteSettings", "StageName", "StageVariables", "Tags"},
-		handled:    []string{"ApiId", "AccessPolicyId", "ClientCertificateId"},
+		properties: []string{"AccessLogSettings", "AutoDeploy", "ClientCertificateId", "DefaultRouteSettings", "DeploymentId", "Description", "RouteSettings", "StageName", "StageVariables", "Tags"},
+		handled:    []string{"ApiId", "AccessPolicyId"},
 	},
 	"DomainName": {
 		properties: []string{"DomainName", "DomainNameConfigurations", "RoutingMode", "Tags"}, handled: []string{"MutualTlsAuthentication"},

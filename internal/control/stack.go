@@ -207,7 +207,7 @@ func (a *application) checkUsageOfOthers(ctx context.Context, c *Control, leavin
 }
 
 // checkServing asks whether the data plane can serve what the change makes of the APIs.
-func (a *application) checkServing(context.Context, *Control) error {
+func (a *application) checkServing(ctx context.Context, c *Control) error {
 	if a.stack.Check == nil {
 		return nil
 	}
@@ -216,9 +216,19 @@ func (a *application) checkServing(context.Context, *Control) error {
 		d := a.drafts[id]
 		for i := range d.now.Stages {
 			s := &d.now.Stages[i]
-			if dep := find(d.now.Deployments, deploymentID, s.DeploymentID); dep != nil {
-				serving.Stages = append(serving.Stages, store.Published{API: d.now.API, Stage: *s, Deployment: *dep})
+			dep := find(d.now.Deployments, deploymentID, s.DeploymentID)
+			if dep == nil {
+				continue
 			}
+			p := store.Published{API: d.now.API, Stage: *s, Deployment: *dep}
+			var made bool
+			if p.Definition, made = d.frozen[dep.DeploymentID]; !made {
+				var err error
+				if p.Definition, _, err = store.Get(ctx, c.store, store.Definitions(id).Key(dep.DeploymentID)); err != nil {
+					return fmt.Errorf("read deployment %s of API %s: %w", dep.DeploymentID, id, err)
+				}
+			}
+			serving.Stages = append(serving.Stages, p)
 		}
 	}
 	if err := a.stack.Check(serving); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -223,8 +224,13 @@ func (h *Handler) run(w http.ResponseWriter, op *operation, c *Call, body func()
 	}
 }
 
-func (h *Handler) do(op *operation, c *Call, resource string, body func() ([]byte, error)) (Answer, error) {
-	var err error
+func (h *Handler) do(op *operation, c *Call, resource string, body func() ([]byte, error)) (_ Answer, err error) {
+	defer func() { // a fault of one operation is answered like any other, and audited
+		if v := recover(); v != nil {
+			h.o.Log.Error("an operation of the control plane panicked", "operation", op.Name, "request_id", string(c.RequestID), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
 	if h.o.Authorize != nil {
 		if c.Caller, err = h.o.Authorize(c.Request, body, Access{Service: op.service.Name, Action: op.Action, Resource: resource}); err != nil {
 			return Answer{}, err

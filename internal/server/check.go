@@ -66,7 +66,7 @@ func load(ctx context.Context, dir string, o project.Options) (*project.Project,
 // rehearse applies a project to a store that nobody serves.
 func rehearse(ctx context.Context, p *project.Project) (control.Outcome, error) {
 	s := store.New(memory.New())
-	outcome, err := control.New(s).Apply(ctx, stackOf(p))
+	outcome, err := control.New(s, control.Options{Unlimited: unlimited(p.Limits, "")}).Apply(ctx, stackOf(p))
 	if err != nil {
 		return outcome, err
 	}

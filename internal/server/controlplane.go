@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"cleat/internal/config"
 	"cleat/internal/controlapi"
 	"cleat/internal/controlapi/apigatewayv2"
 )
@@ -32,4 +33,13 @@ func (n *node) follow(ctx context.Context, load func(context.Context) error, fai
 		return nil
 	}
 	return err
+}
+
+// unlimited tells whether a project is free of the quotas that AWS raises on request: they hold in profile "aws". profile
+// is as for config.Limits.Apply.
+func unlimited(l config.Limits, profile string) bool {
+	if profile == "" {
+		profile = l.Profile
+	}
+	return profile == "open"
 }

@@ -231,6 +231,7 @@ func (d *dev) openAuthority() (*localca.Authority, error) {
 func (d *dev) nodeOptions(addr, caFile string, limits apigw.Limits) nodeOptions {
 	return nodeOptions{
 		log: d.o.Log, own: "http://" + addr, dynamoDB: d.o.DynamoDB,
+		control: control.Options{Unlimited: unlimited(d.project.Limits, d.o.Profile)},
 		lambda: lambda.Options{
 			Log: d.o.Log, Output: d.o.Report.Line, Region: d.project.Region, Account: awsapi.DefaultAccount,
 			Env: d.o.Env, ExtraEnv: d.extraEnv(),

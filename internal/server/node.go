@@ -67,6 +67,7 @@ type nodeOptions struct {
 	lambda  lambda.Options
 	gateway gateway.Options
 	logs    eventlog.Options
+	control control.Options
 	// own and dynamoDB are as in node.
 	own, dynamoDB string
 }
@@ -88,7 +89,7 @@ func newNode(o nodeOptions) (*node, error) {
 	if n.store == nil {
 		n.store = store.New(memory.New())
 	}
-	n.control = control.New(n.store)
+	n.control = control.New(n.store, o.control)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
 	var err error

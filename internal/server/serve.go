@@ -14,6 +14,7 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/config"
 	"cleat/internal/conn"
+	"cleat/internal/control"
 	"cleat/internal/controlapi"
 	"cleat/internal/gateway"
 	"cleat/internal/integration"
@@ -99,7 +100,7 @@ func RunServe(ctx context.Context, o ServeOptions) (err error) {
 func (s *serveNode) nodeOptions(addr net.Addr, limits apigw.Limits) nodeOptions {
 	own := "http://" + loopbackAddr(addr)
 	return nodeOptions{
-		log: s.o.Log, own: own,
+		log: s.o.Log, own: own, control: control.Options{Unlimited: true},
 		lambda: lambda.Options{
 			Log: s.o.Log, Output: func(l lambda.Line) {
 				s.o.Log.Info("function output", "line", l.Text, "function", l.Function, "time", l.Time.Format(time.RFC3339Nano))

@@ -43,7 +43,7 @@ func newNode(t *testing.T, o stackapi.Options) *node {
 	n := &node{t: t}
 	n.handler = controlapi.New(controlapi.Options{
 		Log: slog.New(slog.DiscardHandler), Region: "eu-west-1", Account: "123456789012",
-		Services: []controlapi.Service{stackapi.Service(control.New(store.New(memory.New())), o)},
+		Services: []controlapi.Service{stackapi.Service(control.New(store.New(memory.New()), control.Options{}), o)},
 		Authorize: func(_ *http.Request, _ func() ([]byte, error), a controlapi.Access) (controlapi.Caller, error) {
 			n.access = append(n.access, a)
 			return controlapi.Caller{}, nil
@@ -192,7 +192,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"template":[],"places":{"files":[],"at":[-1,9,9]}}`))
 	f.Add([]byte(`{"template":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		h := controlapi.New(controlapi.Options{Log: slog.New(slog.DiscardHandler), Services: []controlapi.Service{stackapi.Service(control.New(store.New(memory.New())), stackapi.Options{})}})
+		h := controlapi.New(controlapi.Options{Log: slog.New(slog.DiscardHandler), Services: []controlapi.Service{stackapi.Service(control.New(store.New(memory.New()), control.Options{}), stackapi.Options{})}})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/_cleat/stacks/x", bytes.NewReader(body)))
 		if w.Code != http.StatusOK && w.Code != http.StatusBadRequest || !json.Valid(w.Body.Bytes()) {

@@ -1,0 +1,210 @@
+package apigatewayv2_test
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"cleat/internal/control"
+	"cleat/internal/controlapi"
+	"cleat/internal/controlapi/apigatewayv2"
+	"cleat/internal/store"
+	"cleat/internal/store/memory"
+)
+
+// world is the service over a store of its own.
+type world struct {
+	tb      testing.TB
+	driver  store.Driver
+	control *control.Control
+	handler *controlapi.Handler
+	audit   []controlapi.Entry
+	access  []controlapi.Access
+}
+
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	d := memory.New()
+	w := &world{tb: tb, driver: d, control: control.New(store.New(d), control.Options{})}
+	w.handler = controlapi.New(controlapi.Options{
+		Log: slog.New(slog.DiscardHandler), Region: "eu-west-1", Services: []controlapi.Service{apigatewayv2.Service(w.control)},
+		Audit: func(e controlapi.Entry) { w.audit = append(w.audit, e) },
+		Authorize: func(_ *http.Request, _ func() ([]byte, error), a controlapi.Access) (controlapi.Caller, error) {
+			w.access = append(w.access, a)
+			return controlapi.Caller{}, nil
+		},
+	})
+	return w
+}
+
+// send gives the handler one request.
+func (w *world) send(method, path, body string) *httptest.ResponseRecorder {
+	w.tb.Helper()
+	r := httptest.NewRequest(method, "http://127.0.0.1"+path, strings.NewReader(body))
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	return rec
+}
+
+// must sends a request that must succeed, and returns the members of its answer.
+func (w *world) must(method, path, body string) map[string]any {
+	w.tb.Helper()
+	rec := w.send(method, path, body)
+	if rec.Code >= 300 {
+		w.tb.Fatalf("%s %s %s: %d %s", method, path, body, rec.Code, rec.Body)
+	}
+	all := map[string]any{}
+	if rec.Body.Len() > 0 {
+		if err := json.Unmarshal(rec.Body.Bytes(), &all); err != nil {
+			w.tb.Fatalf("%s %s: %v in %s", method, path, err, rec.Body)
+		}
+	}
+	return all
+}
+
+// api makes an API and returns its path.
+func (w *world) api() string {
+	w.tb.Helper()
+	return "/v2/apis/" + w.must("POST", "/v2/apis", `{"name":"chat","protocolType":"WEBSOCKET","routeSelectionExpression":"$request.body.action"}`)["apiId"].(string)
+}
+
+func (w *world) revision() store.Revision {
+	w.tb.Helper()
+	_, r, err := w.driver.List(w.tb.Context(), "")
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	return r
+}
+
+// TestCalls plays the files of testdata. A line is a request, "POST /v2/apis {json}"; the one below it what must be
+// answered, "201 {json}", member by member and no other. In an answer "<name:pattern>" stands for a text that fits the
+// pattern, which $name means from then on; <time> is a time in whole seconds. Further lines are comments (#) or empty.
+func TestCalls(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { play(t, file) })
+	}
+}
+
+func play(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	names := map[string]string{}
+	lines := strings.Split(string(text), "\n")
+	for i := 0; i < len(lines); i++ {
+		if lines[i] == "" || lines[i][0] == '#' {
+			continue
+		}
+		request, want := fill(lines[i], names), ""
+		place := file + ":" + strconv.Itoa(i+1)
+		if i++; i < len(lines) {
+			want = fill(lines[i], names)
+		}
+		parts := strings.SplitN(request, " ", 3)
+		before := w.revision()
+		rec := w.send(parts[0], parts[1], strings.Join(parts[2:], ""))
+		status, body, _ := strings.Cut(want, " ")
+		if got := strconv.Itoa(rec.Code); got != status {
+			t.Fatalf("%s: %s\ngot  %s %s\nwant %s", place, request, got, rec.Body, want)
+		}
+		if !fits(rec.Body.String(), body, names) {
+			t.Fatalf("%s: %s\ngot  %s %s\nwant %s", place, request, status, rec.Body, want)
+		}
+		if rec.Code >= 400 && w.revision() != before {
+			t.Errorf("%s: a refused request changed the store", place)
+		}
+		checkHeader(t, place, rec)
+	}
+}
+
+var errorTypes = map[int]string{400: "BadRequestException", 403: "AccessDeniedException", 404: "NotFoundException", 409: "ConflictException", 429: "ConflictException"}
+
+func checkHeader(t *testing.T, place string, rec *httptest.ResponseRecorder) {
+	t.Helper()
+	h := rec.Result().Header
+	id := h["x-amzn-RequestId"]
+	if len(id) != 1 || len(id[0]) != 36 || len(h["x-amz-apigw-id"]) != 1 {
+		t.Errorf("%s: header %v", place, h)
+	}
+	if kind := h["x-amzn-ErrorType"]; rec.Code >= 400 && (len(kind) != 1 || kind[0] != errorTypes[rec.Code]) {
+		t.Errorf("%s: error type %v", place, kind)
+	}
+	if rec.Code == http.StatusNoContent && rec.Body.Len() > 0 {
+		t.Errorf("%s: 204 with a body", place)
+	}
+}
+
+var (
+	named       = regexp.MustCompile(`\$[a-z]+[0-9]\b`)
+	placeholder = regexp.MustCompile(`<([a-z]+[0-9]?)(?::([^>]*))?>`)
+)
+
+// fill puts in what names stand for. A name ends in a digit, which keeps it apart from $request and the like.
+func fill(line string, names map[string]string) string {
+	return named.ReplaceAllStringFunc(line, func(name string) string {
+		if v, ok := names[name[1:]]; ok {
+			return v
+		}
+		return name
+	})
+}
+
+const timePattern = `[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z`
+
+// fits compares two JSON texts, the second of which has placeholders, and notes what those stand for.
+func fits(got, want string, names map[string]string) bool {
+	normal := func(text string) string {
+		var v any
+		if text == "" {
+			return ""
+		}
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		if err := d.Decode(&v); err != nil || d.Decode(new(any)) != io.EOF {
+			return "no JSON: " + text
+		}
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			return err.Error()
+		}
+		return strings.TrimSpace(b.String())
+	}
+	want = normal(want)
+	var pattern strings.Builder
+	var order []string
+	last := 0
+	for _, m := range placeholder.FindAllStringSubmatchIndex(want, -1) {
+		pattern.WriteString(regexp.QuoteMeta(want[last:m[0]]))
+		name, p := want[m[2]:m[3]], timePattern
+		if m[4] >= 0 {
+			p = want[m[4]:m[5]]
+		}
+		pattern.WriteString("(" + p + ")")
+		order, last = append(order, name), m[1]
+	}
+	pattern.WriteString(regexp.QuoteMeta(want[last:]))
+	m := regexp.MustCompile("^" + pattern.String() + "$").FindStringSubmatch(normal(got))
+	for i, name := range order {
+		if m != nil && name != "time" {
+			names[name] = m[i+1]
+		}
+	}
+	return m != nil
+}

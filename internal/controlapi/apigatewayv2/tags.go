@@ -1,0 +1,161 @@
+package apigatewayv2
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"cleat/internal/apigw"
+	"cleat/internal/control"
+	"cleat/internal/controlapi"
+)
+
+// tags are the operations on the tags of APIs, stages and custom domain names (spec control-plane §13).
+func (s *service) tags() []controlapi.Operation {
+	const path = "/v2/tags/{resourceArn}"
+	all := []controlapi.Operation{
+		operation("TagResource", http.MethodPost, path, s.tagResource),
+		operation("GetTags", http.MethodGet, path, s.getTags),
+		operation("UntagResource", http.MethodDelete, path, s.untagResource),
+	}
+	for i := range all {
+		all[i].Resource = func(c *controlapi.Call) string {
+			return arnPrefix(c) + "/tags/" + url.QueryEscape(c.Path("resourceArn"))
+		}
+	}
+	return all
+}
+
+// tagged is something that has tags.
+type tagged struct {
+	read   func() (map[string]string, error)
+	update func(edit func(map[string]string) map[string]string) error
+}
+
+// tagged finds what the ARN in a request's path names.
+func (s *service) tagged(c *controlapi.Call) (tagged, error) {
+	path, ok := strings.CutPrefix(c.Path("resourceArn"), arnPrefix(c)+"/")
+	kind, rest, _ := strings.Cut(path, "/")
+	id, stage, below := strings.Cut(rest, "/stages/")
+	switch {
+	case !ok || rest == "":
+	case kind == "apis" && below:
+		return s.taggedStage(c, apigw.APIID(id), stage), nil
+	case kind == "apis":
+		return s.taggedAPI(c, apigw.APIID(id)), nil
+	case kind == "domainnames":
+		return s.taggedDomain(c, rest), nil
+	}
+	return tagged{}, badRequest("Invalid resource ARN specified: want that of an API, a stage or a domain name, such as " + arnPrefix(c) + "/apis/a1b2c3d4e5")
+}
+
+func (s *service) taggedAPI(c *controlapi.Call, id apigw.APIID) tagged {
+	return tagged{
+		read: func() (map[string]string, error) {
+			t, err := s.control.API(c.Context, id)
+			if err != nil {
+				return nil, err
+			}
+			return t.API.Tags, nil
+		},
+		update: func(edit func(map[string]string) map[string]string) error {
+			_, err := s.control.UpdateAPI(c.Context, id, func(v apigw.API) (apigw.API, error) {
+				v.Tags = edit(v.Tags)
+				return v, nil
+			})
+			return err
+		},
+	}
+}
+
+func (s *service) taggedStage(c *controlapi.Call, id apigw.APIID, name string) tagged {
+	return tagged{
+		read: func() (map[string]string, error) {
+			t, err := s.control.API(c.Context, id)
+			if err != nil {
+				return nil, err
+			}
+			i := slices.IndexFunc(t.Stages, func(v apigw.Stage) bool { return v.StageName == name })
+			if i < 0 {
+				return nil, control.Unknown("stage", name)
+			}
+			return t.Stages[i].Tags, nil
+		},
+		update: func(edit func(map[string]string) map[string]string) error {
+			_, err := s.control.UpdateStage(c.Context, id, name, func(v apigw.Stage) (apigw.Stage, error) {
+				v.Tags = edit(v.Tags)
+				return v, nil
+			})
+			return err
+		},
+	}
+}
+
+func (s *service) taggedDomain(c *controlapi.Call, name string) tagged {
+	return tagged{
+		read: func() (map[string]string, error) {
+			v, err := s.control.DomainName(c.Context, name)
+			return v.Tags, err
+		},
+		update: func(edit func(map[string]string) map[string]string) error {
+			_, err := s.control.UpdateDomainName(c.Context, name, func(v apigw.DomainName) (apigw.DomainName, error) {
+				v.Tags = edit(v.Tags)
+				return v, nil
+			})
+			return err
+		},
+	}
+}
+
+func (s *service) getTags(c *controlapi.Call) (controlapi.Answer, error) {
+	of, err := s.tagged(c)
+	if err != nil {
+		return controlapi.Answer{}, err
+	}
+	have, err := of.read()
+	if err != nil {
+		return controlapi.Answer{}, err
+	}
+	return controlapi.OK(map[string]any{"tags": empty(have)}), nil
+}
+
+func (s *service) tagResource(c *controlapi.Call) (controlapi.Answer, error) {
+	var request struct {
+		Tags map[string]string `json:"tags"`
+	}
+	if err := c.JSON(&request); err != nil {
+		return controlapi.Answer{}, err
+	}
+	of, err := s.tagged(c)
+	if err != nil {
+		return controlapi.Answer{}, err
+	}
+	err = of.update(func(have map[string]string) map[string]string {
+		all := map[string]string{}
+		maps.Copy(all, have)
+		maps.Copy(all, request.Tags)
+		return all
+	})
+	return controlapi.Created(struct{}{}), err
+}
+
+func (s *service) untagResource(c *controlapi.Call) (controlapi.Answer, error) {
+	keys := c.Request.URL.Query()["tagKeys"]
+	if len(keys) == 0 {
+		return controlapi.Answer{}, badRequest("tagKeys is required")
+	}
+	of, err := s.tagged(c)
+	if err != nil {
+		return controlapi.Answer{}, err
+	}
+	err = of.update(func(have map[string]string) map[string]string {
+		all := maps.Clone(have)
+		for _, key := range keys {
+			delete(all, key)
+		}
+		return all
+	})
+	return controlapi.NoContent(), err
+}
