@@ -2,22 +2,26 @@ package apigatewayv2_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
+	"cleat/internal/apigw"
 	"cleat/internal/control"
 	"cleat/internal/controlapi"
 	"cleat/internal/controlapi/apigatewayv2"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/vtl"
 )
 
 // world is the service over a store of its own.
@@ -271,11 +275,11 @@ func TestPolicies(t *testing.T) {
 	}
 	for request, want := range map[string]string{
 		"GET " + api: "apigateway:GET " + id,
-		"PATCH " + api + "/routes/r1/routeresponses/x":                                       "apigateway:PATCH " + id + "/routes/r1/routeresponses/x",
-		"DELETE " + api + "/routes/r1/requestparameters/route.request.header.X":              "apigateway:DELETE " + id + "/routes/r1/requestparameters/route.request.header.X",
-		"DELETE " + api + "/stages/dev/routesettings/%24default":                             "apigateway:DELETE " + id + "/stages/dev/routesettings/$default",
-		"GET /v2/tags/arn%3Aaws%3Aapigateway%3Aeu-west-1%3A%3A%2Fapis%2Fx":                   "apigateway:GET /tags/arn%3Aaws%3Aapigateway%3Aeu-west-1%3A%3A%2Fapis%2Fx",
-		"POST /v2/domainnames/ws.example.com/apimappings":                                    "apigateway:POST /domainnames/ws.example.com/apimappings",
+		"PATCH " + api + "/routes/r1/routeresponses/x":                          "apigateway:PATCH " + id + "/routes/r1/routeresponses/x",
+		"DELETE " + api + "/routes/r1/requestparameters/route.request.header.X": "apigateway:DELETE " + id + "/routes/r1/requestparameters/route.request.header.X",
+		"DELETE " + api + "/stages/dev/routesettings/%24default":                "apigateway:DELETE " + id + "/stages/dev/routesettings/$default",
+		"GET /v2/tags/arn%3Aaws%3Aapigateway%3Aeu-west-1%3A%3A%2Fapis%2Fx":      "apigateway:GET /tags/arn%3Aaws%3Aapigateway%3Aeu-west-1%3A%3A%2Fapis%2Fx",
+		"POST /v2/domainnames/ws.example.com/apimappings":                       "apigateway:POST /domainnames/ws.example.com/apimappings",
 		"PUT /v2/apis": "apigateway:PUT /apis",
 	} {
 		w.access, w.audit = nil, nil
@@ -349,13 +353,13 @@ func TestModelTemplate(t *testing.T) {
 			t.Errorf("%s: %v in\n%s", schema, err, text)
 			continue
 		}
-		got, err := template.Render(&vtl.Request{Body: []byte(tt.body)}, vtl.Limits{})
+		got, err := template.Render(nil, &vtl.Input{Event: &apigw.Event{}, Payload: vtl.NewPayload([]byte(tt.body))})
 		if err != nil {
 			t.Errorf("%s: %v", schema, err)
 			continue
 		}
 		var a, b any
-		if err := errors.Join(json.Unmarshal([]byte(got), &a), json.Unmarshal([]byte(tt.want), &b)); err != nil || !reflect.DeepEqual(a, b) {
+		if err := errors.Join(json.Unmarshal(got, &a), json.Unmarshal([]byte(tt.want), &b)); err != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("%s: %v: got\n%s\nof\n%s", schema, err, got, text)
 		}
 	}
