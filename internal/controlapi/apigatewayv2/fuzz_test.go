@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"cleat/internal/store"
 )
 
 // FuzzBodies sends anything as the body of every operation that takes one. Whatever it is, the answer is one of AWS's, with
@@ -37,9 +39,21 @@ func FuzzBodies(f *testing.F) {
 	} {
 		f.Add(i, body)
 	}
+	base := newWorld(f)
+	targets := base.targets()
+	entries, _, err := base.driver.List(f.Context(), "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	changes := make([]store.Change, len(entries))
+	for i, e := range entries {
+		changes[i] = store.Change{Key: e.Key, Value: e.Value}
+	}
 	f.Fuzz(func(t *testing.T, which int, body string) {
 		w := newWorld(t)
-		targets := w.targets()
+		if _, err := w.driver.Commit(t.Context(), changes); err != nil {
+			t.Fatal(err)
+		}
 		method, path, _ := strings.Cut(targets[max(which, -(which+1))%len(targets)], " ")
 		before := w.revision()
 		rec := w.send(method, path, body)
