@@ -319,14 +319,14 @@ func TestQuotas(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	w := newWorld(t)
 	api := w.api()
-	templates := make([]string, 40)
+	templates := make([]string, 50) // of what JSON spells out six times as long
 	for i := range templates {
-		templates[i] = `"t` + strconv.Itoa(i) + `":"` + strings.Repeat("x", 30<<10) + `"`
+		templates[i] = `"t` + strconv.Itoa(i) + `":"` + strings.Repeat("<", 30<<10) + `"`
 	}
 	before := w.revision()
 	rec := w.send("POST", api+"/integrations", `{"integrationType":"MOCK","requestTemplates":{`+strings.Join(templates, ",")+`}}`)
 	if rec.Code != http.StatusBadRequest || w.revision() != before {
-		t.Errorf("got %d %s", rec.Code, rec.Body)
+		t.Errorf("got %d %.200s", rec.Code, rec.Body)
 	}
 }
 
