@@ -3,6 +3,7 @@ package control_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 
@@ -77,9 +78,7 @@ func TestConcurrentUpdates(t *testing.T) {
 		wg.Go(func() {
 			_, err := w.control.UpdateStage(ctx, api, "dev", func(s apigw.Stage) (apigw.Stage, error) {
 				variables := map[string]string{fmt.Sprint("v", i): "x"}
-				for k, v := range s.StageVariables {
-					variables[k] = v
-				}
+				maps.Copy(variables, s.StageVariables)
 				s.StageVariables = variables
 				return s, nil
 			})

@@ -101,6 +101,11 @@ func (n *node) send(service, method, target, body string) *httptest.ResponseReco
 	return rec
 }
 
+// raw is a header field by AWS's spelling, which is not Go's.
+func raw(rec *httptest.ResponseRecorder, name string) []string {
+	return map[string][]string(rec.Result().Header)[name]
+}
+
 // TestRouting: which operation a request is of, and what it is told of the request.
 func TestRouting(t *testing.T) {
 	n := newNode(t, nil)
@@ -170,7 +175,7 @@ func TestAnswers(t *testing.T) {
 	if rec.Code != 201 || rec.Body.String() != "raw" || h.Get("Content-Type") != "text/plain" || h.Get("Location") != "/things/1" || h.Get("Content-Length") != "3" {
 		t.Errorf("got %d %v %s", rec.Code, h, rec.Body)
 	}
-	if id := h["x-amzn-RequestId"]; len(id) != 1 || len(id[0]) != 36 || len(h["x-amz-apigw-id"]) != 1 || h["x-amzn-ErrorType"] != nil {
+	if id := raw(rec, "x-amzn-RequestId"); len(id) != 1 || len(id[0]) != 36 || len(raw(rec, "x-amz-apigw-id")) != 1 || raw(rec, "x-amzn-ErrorType") != nil {
 		t.Errorf("header %v", h)
 	}
 	rec = n.send("s", "DELETE", "/things/a", "")
@@ -211,8 +216,8 @@ func TestErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t, nil)
 			rec := n.send("s", tt.method, tt.target, tt.body)
-			if rec.Code != tt.status || rec.Body.String() != tt.want || rec.Result().Header["x-amzn-ErrorType"][0] != tt.kind {
-				t.Errorf("got %d %v %s, want %d %s %s", rec.Code, rec.Result().Header["x-amzn-ErrorType"], rec.Body, tt.status, tt.kind, tt.want)
+			if rec.Code != tt.status || rec.Body.String() != tt.want || raw(rec, "x-amzn-ErrorType")[0] != tt.kind {
+				t.Errorf("got %d %v %s, want %d %s %s", rec.Code, raw(rec, "x-amzn-ErrorType"), rec.Body, tt.status, tt.kind, tt.want)
 			}
 			if log := n.log.String(); tt.logged == "" && log != "" || !strings.Contains(log, tt.logged) {
 				t.Errorf("logged %q, want %q", log, tt.logged)

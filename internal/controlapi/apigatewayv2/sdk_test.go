@@ -64,7 +64,7 @@ func (s *sdk) call(name string, in ...fields) (reflect.Value, error) {
 		}
 	}
 	out := method.Call([]reflect.Value{reflect.ValueOf(s.t.Context()), input})
-	err, _ := out[1].Interface().(error)
+	err, _ := reflect.TypeAssert[error](out[1])
 	return out[0], err
 }
 
@@ -596,7 +596,7 @@ func tfDomainName(*sdk) *resource {
 			{field: "DomainNameConfigurations", values: []any{configuration("b", types.IpAddressTypeDualstack), configuration("c", types.IpAddressTypeIpv4)}, stays: true, view: settable},
 		},
 		ready: func(out reflect.Value) bool {
-			all, _ := out.FieldByName("DomainNameConfigurations").Interface().([]types.DomainNameConfiguration)
+			all, _ := reflect.TypeAssert[[]types.DomainNameConfiguration](out.FieldByName("DomainNameConfigurations"))
 			return len(all) == 1 && all[0].DomainNameStatus == types.DomainNameStatusAvailable && all[0].HostedZoneId != nil && all[0].ApiGatewayDomainName != nil &&
 				out.FieldByName("ApiMappingSelectionExpression").Elem().String() == "$request.basepath"
 		},

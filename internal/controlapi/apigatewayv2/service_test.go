@@ -103,6 +103,7 @@ func TestCalls(t *testing.T) {
 }
 
 func play(t *testing.T, file string) {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +141,7 @@ var errorTypes = map[int]string{400: "BadRequestException", 403: "AccessDeniedEx
 
 func checkHeader(t *testing.T, place string, rec *httptest.ResponseRecorder) {
 	t.Helper()
-	h := rec.Result().Header
+	h := map[string][]string(rec.Result().Header) // AWS's spelling is not Go's
 	id := h["x-amzn-RequestId"]
 	if len(id) != 1 || len(id[0]) != 36 || len(h["x-amz-apigw-id"]) != 1 {
 		t.Errorf("%s: header %v", place, h)
@@ -304,7 +305,7 @@ func TestQuotas(t *testing.T) {
 	}
 	rec := w.send("POST", api+"/stages", `{"stageName":"more"}`)
 	want := `{"message":"Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages."}`
-	if rec.Code != http.StatusTooManyRequests || rec.Body.String() != want || rec.Result().Header["x-amzn-ErrorType"][0] != "ConflictException" {
+	if rec.Code != http.StatusTooManyRequests || rec.Body.String() != want || map[string][]string(rec.Result().Header)["x-amzn-ErrorType"][0] != "ConflictException" {
 		t.Errorf("got %d %s, want 429 %s", rec.Code, rec.Body, want)
 	}
 	w.must("PATCH", api+"/stages/s1", `{"description":"changed"}`)
