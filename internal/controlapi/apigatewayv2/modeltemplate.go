@@ -40,14 +40,14 @@ func (w *templateWriter) value(text json.RawMessage, from string, depth int) {
 	if err := json.Unmarshal(s.Type, &kind); err != nil && s.Properties != nil {
 		kind = "object"
 	}
-	switch {
-	case kind == "object":
+	switch kind {
+	case "object":
 		w.object(s.Properties, from, depth)
-	case kind == "array":
+	case "array":
 		w.array(s.Items, from, depth)
-	case kind == "integer", kind == "number", kind == "boolean":
+	case "integer", "number", "boolean":
 		w.b.WriteString(from)
-	case kind == "null":
+	case "null":
 		w.b.WriteString("null")
 	default:
 		w.b.WriteString(`"` + from + `"`)

@@ -2,22 +2,26 @@ package apigatewayv2_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
+	"cleat/internal/apigw"
 	"cleat/internal/control"
 	"cleat/internal/controlapi"
 	"cleat/internal/controlapi/apigatewayv2"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/vtl"
 )
 
 // world is the service over a store of its own.
@@ -99,6 +103,7 @@ func TestCalls(t *testing.T) {
 }
 
 func play(t *testing.T, file string) {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +141,7 @@ var errorTypes = map[int]string{400: "BadRequestException", 403: "AccessDeniedEx
 
 func checkHeader(t *testing.T, place string, rec *httptest.ResponseRecorder) {
 	t.Helper()
-	h := rec.Result().Header
+	h := map[string][]string(rec.Result().Header) // AWS's spelling is not Go's
 	id := h["x-amzn-RequestId"]
 	if len(id) != 1 || len(id[0]) != 36 || len(h["x-amz-apigw-id"]) != 1 {
 		t.Errorf("%s: header %v", place, h)
@@ -207,4 +212,156 @@ func fits(got, want string, names map[string]string) bool {
 		}
 	}
 	return m != nil
+}
+
+// TestPages: lists come in pages that neither repeat nor leave out anything (spec control-plane §1.2).
+func TestPages(t *testing.T) {
+	w := newWorld(t)
+	api := w.api()
+	const n = 7
+	for i := range n {
+		w.must("POST", api+"/routes", `{"routeKey":"k`+strconv.Itoa(i)+`"}`)
+	}
+	all := w.must("GET", api+"/routes", "")["items"].([]any)
+	if len(all) != n {
+		t.Fatalf("%d routes without paging, want %d", len(all), n)
+	}
+	path, got := api+"/routes?maxResults=3", []any{}
+	for pages := 1; ; pages++ {
+		page := w.must("GET", path, "")
+		got = append(got, page["items"].([]any)...)
+		token, more := page["nextToken"].(string)
+		if !more {
+			if pages != 3 {
+				t.Errorf("%d pages, want 3", pages)
+			}
+			break
+		}
+		if pages == 1 { // what a page has shown may go: the next is none the shorter
+			w.must("DELETE", api+"/routes/"+got[2].(map[string]any)["routeId"].(string), "")
+		}
+		path = api + "/routes?maxResults=3&nextToken=" + token
+	}
+	if !reflect.DeepEqual(got, all) {
+		t.Errorf("got %v, want %v", got, all)
+	}
+
+	token := w.must("GET", api+"/routes?maxResults=1", "")["nextToken"].(string)
+	for _, query := range []string{"maxResults=0", "maxResults=-1", "maxResults=501", "maxResults=x", "nextToken=x", "nextToken=" + token[1:]} {
+		if rec := w.send("GET", api+"/routes?"+query, ""); rec.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", query, rec.Code, rec.Body)
+		}
+	}
+	if rec := w.send("GET", api+"/stages?nextToken="+token, ""); rec.Code != http.StatusBadRequest {
+		t.Errorf("the token of another list: %d %s", rec.Code, rec.Body)
+	}
+	for _, list := range []string{"/v2/apis", "/v2/domainnames", api + "/integrations", api + "/authorizers", api + "/models", api + "/deployments", api + "/stages"} {
+		if rec := w.send("GET", list+"?maxResults=0", ""); rec.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d", list, rec.Code)
+		}
+	}
+}
+
+// TestPolicies: what policies and the audit log call operations and resources (spec control-plane §1.1, §1.4).
+func TestPolicies(t *testing.T) {
+	w := newWorld(t)
+	api := w.api()
+	arn := "arn:aws:apigateway:eu-west-1::"
+	id := strings.TrimPrefix(api, "/v2")
+	if e := w.audit[0]; e.Operation != "CreateApi" || e.Resource != arn+id || e.Status != http.StatusCreated {
+		t.Errorf("audited %+v", e)
+	}
+	if a := w.access[0]; a != (controlapi.Access{Service: "apigateway", Action: "apigateway:POST", Resource: arn + "/apis"}) {
+		t.Errorf("asked for %+v", a)
+	}
+	for request, want := range map[string]string{
+		"GET " + api: "apigateway:GET " + id,
+		"PATCH " + api + "/routes/r1/routeresponses/x":                          "apigateway:PATCH " + id + "/routes/r1/routeresponses/x",
+		"DELETE " + api + "/routes/r1/requestparameters/route.request.header.X": "apigateway:DELETE " + id + "/routes/r1/requestparameters/route.request.header.X",
+		"DELETE " + api + "/stages/dev/routesettings/%24default":                "apigateway:DELETE " + id + "/stages/dev/routesettings/$default",
+		"GET /v2/tags/arn%3Aaws%3Aapigateway%3Aeu-west-1%3A%3A%2Fapis%2Fx":      "apigateway:GET /tags/arn%3Aaws%3Aapigateway%3Aeu-west-1%3A%3A%2Fapis%2Fx",
+		"POST /v2/domainnames/ws.example.com/apimappings":                       "apigateway:POST /domainnames/ws.example.com/apimappings",
+		"PUT /v2/apis": "apigateway:PUT /apis",
+	} {
+		w.access, w.audit = nil, nil
+		method, path, _ := strings.Cut(request, " ")
+		rec := w.send(method, path, "{}")
+		action, resource, _ := strings.Cut(want, " ")
+		if len(w.access) != 1 || w.access[0] != (controlapi.Access{Service: "apigateway", Action: action, Resource: arn + resource}) {
+			t.Errorf("%s: asked for %+v, want %s", request, w.access, want)
+		}
+		if audited := len(w.audit) == 1; audited != (method != "GET") || audited && (w.audit[0].Status != rec.Code || w.audit[0].Error == "") {
+			t.Errorf("%s: audited %+v", request, w.audit)
+		}
+	}
+}
+
+// TestQuotas: what AWS raises on request holds where the node says so (spec data-plane §8).
+func TestQuotas(t *testing.T) {
+	w := newWorld(t)
+	api := w.api()
+	for i := range 10 {
+		w.must("POST", api+"/stages", `{"stageName":"s`+strconv.Itoa(i)+`"}`)
+	}
+	rec := w.send("POST", api+"/stages", `{"stageName":"more"}`)
+	want := `{"message":"Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages."}`
+	if rec.Code != http.StatusTooManyRequests || rec.Body.String() != want || map[string][]string(rec.Result().Header)["x-amzn-ErrorType"][0] != "ConflictException" {
+		t.Errorf("got %d %s, want 429 %s", rec.Code, rec.Body, want)
+	}
+	w.must("PATCH", api+"/stages/s1", `{"description":"changed"}`)
+
+	w.handler = controlapi.New(controlapi.Options{
+		Log: slog.New(slog.DiscardHandler), Services: []controlapi.Service{apigatewayv2.Service(control.New(store.New(w.driver), control.Options{Unlimited: true}))},
+	})
+	w.must("POST", api+"/stages", `{"stageName":"more"}`)
+}
+
+// TestTooLarge: what the store cannot hold is the client's fault, and changes nothing.
+func TestTooLarge(t *testing.T) {
+	w := newWorld(t)
+	api := w.api()
+	templates := make([]string, 50) // of what JSON spells out six times as long
+	for i := range templates {
+		templates[i] = `"t` + strconv.Itoa(i) + `":"` + strings.Repeat("<", 30<<10) + `"`
+	}
+	before := w.revision()
+	rec := w.send("POST", api+"/integrations", `{"integrationType":"MOCK","requestTemplates":{`+strings.Join(templates, ",")+`}}`)
+	if rec.Code != http.StatusBadRequest || w.revision() != before {
+		t.Errorf("got %d %.200s", rec.Code, rec.Body)
+	}
+}
+
+// TestModelTemplate: the skeleton renders to JSON (spec control-plane §9).
+func TestModelTemplate(t *testing.T) {
+	w := newWorld(t)
+	api := w.api()
+	w.must("PATCH", api, `{"disableSchemaValidation":true}`)
+	for schema, tt := range map[string]struct{ body, want string }{
+		`{"type":"object","properties":{"n":{"type":"integer"},"list":{"type":"array","items":{"type":"object","properties":{"a":{"type":"string"},"deep":{"type":"array","items":{"type":"number"}}}}},"on":{"type":"boolean"},"no":{"type":"null"},"b-c":{"type":"string"},"who":{"$ref":"x"}}}`: {
+			`{"n":1,"list":[{"a":"x","deep":[1,2]},{"a":"y","deep":[]}],"on":true,"who":"me"}`,
+			`{"list":[{"a":"x","deep":[1,2]},{"a":"y","deep":[]}],"n":1,"no":null,"on":true,"who":"me"}`,
+		},
+		`{"properties":{"a":{}}}`: {`{"a":"x"}`, `{"a":"x"}`},
+		`{"type":"string"}`:       {`"x"`, `"x"`},
+		`{"type":["string"]}`:     {`"x"`, `"x"`},
+		`no schema`:               {`"x"`, `"x"`},
+		`{"type":"array"}`:        {`["x"]`, `["x"]`},
+	} {
+		m := w.must("POST", api+"/models", `{"name":"M`+strconv.Itoa(len(schema))+`","schema":`+strconv.Quote(schema)+`}`)
+		text := w.must("GET", api+"/models/"+m["modelId"].(string)+"/template", "")["value"].(string)
+		template, err := vtl.Parse(text)
+		if err != nil {
+			t.Errorf("%s: %v in\n%s", schema, err, text)
+			continue
+		}
+		got, err := template.Render(nil, &vtl.Input{Event: &apigw.Event{}, Payload: vtl.NewPayload([]byte(tt.body))})
+		if err != nil {
+			t.Errorf("%s: %v", schema, err)
+			continue
+		}
+		var a, b any
+		if err := errors.Join(json.Unmarshal(got, &a), json.Unmarshal([]byte(tt.want), &b)); err != nil || !reflect.DeepEqual(a, b) {
+			t.Errorf("%s: %v: got\n%s\nof\n%s", schema, err, got, text)
+		}
+	}
 }
