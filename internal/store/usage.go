@@ -61,3 +61,24 @@ func (u *Usage) Expect() Expect {
 	}
 	return At(u.Revision)
 }
+
+// Integrations returns the integrations of all APIs, by API.
+func (s *Store) Integrations(ctx context.Context) (map[apigw.APIID][]apigw.Integration, error) {
+	entries, _, err := s.driver.List(ctx, apisPrefix)
+	if err != nil {
+		return nil, err
+	}
+	out := map[apigw.APIID][]apigw.Integration{}
+	for _, e := range entries {
+		api, below, _ := strings.Cut(strings.TrimPrefix(e.Key, apisPrefix), "/")
+		if !strings.HasPrefix(below, integrationsSegment+"/") {
+			continue
+		}
+		all := out[apigw.APIID(api)]
+		if err := appendDecoded(e, &all); err != nil {
+			return nil, err
+		}
+		out[apigw.APIID(api)] = all
+	}
+	return out, nil
+}
