@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +50,8 @@ type node struct {
 
 	functionEnv  []string           // that functions inherit
 	functionKeys awsapi.Credentials // of this run, for functions that must sign
+
+	configuredLinks atomic.Pointer[[]config.VPCLink] // those of the last load
 
 	published []store.Published // what the last load gave
 	current   []apigw.Function  // what the last load gave; used by load only
@@ -204,7 +207,10 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 	}
 	n.gateway.SetIAM(who.iam) // before the routes that ask for it
 	n.functions.SetCredentials(who.functions)
-	if err := n.loadBackends(p); err != nil { //nolint:contextcheck // health checks outlive ctx: the next load or the stop ends them
+	if err := n.loadServices(p); err != nil {
+		return err
+	}
+	if err := n.loadLinks(ctx, p); err != nil {
 		return err
 	}
 	n.functions.Swap(n.withRetired(functions, time.Now()))
