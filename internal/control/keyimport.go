@@ -25,7 +25,7 @@ func (c *Control) ImportAPIKeys(ctx context.Context, file []byte, failOnWarnings
 	err = c.changeUsage(ctx, func(u *usage) (problems, error) {
 		ids, warnings = nil, nil
 		for _, r := range rows {
-			if p := u.importKey(&r); len(p) > 0 {
+			if p := c.held(u.importKey(&r)); len(p) > 0 {
 				u.undoKey(&r) // a row is taken whole or not at all
 				warnings = append(warnings, fmt.Sprintf("Line %d: %v", r.line, p.err()))
 				continue

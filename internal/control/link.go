@@ -78,14 +78,16 @@ func (c *Control) CreateVPCLink(ctx context.Context, l apigw.VPCLink) (apigw.VPC
 	if err != nil {
 		return apigw.VPCLink{}, err
 	}
+	var p problems
 	if len(all) >= apigw.QuotaVPCLinks {
-		var p problems
-		p.add(apigw.KindLimitExceeded, "", "Maximum number of VPC links has been reached: %d", apigw.QuotaVPCLinks)
-		return apigw.VPCLink{}, p.err()
+		p.add(apigw.KindQuotaExceeded, "", "Maximum number of VPC links has been reached: %d", apigw.QuotaVPCLinks)
+	}
+	if err := c.held(p).err(); err != nil {
+		return apigw.VPCLink{}, err
 	}
 	var b store.Batch
 	store.Put(&b, store.VPCLinks().Key(l.ID), l, store.Absent())
-	if _, err := c.store.Commit(ctx, &b); err != nil {
+	if err := c.commitBatch(ctx, &b); err != nil {
 		return apigw.VPCLink{}, err
 	}
 	return l, nil
@@ -120,7 +122,7 @@ func (c *Control) link(ctx context.Context, id string) (apigw.VPCLink, error) {
 func (c *Control) changeLink(ctx context.Context, id string, edit func(*apigw.VPCLink) problems) (apigw.VPCLink, error) {
 	var out apigw.VPCLink
 	err := retry(func() error {
-		if !store.IsID(id) {
+		if !isID(id) {
 			return unknownLink(id)
 		}
 		key := store.VPCLinks().Key(id)
@@ -140,8 +142,7 @@ func (c *Control) changeLink(ctx context.Context, id string, edit func(*apigw.VP
 		}
 		var b store.Batch
 		store.Put(&b, key, out, store.At(revision))
-		_, err = c.store.Commit(ctx, &b)
-		return err
+		return c.commitBatch(ctx, &b)
 	})
 	if err != nil {
 		return apigw.VPCLink{}, err
@@ -199,6 +200,5 @@ func (c *Control) DeleteVPCLink(ctx context.Context, v apigw.VPCLinkVersion, id 
 	}
 	var b store.Batch
 	store.Delete(&b, store.VPCLinks().Key(id), store.Expect{})
-	_, err = c.store.Commit(ctx, &b)
-	return err
+	return c.commitBatch(ctx, &b)
 }

@@ -19,7 +19,7 @@ import (
 // newControl returns a control with an API that has the stages prod and beta.
 func newControl(tb testing.TB) (*control.Control, apigw.APIID) {
 	tb.Helper()
-	c := control.New(store.New(memory.New()))
+	c := control.New(store.New(memory.New()), control.Options{})
 	api, err := c.CreateAPI(tb.Context(), apigw.API{Name: "shop", ProtocolType: "WEBSOCKET", RouteSelectionExpression: "$request.body.action"}, awsapi.DefaultRegion)
 	if err != nil {
 		tb.Fatal(err)
@@ -396,7 +396,7 @@ func TestVPCLinks(t *testing.T) {
 	}
 	for i := range apigw.QuotaVPCLinks + 1 {
 		_, err := c.CreateVPCLink(ctx, apigw.VPCLink{Version: apigw.LinkV1, Name: "x", TargetARNs: []string{"http://10.0.0.7:80"}})
-		if (i == apigw.QuotaVPCLinks) != (apigw.KindOf(err) == apigw.KindLimitExceeded) {
+		if (i == apigw.QuotaVPCLinks) != (apigw.KindOf(err) == apigw.KindQuotaExceeded) {
 			t.Errorf("link %d: %v", i, err)
 		}
 	}

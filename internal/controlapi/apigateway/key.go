@@ -75,7 +75,7 @@ func (s *service) importKeys(c *controlapi.Call) (controlapi.Answer, error) {
 	}
 	ids, warnings, err := s.Control.ImportAPIKeys(c.Context, c.Body, strict)
 	return answer(controlapi.Created(map[string][]string{
-		"ids": slices.Concat([]string{}, ids), "warnings": slices.Concat([]string{}, warnings),
+		"ids": append([]string{}, ids...), "warnings": append([]string{}, warnings...),
 	}), err)
 }
 

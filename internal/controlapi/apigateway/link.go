@@ -1,7 +1,6 @@
 package apigateway
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -60,7 +59,7 @@ func (s *service) wireLink(l *apigw.VPCLink) vpcLink {
 func (s *service) wireLinkV2(l *apigw.VPCLink) vpcLinkV2 {
 	out := vpcLinkV2{
 		VPCLinkID: l.ID, Name: l.Name, CreatedDate: l.CreatedDate.UTC().Format(time.RFC3339), SubnetIDs: l.SubnetIDs,
-		SecurityGroupIDs: slices.Concat([]string{}, l.SecurityGroupIDs), VPCLinkStatus: linkAvailable,
+		SecurityGroupIDs: append([]string{}, l.SecurityGroupIDs...), VPCLinkStatus: linkAvailable,
 		VPCLinkStatusMessage: s.leadsNowhere(l), VPCLinkVersion: string(apigw.LinkV2), Tags: l.Tags,
 	}
 	if out.VPCLinkStatusMessage == "" {

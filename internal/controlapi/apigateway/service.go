@@ -115,10 +115,15 @@ func arnOf(c *controlapi.Call, path string) string {
 // retryAfter is how many seconds who was refused for a limit should wait.
 const retryAfter = "1"
 
-// writeError answers a failed call. This API says with a limit when to try again.
+// writeError answers a failed call. This API has one kind of limits, and says when to try again.
 func writeError(w http.ResponseWriter, err error, id apigw.RequestID) {
-	if kind := apigw.KindOf(err); kind == apigw.KindLimitExceeded || kind == apigw.KindTooManyRequests {
+	switch apigw.KindOf(err) {
+	case apigw.KindQuotaExceeded:
+		err = &apigw.Error{Kind: apigw.KindLimitExceeded, Message: awsapi.Message(err), Err: err}
+		fallthrough
+	case apigw.KindLimitExceeded, apigw.KindTooManyRequests:
 		w.Header().Set("Retry-After", retryAfter)
+	default:
 	}
 	awsapi.WriteError(w, err, id)
 }
