@@ -101,9 +101,13 @@ func testFiles(t *testing.T, dirs ...string) []string {
 
 func declared(t *testing.T, pkg, test string) bool {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(pkg, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, dir := range []string{pkg, filepath.Join("*", pkg)} { // such as controlapi/apigateway
+		more, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, more...)
 	}
 	for _, file := range files {
 		src, err := os.ReadFile(file)

@@ -89,7 +89,7 @@ func (r *running) connect(key string, unwanted int) int {
 // shopOf makes an API whose clients need a key.
 func shopOf(tb testing.TB, s *store.Store) apigw.APIID {
 	tb.Helper()
-	c, ctx := control.New(s), tb.Context()
+	c, ctx := control.New(s, control.Options{}), tb.Context()
 	api, err := c.CreateAPI(ctx, apigw.API{Name: "shop", ProtocolType: "WEBSOCKET", RouteSelectionExpression: "$request.body.action"}, awsapi.DefaultRegion)
 	if err != nil {
 		tb.Fatal(err)
@@ -176,7 +176,7 @@ func TestVPCLinksOverHTTP(t *testing.T) {
 	links := []config.VPCLink{{Name: "main", Targets: []string{backend.URL}}, {Name: "balancer", Targets: []string{backend.URL}}}
 	r := runNode(t, s, t.TempDir(), links...)
 	defer r.stop()
-	c := control.New(s)
+	c := control.New(s, control.Options{})
 	api, err := c.CreateAPI(t.Context(), apigw.API{Name: "shop", ProtocolType: "WEBSOCKET", RouteSelectionExpression: "$request.body.action"}, awsapi.DefaultRegion)
 	if err != nil {
 		t.Fatal(err)
