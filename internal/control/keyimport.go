@@ -14,6 +14,9 @@ import (
 	"cleat/internal/store"
 )
 
+// maxImport bounds the rows of a file, each of which is held against all keys.
+const maxImport = 5000
+
 // ImportAPIKeys makes API keys of a CSV file with a heading (spec control-plane §14): Name and Key, and where there are
 // any Description, Enabled and UsagePlanIds, which are separated by commas. It returns the IDs of the keys, and why rows
 // were left out. With failOnWarnings a single one of those is an error, and no key is made.
@@ -104,8 +107,8 @@ func readKeys(file []byte) ([]importedKey, error) {
 		if err != nil {
 			return nil, bad("%v", err)
 		}
-		if len(out) >= store.MaxChanges {
-			return nil, bad("more than %d rows: split the file", store.MaxChanges)
+		if len(out) >= maxImport {
+			return nil, bad("more than %d rows: split the file", maxImport)
 		}
 		cell := func(name string) string {
 			if i, ok := column[name]; ok {

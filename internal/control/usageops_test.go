@@ -282,7 +282,7 @@ func TestImportAPIKeys(t *testing.T) {
 		"Name\nx\n":                       "no column key",
 		"Name,Key\nx\n":                   "wrong number of fields",
 		"Name,Key,Enabled\na,b,perhaps\n": "line 2: Enabled must be true or false",
-		"Name,Key\n" + strings.Repeat("a,b\n", 1001): "more than 1000 rows",
+		"Name,Key\n" + strings.Repeat("a,b\n", 5001): "more than 5000 rows",
 	} {
 		if _, _, err := c.ImportAPIKeys(ctx, []byte(text), false); apigw.KindOf(err) != apigw.KindBadRequest || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: got %v, want %q", text, err, want)
@@ -475,4 +475,40 @@ func FuzzPatch(f *testing.F) {
 			t.Errorf("key: got %s, want %s", got, want)
 		}
 	})
+}
+
+// BenchmarkUsageOperations is what operations cost with 5,000 API keys.
+func BenchmarkUsageOperations(b *testing.B) {
+	c, api := newControl(b)
+	var file strings.Builder
+	file.WriteString("Name,Key\n")
+	for i := range 5000 {
+		fmt.Fprintf(&file, "key%d,the-value-of-key-%07d\n", i, i)
+	}
+	ids, _, err := c.ImportAPIKeys(b.Context(), []byte(file.String()), true)
+	if err != nil {
+		b.Fatal(err)
+	}
+	plan := made[apigw.UsagePlan](b)(c.CreateUsagePlan(b.Context(), apigw.UsagePlan{Name: "gold", APIStages: []apigw.UsagePlanStage{{APIID: api, Stage: "prod"}}}))
+	ops := map[string]func(i int) error{
+		"UpdateAPIKey": func(i int) error {
+			return second(c.UpdateAPIKey(b.Context(), ids[0], patchOps(b, fmt.Sprintf("replace /name n%d", i))))
+		},
+		"UpdateUsagePlan": func(i int) error {
+			return second(c.UpdateUsagePlan(b.Context(), plan.ID, patchOps(b, fmt.Sprintf("replace /throttle/rateLimit %d", i))))
+		},
+		"APIKey":  func(int) error { return second(c.APIKey(b.Context(), ids[0])) },
+		"APIKeys": func(int) error { return second(c.APIKeys(b.Context())) },
+	}
+	for _, name := range []string{"UpdateAPIKey", "UpdateUsagePlan", "APIKey", "APIKeys"} {
+		b.Run(name, func(b *testing.B) {
+			i := 0
+			for b.Loop() {
+				i++
+				if err := ops[name](i); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -37,14 +37,15 @@ func StartNode(s *store.Store, usageDir string, links []config.VPCLink) (*TestNo
 	p := settings{Node: config.Default()}
 	p.VPCLinks = links
 	ctx, end := context.WithCancel(context.Background())
-	t := &TestNode{Control: n.controlPlane(controlapi.Options{}), Data: n.gateway, stop: n.start(), end: end, followed: make(chan error, 1)}
+	load := func(ctx context.Context) error { return n.load(ctx, p, logSettings{}) }
+	t := &TestNode{Control: n.controlPlane(controlapi.Options{}, load), Data: n.gateway, stop: n.start(), end: end, followed: make(chan error, 1)}
 	first := make(chan struct{})
 	var failures error
 	go func() {
 		var once sync.Once
 		err := n.follow(ctx, func(ctx context.Context) error {
 			defer once.Do(func() { close(first) })
-			return n.load(ctx, p, logSettings{})
+			return load(ctx)
 		}, func(err error) { failures = errors.Join(failures, err) })
 		t.followed <- errors.Join(err, failures)
 	}()

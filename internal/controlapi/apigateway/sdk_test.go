@@ -85,7 +85,8 @@ func TestTerraformShapes(t *testing.T) {
 	_, err = c.UpdateUsagePlan(ctx, &sdk.UpdateUsagePlanInput{UsagePlanId: plan.Id, PatchOperations: []types.PatchOperation{
 		stageOp(types.OpRemove, at+":prod"), stageOp(types.OpAdd, at+":prod"), stageOp(types.OpAdd, at+":beta"),
 		replace("/apiStages/"+at+":beta/throttle/say/rateLimit", "3"), replace("/apiStages/"+at+":beta/throttle/say/burstLimit", "4"),
-		replace("/throttle/rateLimit", "0"), replace("/throttle/burstLimit", "6"), {Op: types.OpRemove, Path: aws.String("/quota")},
+		replace("/throttle/rateLimit", "0"), replace("/throttle/burstLimit", "6"),
+		{Op: types.OpRemove, Path: aws.String("/quota")},
 		{Op: types.OpAdd, Path: aws.String("/productCode"), Value: aws.String("code")},
 	}})
 	fatal(err)
