@@ -21,6 +21,7 @@ const (
 	QuotaStageVariables     = 100
 	QuotaRouteKey           = 128
 	QuotaDomainNames        = 120
+	QuotaVPCLinks           = 20  // of each version
 	QuotaMappings           = 200 // of one custom domain name
 	QuotaMappingKey         = 300
 	QuotaConnectRate        = 500    // new connections a second

@@ -22,8 +22,9 @@ type UsagePlan struct {
 	Name        string            `json:"name,omitempty"`
 	Description string            `json:"description,omitempty"`
 	APIStages   []UsagePlanStage  `json:"apiStages,omitempty"`
-	Throttle    *ThrottleSettings `json:"throttle,omitempty"` // of each key; nil: none
-	Quota       *QuotaSettings    `json:"quota,omitempty"`    // of each key; nil: none
+	Throttle    *ThrottleSettings `json:"throttle,omitempty"`    // of each key; nil: none
+	Quota       *QuotaSettings    `json:"quota,omitempty"`       // of each key; nil: none
+	ProductCode string            `json:"productCode,omitempty"` // of AWS Marketplace; kept, and no more
 	Tags        map[string]string `json:"tags,omitempty"`
 }
 

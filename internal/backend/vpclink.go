@@ -20,6 +20,8 @@ import (
 // Link is a VPC link by configuration: where AWS has a network load balancer, it has a list of targets.
 type Link struct {
 	Name string // what an integration's connectionId says
+	// Aliases are further names of it. Who changes them leaves what is known of the targets.
+	Aliases []string
 	// Targets are addresses, host:port, which are spoken to in the scheme of the integration's URL; or URLs of a scheme
 	// and an address alone, http://10.0.0.7:8080, whose scheme takes its place, as where a load balancer ends TLS.
 	Targets []string
@@ -74,10 +76,14 @@ func (l *Links) Swap(links []Link) error {
 	defer l.mu.Unlock()
 	old := *l.links.Load()
 	next := make(map[string]*link, len(links))
+	aliases := map[string]*link{}
 	var fresh []*link
 	for _, spec := range links {
+		names := spec.Aliases
+		spec.Aliases = nil
 		if have := old[spec.Name]; have != nil && reflect.DeepEqual(have.spec, spec) {
 			next[spec.Name] = have
+			nameAlso(aliases, have, names)
 			continue
 		}
 		made, err := newLink(spec, l.options)
@@ -85,26 +91,50 @@ func (l *Links) Swap(links []Link) error {
 			return fmt.Errorf("VPC link %s: %w", spec.Name, err)
 		}
 		next[spec.Name] = made
+		nameAlso(aliases, made, names)
 		fresh = append(fresh, made)
 	}
 	for _, k := range fresh {
 		k.start()
 	}
-	l.links.Store(&next)
-	for name, k := range old {
-		if next[name] != k {
-			k.close()
+	gone := make(map[*link]bool, len(old))
+	for _, k := range old {
+		gone[k] = true
+	}
+	for _, k := range next {
+		delete(gone, k)
+	}
+	for alias, k := range aliases {
+		if next[alias] == nil { // a link's own name comes before
+			next[alias] = k
 		}
 	}
+	l.links.Store(&next)
+	for k := range gone {
+		k.close()
+	}
 	return nil
+}
+
+// nameAlso notes the aliases of a link; the first link to claim one has it.
+func nameAlso(aliases map[string]*link, k *link, names []string) {
+	for _, name := range names {
+		if aliases[name] == nil {
+			aliases[name] = k
+		}
+	}
 }
 
 // Close ends all checks and closes idle connections, those of direct among them. Calls under way go on.
 func (l *Links) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	closed := map[*link]bool{}
 	for _, k := range *l.links.Swap(&map[string]*link{}) {
-		k.close()
+		if !closed[k] {
+			k.close()
+		}
+		closed[k] = true
 	}
 	l.direct.Close()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"cleat/internal/apigw"
@@ -13,8 +14,9 @@ import (
 
 // Control changes definitions. It is safe for concurrent use, also by several nodes over one store.
 type Control struct {
-	store *store.Store
-	o     Options
+	store        *store.Store
+	o            Options
+	usageChanges sync.Mutex // held by changeUsage
 }
 
 // Options say what a Control holds definitions to.
@@ -31,7 +33,7 @@ func New(s *store.Store, o Options) *Control {
 	if o.Account == "" {
 		o.Account = awsapi.DefaultAccount
 	}
-	return &Control{s, o}
+	return &Control{store: s, o: o}
 }
 
 // attempts bounds how often a change is tried again when somebody else was quicker.

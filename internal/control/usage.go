@@ -1,6 +1,8 @@
 package control
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,26 +20,54 @@ const (
 	maxPlansPerKey = 10
 )
 
-// usage is the node's API keys and usage plans while a template is applied: those of others, and what the template has
-// come to so far.
+// usage is the node's API keys and usage plans being changed in memory. They belong to no API, so they are no part of a
+// draft. Like a draft's, the methods make one change each and return what is wrong with it.
 type usage struct {
-	keys     []apigw.APIKey // each list is ordered by ID, the last by plan and key
+	stored   store.Usage
+	keys     []apigw.APIKey // each list is ordered by its entries' keys in the store
 	plans    []apigw.UsagePlan
 	planKeys []apigw.UsagePlanKey
+	account  apigw.Account
 
-	stored struct { // as the store has it, by its keys
-		keys     map[string]apigw.APIKey
-		plans    map[string]apigw.UsagePlan
-		planKeys map[string]apigw.UsagePlanKey
+	// touched and gone are the store's keys of what was put in and what was taken out.
+	touched map[string]bool
+	gone    []string
+}
+
+// loadUsage returns the API keys and usage plans as they are.
+func (c *Control) loadUsage(ctx context.Context) (*usage, error) {
+	stored, err := c.store.Usage(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the API keys and usage plans: %w", err)
 	}
+	return &usage{
+		stored: stored, keys: slices.Clone(stored.APIKeys), plans: slices.Clone(stored.UsagePlans), planKeys: slices.Clone(stored.UsagePlanKeys),
+		account: stored.Account, touched: map[string]bool{},
+	}, nil
+}
+
+// forget takes out everything whose key in the store is among those given, without deleting it.
+func (u *usage) forget(keys map[string]bool) {
+	drop(&u.keys, func(k *apigw.APIKey) bool { return keys[apiKeyEntry(k).String()] })
+	drop(&u.plans, func(p *apigw.UsagePlan) bool { return keys[usagePlanEntry(p).String()] })
+	drop(&u.planKeys, func(k *apigw.UsagePlanKey) bool { return keys[planKeyEntry(k).String()] })
 }
 
 func apiKeyID(k *apigw.APIKey) string { return k.ID }
 
 func usagePlanID(p *apigw.UsagePlan) string { return p.ID }
 
-func planKeyID(k *apigw.UsagePlanKey) string {
-	return store.UsagePlanKeys(k.UsagePlanID).Key(k.ID).String()
+func planKeyID(k *apigw.UsagePlanKey) string { return planKeyEntry(k).String() }
+
+// The entries in the store.
+func apiKeyEntry(k *apigw.APIKey) store.Key[apigw.APIKey] { return store.APIKeys().Key(k.ID) }
+
+func usagePlanEntry(p *apigw.UsagePlan) store.Key[apigw.UsagePlan] {
+	return store.UsagePlans().Key(p.ID)
+}
+
+func planKeyEntry(k *apigw.UsagePlanKey) store.Key[apigw.UsagePlanKey] {
+	return store.UsagePlanKeys(k.UsagePlanID).Key(k.ID)
 }
 
 // putKey checks an API key and puts it in.
@@ -53,13 +83,15 @@ func (u *usage) putKey(k apigw.APIKey) problems {
 	}
 	p.length("name", k.Name, 1024)
 	p.length("description", k.Description, maxDescription)
-	if len(u.keys) >= maxKeys {
-		p.add(apigw.KindLimitExceeded, "", "Maximum number of API Keys (%d) has been reached", maxKeys)
+	if find(u.keys, apiKeyID, k.ID) == nil && len(u.keys) >= maxKeys {
+		p.add(apigw.KindQuotaExceeded, "", "Maximum number of API Keys (%d) has been reached", maxKeys)
 	}
 	if slices.ContainsFunc(u.keys, func(o apigw.APIKey) bool { return o.Value == k.Value && o.ID != k.ID }) {
 		p.add(apigw.KindConflict, "value", "API Key already exists")
 	}
+	p.tags(k.Tags)
 	put(&u.keys, apiKeyID, k)
+	u.touched[apiKeyEntry(&k).String()] = true
 	return p
 }
 
@@ -68,8 +100,8 @@ func (u *usage) putPlan(plan apigw.UsagePlan) problems {
 	var p problems
 	p.length("usagePlanName", plan.Name, 1024)
 	p.length("description", plan.Description, maxDescription)
-	if len(u.plans) >= maxPlans {
-		p.add(apigw.KindLimitExceeded, "", "Maximum number of Usage Plans (%d) has been reached", maxPlans)
+	if find(u.plans, usagePlanID, plan.ID) == nil && len(u.plans) >= maxPlans {
+		p.add(apigw.KindQuotaExceeded, "", "Maximum number of Usage Plans (%d) has been reached", maxPlans)
 	}
 	if plan.Throttle != nil {
 		p.throttle("throttle", *plan.Throttle)
@@ -88,7 +120,14 @@ func (u *usage) putPlan(plan apigw.UsagePlan) problems {
 	if plan.Quota != nil {
 		p.quota(*plan.Quota)
 	}
+	p.tags(plan.Tags)
+	for i := range u.planKeys {
+		if k := &u.planKeys[i]; k.UsagePlanID == plan.ID {
+			u.countsOnce(&p, &plan, k.ID)
+		}
+	}
 	put(&u.plans, usagePlanID, plan)
+	u.touched[usagePlanEntry(&plan).String()] = true
 	return p
 }
 
@@ -125,28 +164,57 @@ func (u *usage) putPlanKey(k apigw.UsagePlanKey) problems {
 		p.add(apigw.KindNotFound, "usagePlanId", "Invalid Usage Plan ID specified %s", k.UsagePlanID)
 		return p
 	}
+	if find(u.planKeys, planKeyID, planKeyID(&k)) != nil {
+		p.add(apigw.KindConflict, "keyId", "The API Key %s is in the usage plan already", k.ID)
+		return p
+	}
+	if n := u.countsOnce(&p, plan, k.ID); n >= maxPlansPerKey {
+		p.add(apigw.KindQuotaExceeded, "keyId", "The API Key %s is in %d usage plans, which is as many as there can be", k.ID, n)
+	}
+	put(&u.planKeys, planKeyID, k)
+	u.touched[planKeyEntry(&k).String()] = true
+	return p
+}
+
+// countsOnce refuses a key in a plan where another plan of the key opens one of the stages too. It returns in how many
+// other plans the key is.
+func (u *usage) countsOnce(p *problems, plan *apigw.UsagePlan, key string) int {
 	others := 0
 	for i := range u.planKeys {
 		o := &u.planKeys[i]
-		if o.ID != k.ID {
+		if o.ID != key || o.UsagePlanID == plan.ID {
 			continue
 		}
 		others++
-		other := find(u.plans, usagePlanID, o.UsagePlanID)
-		switch {
-		case o.UsagePlanID == k.UsagePlanID:
-			p.add(apigw.KindConflict, "keyId", "The API Key %s is in the usage plan already", k.ID)
-		case other != nil && shareStage(plan, other):
-			p.add(apigw.KindConflict, "keyId", "The API Key %s is in usage plan %s already, which has a stage in common: a key counts in one plan for each stage", k.ID, o.UsagePlanID)
+		if other := find(u.plans, usagePlanID, o.UsagePlanID); other != nil && shareStage(plan, other) {
+			p.add(apigw.KindConflict, "keyId", "The API Key %s is in usage plan %s already, which has a stage in common: a key counts in one plan for each stage", key, o.UsagePlanID)
 		}
 	}
-	if others >= maxPlansPerKey {
-		p.add(apigw.KindLimitExceeded, "keyId", "The API Key %s is in %d usage plans, which is as many as there can be", k.ID, others)
-	}
-	if find(u.planKeys, planKeyID, planKeyID(&k)) == nil {
-		put(&u.planKeys, planKeyID, k)
-	}
-	return p
+	return others
+}
+
+// dropKey takes a key out, and out of its plans.
+func (u *usage) dropKey(id string) {
+	u.gone = append(u.gone, store.APIKeys().Key(id).String())
+	drop(&u.keys, func(k *apigw.APIKey) bool { return k.ID == id })
+	u.dropPlanKeys(func(k *apigw.UsagePlanKey) bool { return k.ID == id })
+}
+
+// dropPlan takes a plan out, with the belonging of keys to it.
+func (u *usage) dropPlan(id string) {
+	u.gone = append(u.gone, store.UsagePlans().Key(id).String())
+	drop(&u.plans, func(p *apigw.UsagePlan) bool { return p.ID == id })
+	u.dropPlanKeys(func(k *apigw.UsagePlanKey) bool { return k.UsagePlanID == id })
+}
+
+func (u *usage) dropPlanKeys(gone func(*apigw.UsagePlanKey) bool) {
+	drop(&u.planKeys, func(k *apigw.UsagePlanKey) bool {
+		if !gone(k) {
+			return false
+		}
+		u.gone = append(u.gone, planKeyEntry(k).String())
+		return true
+	})
 }
 
 func shareStage(x, y *apigw.UsagePlan) bool {
@@ -176,22 +244,31 @@ func (u *usage) opens(api apigw.APIID, stage string) bool {
 	})
 }
 
-// write adds to a batch what changed. What the stack no longer has is deleted with the rest of it.
+// write adds to a batch what changed, and with it the account: who else changes anything of it at the same time will
+// conflict.
 func (u *usage) write(b *store.Batch) {
-	for i := range u.keys {
-		writeIfChanged(b, store.APIKeys().Key(u.keys[i].ID), u.stored.keys, u.keys[i])
+	n := b.Len()
+	writeTouched(b, u.touched, apiKeyEntry, u.stored.APIKeys, u.keys)
+	writeTouched(b, u.touched, usagePlanEntry, u.stored.UsagePlans, u.plans)
+	writeTouched(b, u.touched, planKeyEntry, u.stored.UsagePlanKeys, u.planKeys)
+	for _, key := range u.gone {
+		b.DeleteKey(key)
 	}
-	for i := range u.plans {
-		writeIfChanged(b, store.UsagePlans().Key(u.plans[i].ID), u.stored.plans, u.plans[i])
-	}
-	for i := range u.planKeys {
-		k := &u.planKeys[i]
-		writeIfChanged(b, store.UsagePlanKeys(k.UsagePlanID).Key(k.ID), u.stored.planKeys, *k)
+	if b.Len() > n || u.account != u.stored.Account {
+		store.Put(b, store.Account(), u.account, u.stored.Expect())
 	}
 }
 
-func writeIfChanged[T any](b *store.Batch, key store.Key[T], stored map[string]T, v T) {
-	if have, ok := stored[key.String()]; !ok || !equal(have, v) {
-		store.Put(b, key, v, store.Expect{})
+// writeTouched writes those of the touched that are not as they are stored.
+func writeTouched[T any](b *store.Batch, touched map[string]bool, entry func(*T) store.Key[T], stored, now []T) {
+	id := func(v *T) string { return entry(v).String() }
+	for i := range now {
+		key := entry(&now[i])
+		if !touched[key.String()] {
+			continue
+		}
+		if have := find(stored, id, key.String()); have == nil || !equal(*have, now[i]) {
+			store.Put(b, key, now[i], store.Expect{})
+		}
 	}
 }

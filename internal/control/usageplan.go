@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,56 +38,17 @@ func isUsage(r *cfn.Resource) bool {
 	return ok
 }
 
-// readUsage reads the keys and plans of the store, without those that belong to the stack.
-func (a *application) readUsage(ctx context.Context, c *Control) error {
-	u := &usage{}
-	u.stored.keys, u.stored.plans, u.stored.planKeys = map[string]apigw.APIKey{}, map[string]apigw.UsagePlan{}, map[string]apigw.UsagePlanKey{}
-	a.usage = u
-	own := a.before()
-	keys, err := store.List(ctx, c.store, store.APIKeys())
-	if err != nil {
-		return fmt.Errorf("read the API keys: %w", err)
-	}
-	plans, err := store.List(ctx, c.store, store.UsagePlans())
-	if err != nil {
-		return fmt.Errorf("read the usage plans: %w", err)
-	}
-	var planKeys []apigw.UsagePlanKey
-	for i := range plans {
-		of, err := store.List(ctx, c.store, store.UsagePlanKeys(plans[i].ID))
-		if err != nil {
-			return fmt.Errorf("read the keys of usage plan %s: %w", plans[i].ID, err)
-		}
-		planKeys = append(planKeys, of...)
-	}
-	u.keys = keep(keys, u.stored.keys, own, func(k *apigw.APIKey) string { return store.APIKeys().Key(k.ID).String() })
-	u.plans = keep(plans, u.stored.plans, own, func(p *apigw.UsagePlan) string { return store.UsagePlans().Key(p.ID).String() })
-	u.planKeys = keep(planKeys, u.stored.planKeys, own, planKeyID)
-	return nil
-}
-
-// keep notes what is stored and returns what does not belong to the stack.
-func keep[T any](all []T, stored map[string]T, own map[string]bool, key func(*T) string) []T {
-	var others []T
-	for i := range all {
-		k := key(&all[i])
-		stored[k] = all[i]
-		if !own[k] {
-			others = append(others, all[i])
-		}
-	}
-	return others
-}
-
 // addUsage takes in the API keys and usage plans of the template, and tells of API keys that nobody could have.
 func (a *application) addUsage(ctx context.Context, c *Control, resources []*cfn.Resource) error {
 	ours := slices.ContainsFunc(resources, isUsage)
 	if !ours && !a.wantsAPIKeys() {
 		return nil
 	}
-	if err := a.readUsage(ctx, c); err != nil {
+	var err error
+	if a.usage, err = c.loadUsage(ctx); err != nil {
 		return err
 	}
+	a.usage.forget(a.before())
 	for _, phase := range []struct {
 		typ  string
 		take func(context.Context, *Control, *cfn.Resource) error
@@ -132,16 +92,16 @@ func (a *application) takeAPIKey(_ context.Context, _ *Control, r *cfn.Resource)
 	}
 	k.Name = name
 	key := store.APIKeys().Key(k.ID).String()
-	stored, known := a.usage.stored.keys[key]
+	stored := find(a.usage.stored.APIKeys, apiKeyID, k.ID)
 	generated := v.Get("Value") == nil
 	if generated {
-		k.Value = a.generateKey(r, stored.Value)
+		k.Value = a.generateKey(r, stored)
 	}
 	k.CreatedDate = now()
-	if known {
+	if stored != nil {
 		k.CreatedDate, k.LastUpdatedDate = stored.CreatedDate, stored.LastUpdatedDate
 	}
-	if !known || !equal(stored, k) {
+	if stored == nil || !equal(*stored, k) {
 		k.LastUpdatedDate = now()
 	}
 	a.report(r, a.usage.putKey(k))
@@ -158,16 +118,14 @@ func (a *application) takeAPIKey(_ context.Context, _ *Control, r *cfn.Resource)
 
 // generateKey makes the value of a key that is given none: of the stack's seed, so that it is the same next time; without
 // a seed the one that the store has, or a random one.
-func (a *application) generateKey(r *cfn.Resource, stored string) string {
+func (a *application) generateKey(r *cfn.Resource, stored *apigw.APIKey) string {
 	switch {
 	case a.stack.KeySeed != "":
 		return idFrom(generatedValue, a.stack.KeySeed, a.stack.Name, r.LogicalID)
-	case stored != "":
-		return stored
+	case stored != nil:
+		return stored.Value
 	}
-	var b [32]byte
-	rand.Read(b[:])
-	return base36(b[:], generatedValue)
+	return newKeyValue()
 }
 
 // takeUsagePlan takes in an AWS::ApiGateway::UsagePlan. Stages of REST and HTTP APIs are left out of it, and a plan that

@@ -39,6 +39,8 @@ type Options struct {
 	Conn conn.Options
 	// DefaultAPI answers requests whose address names no API, where there are several. Empty: only a sole API does.
 	DefaultAPI apigw.APIID
+	// UsagePlans knows API keys and counts what they use. Nil: one that counts from zero.
+	UsagePlans *usageplan.Index
 }
 
 // Gateway is one node's data plane. It is an http.Handler for everything a stage answers, and the conn.Handler of its
@@ -49,7 +51,7 @@ type Gateway struct {
 	deps    integration.Dependencies
 	limits  atomic.Pointer[apigw.Limits]
 	rates   atomic.Pointer[rates] // made of limits
-	plans   usageplan.Index
+	plans   *usageplan.Index
 	hub     *conn.Hub
 	push    *push.Handler
 	iam     atomic.Pointer[authorizer.IAM]
@@ -75,7 +77,10 @@ func New(o Options) (*Gateway, error) {
 	if o.Conn.Limits == (apigw.Limits{}) {
 		o.Conn.Limits = apigw.LimitsAWS()
 	}
-	g := &Gateway{log: o.Log, observe: o.Observe, deps: o.Integration}
+	if o.UsagePlans == nil {
+		o.UsagePlans = &usageplan.Index{}
+	}
+	g := &Gateway{log: o.Log, observe: o.Observe, deps: o.Integration, plans: o.UsagePlans}
 	g.limits.Store(&o.Conn.Limits)
 	g.rates.Store(newRates(o.Conn.Limits, nil))
 	g.stopped, g.stop = context.WithCancelCause(context.Background())

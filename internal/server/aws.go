@@ -28,25 +28,13 @@ func (n *node) endpoints(p settings) map[string]string {
 	return out
 }
 
-// loadBackends makes integrations reach AWS services and private backends as p says.
-func (n *node) loadBackends(p settings) error {
+// loadServices makes integrations reach AWS services as p says.
+func (n *node) loadServices(p settings) error {
 	if err := n.services.Swap(backend.ServiceSettings{
 		Endpoints:   n.endpoints(p),
 		Credentials: backend.StaticCredentials(p.AWS.AccessKeyID, p.AWS.SecretAccessKey, p.AWS.SessionToken),
 	}); err != nil {
 		return fmt.Errorf("set up the AWS services of cleat.yaml: %w", err)
-	}
-	links := make([]backend.Link, 0, len(p.VPCLinks))
-	for _, l := range p.VPCLinks {
-		link := backend.Link{Name: l.Name, Targets: l.Targets}
-		if l.Check != nil {
-			check := backend.HealthCheck(*l.Check)
-			link.Check = &check
-		}
-		links = append(links, link)
-	}
-	if err := n.links.Swap(links); err != nil {
-		return fmt.Errorf("set up the VPC links of cleat.yaml: %w", err)
 	}
 	return nil
 }

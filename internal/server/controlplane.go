@@ -7,6 +7,7 @@ import (
 
 	"cleat/internal/config"
 	"cleat/internal/controlapi"
+	"cleat/internal/controlapi/apigateway"
 	"cleat/internal/controlapi/apigatewayv2"
 )
 
@@ -17,6 +18,7 @@ func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) e
 	o.Services = []controlapi.Service{
 		apigatewayv2.Service(n.control),
 		n.stacks(reload),
+		apigateway.Service(apigateway.Options{Control: n.control, Used: n.planUsage, SetRemaining: n.setRemaining, LinkLeads: n.linkLeads}),
 	}
 	return controlapi.New(o)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,7 @@ import (
 	"cleat/internal/metrics"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/usageplan"
 )
 
 // node is what every kind of Cleat process runs: definitions, function workers and the data plane between them.
@@ -37,6 +39,8 @@ type node struct {
 	services  *backend.Services
 	links     *backend.Links
 	gateway   *gateway.Gateway
+	plans     *usageplan.Index
+	keeper    *usageplan.Keeper // nil: what keys use is forgotten with the process
 	logs      *eventlog.Log
 	metrics   *metrics.Metrics
 	meter     *meter.Meter
@@ -46,6 +50,8 @@ type node struct {
 
 	functionEnv  []string           // that functions inherit
 	functionKeys awsapi.Credentials // of this run, for functions that must sign
+
+	configuredLinks atomic.Pointer[[]config.VPCLink] // those of the last load
 
 	published []store.Published // what the last load gave
 	current   []apigw.Function  // what the last load gave; used by load only
@@ -62,12 +68,13 @@ type retired struct {
 const retirement = 30 * time.Second // a little more than an integration's time-out
 
 type nodeOptions struct {
-	log     *slog.Logger
-	store   *store.Store // nil: one in memory
-	lambda  lambda.Options
-	gateway gateway.Options
-	logs    eventlog.Options
-	control control.Options
+	log      *slog.Logger
+	store    *store.Store // nil: one in memory
+	lambda   lambda.Options
+	gateway  gateway.Options
+	logs     eventlog.Options
+	control  control.Options
+	usageDir string // where the usage of API keys is kept; empty: nowhere
 	// own and dynamoDB are as in node.
 	own, dynamoDB string
 }
@@ -84,15 +91,21 @@ type settings struct {
 func newNode(o nodeOptions) (*node, error) {
 	n := &node{
 		log: o.log, store: o.store, logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB,
-		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(),
+		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(), plans: &usageplan.Index{},
 	}
+	var err error
+	if o.usageDir != "" {
+		if n.keeper, err = usageplan.NewKeeper(o.usageDir, n.plans, o.log); err != nil {
+			return nil, err
+		}
+	}
+	o.gateway.UsagePlans = n.plans
 	if n.store == nil {
 		n.store = store.New(memory.New())
 	}
 	n.control = control.New(n.store, o.control)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
-	var err error
 	if n.functions, err = lambda.New(o.lambda); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up local functions: %w", err), n.logs.Run(ended))
 	}
@@ -135,15 +148,31 @@ func (n *node) start() (stop func() error) {
 	go func() { gatewayDone <- n.gateway.Run(gatewayCtx) }()
 	go func() { functionsDone <- n.functions.Run(functionsCtx) }()
 	go func() { logsDone <- n.logs.Run(logsCtx) }()
+	stopKeeper := n.startKeeper()
 	return func() error {
 		stopGateway()
 		err := <-gatewayDone
+		err = errors.Join(err, stopKeeper()) // nothing counts any more
 		n.links.Close()
 		n.services.Close()
 		stopFunctions()
 		err = errors.Join(err, <-functionsDone)
 		stopLogs() // last, for the others have something to tell until they end
 		return errors.Join(err, <-logsDone)
+	}
+}
+
+// startKeeper keeps what API keys use; the function that it returns keeps it for the last time.
+func (n *node) startKeeper() (stop func() error) {
+	if n.keeper == nil {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.keeper.Run(ctx) }()
+	return func() error {
+		cancel()
+		return <-done
 	}
 }
 
@@ -178,7 +207,10 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 	}
 	n.gateway.SetIAM(who.iam) // before the routes that ask for it
 	n.functions.SetCredentials(who.functions)
-	if err := n.loadBackends(p); err != nil { //nolint:contextcheck // health checks outlive ctx: the next load or the stop ends them
+	if err := n.loadServices(p); err != nil {
+		return err
+	}
+	if err := n.loadLinks(ctx, p); err != nil {
 		return err
 	}
 	n.functions.Swap(n.withRetired(functions, time.Now()))

@@ -27,6 +27,8 @@ const (
 	apiKeysPrefix     = "apikeys/"
 	plansPrefix       = "usageplans/"
 	domainsPrefix     = "domainnames/"
+	linksPrefix       = "vpclinks/"
+	accountPrefix     = "account/"
 )
 
 // The collections of an API.
@@ -61,6 +63,12 @@ func APIKeys() Collection[apigw.APIKey] { return Collection[apigw.APIKey]{apiKey
 
 // UsagePlans are all usage plans, by their ID.
 func UsagePlans() Collection[apigw.UsagePlan] { return Collection[apigw.UsagePlan]{plansPrefix} }
+
+// Account is what holds for the node as a whole.
+func Account() Key[apigw.Account] { return Key[apigw.Account]{accountPrefix + "settings"} }
+
+// VPCLinks are all VPC links, by their ID.
+func VPCLinks() Collection[apigw.VPCLink] { return Collection[apigw.VPCLink]{linksPrefix} }
 
 // UsagePlanKeys are the API keys of one usage plan, by key ID.
 func UsagePlanKeys(plan string) Collection[apigw.UsagePlanKey] {

@@ -80,7 +80,7 @@ func (s *Serving) add(e Entry, collection, rest string) error {
 		return appendDecoded(e, &s.Domains)
 	case collection == domainsPrefix && strings.HasPrefix(below, mappingsSegment+"/"):
 		return appendDecoded(e, &s.Mappings)
-	case collection == functionsPrefix, collection == stacksPrefix: // not the gateway's
+	case collection == functionsPrefix, collection == stacksPrefix, collection == linksPrefix, collection == accountPrefix: // not the gateway's
 		return nil
 	}
 	return fmt.Errorf("the store holds %s, which this version does not know", e.Key)

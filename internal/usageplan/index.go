@@ -2,7 +2,7 @@
 // them (spec control-plane §14, data-plane §7). Package gateway asks it once at $connect and then for each message; it
 // learns what there is from store.Serving.
 //
-// Counters live in this process's memory: a quota begins anew when the node does.
+// What a key has used is counted day by day for each plan, in this process's memory; a Keeper lets it outlive the process.
 package usageplan
 
 import (
@@ -21,6 +21,7 @@ import (
 type Index struct {
 	swapping sync.Mutex // held by Swap
 	table    atomic.Pointer[table]
+	ledger   ledger
 }
 
 // table is all keys at one moment. It is immutable, but for the terms of its clients.
@@ -58,8 +59,8 @@ func (x *Index) load() *table {
 	return empty
 }
 
-// Swap makes the index hold exactly the given keys and plans. What a key has used of a plan's quota and throttles stays
-// where their settings do, and clients that Check gave out before follow the new settings. Those of keys and plans that
+// Swap makes the index hold exactly the given keys and plans. What a key has used of a plan stays, its throttles where
+// their settings do, and clients that Check gave out before follow the new settings. Those of keys and plans that
 // are gone keep what they had: open connections are not affected (spec data-plane §3). A value that two keys have is the
 // first's, and of two plans of a key for one stage the first counts; control refuses both.
 func (x *Index) Swap(keys []apigw.APIKey, plans []apigw.UsagePlan, planKeys []apigw.UsagePlanKey) {
@@ -85,7 +86,7 @@ func (x *Index) Swap(keys []apigw.APIKey, plans []apigw.UsagePlan, planKeys []ap
 			continue // one of the two was deleted, which takes the key out of the plan
 		}
 		m := member{plan.ID, k.id}
-		u := usageOf(plan, old.members[m])
+		u := usageOf(plan, x.ledger.of(m), old.members[m])
 		next.members[m] = u
 		for i := range plan.APIStages {
 			s := &plan.APIStages[i]
@@ -96,6 +97,7 @@ func (x *Index) Swap(keys []apigw.APIKey, plans []apigw.UsagePlan, planKeys []ap
 		}
 	}
 	x.table.Store(next)
+	x.ledger.prune(next.members)
 }
 
 // clientOf returns the client of a key on a stage, the one from before if there was one, under the terms of now.
@@ -162,4 +164,14 @@ func (x *Index) Check(value string, api apigw.APIID, stageName, routeKey string,
 		return nil, err
 	}
 	return c, nil
+}
+
+// Used returns what a key has used of a plan on each day from the first to the last.
+func (x *Index) Used(plan *apigw.UsagePlan, key string, first, last Day) []Use {
+	return x.ledger.known(member{plan.ID, key}).read(plan.Quota, first, last)
+}
+
+// SetLeft makes that much be left of a key's quota in the period of now. The plan must have a quota.
+func (x *Index) SetLeft(plan *apigw.UsagePlan, key string, left int64, now time.Time) {
+	x.ledger.of(member{plan.ID, key}).setLeft(*plan.Quota, left, now)
 }
