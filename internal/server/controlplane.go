@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"cleat/internal/config"
+	"cleat/internal/control/functions"
 	"cleat/internal/controlapi"
 	"cleat/internal/controlapi/apigatewayv2"
+	"cleat/internal/controlapi/lambdaapi"
 )
 
 // controlPlane returns the handler of the AWS APIs, and Cleat's own, by which definitions are changed; o lacks the services
@@ -17,6 +19,8 @@ func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) e
 	o.Services = []controlapi.Service{
 		apigatewayv2.Service(n.control),
 		n.stacks(reload),
+		lambdaapi.Service(lambdaapi.Options{Functions: functions.New(n.store, n.effect.await), Code: n.code, Invoker: n.invoker}),
+		lambdaapi.CodeService(n.code),
 	}
 	return controlapi.New(o)
 }
