@@ -467,6 +467,7 @@ func contents(tb testing.TB, w *world) string {
 		}
 		delete(v, "createdDate")
 		delete(v, "lastUpdatedDate")
+		delete(v, "lastModified")
 		fmt.Fprintf(&b, "%s %s\n", e.Key, must(json.Marshal(v)))
 	}
 	return b.String()

@@ -201,7 +201,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, op *operation, f
 			return body, err
 		}
 		if atMost > largeBody {
-			if err = h.awaitUpload(r.Context()); err != nil {
+			if err = h.awaitUpload(r); err != nil {
 				return nil, err
 			}
 			waited = true
@@ -223,12 +223,12 @@ const (
 )
 
 // awaitUpload waits for its turn to read a large body.
-func (h *Handler) awaitUpload(ctx context.Context) error {
+func (h *Handler) awaitUpload(r *http.Request) error {
 	select {
 	case h.uploads <- struct{}{}:
 		return nil
-	case <-ctx.Done():
-		return &apigw.Error{Kind: apigw.KindTooManyRequests, Err: context.Cause(ctx)}
+	case <-r.Context().Done():
+		return &apigw.Error{Kind: apigw.KindTooManyRequests, Err: context.Cause(r.Context())}
 	}
 }
 

@@ -24,8 +24,10 @@ func TestVersions(t *testing.T) {
 	project.Name, project.Place = "p", "serverless.yml:7"
 	p := newTestPool(t, lambda.Options{})
 	p.Swap([]apigw.Function{latest, one, two, project}, []apigw.FunctionAlias{
-		{Function: "f", Name: "live", Version: "1"}, {Function: "f", Name: "all", Version: "1", Weights: map[string]float64{"2": 1}},
-		{Function: "f", Name: "newest", Version: apigw.VersionLatest}, {Function: "f", Name: "lost", Version: "9"},
+		{Function: "f", Name: "live", Version: "1"},
+		{Function: "f", Name: "all", Version: "1", Weights: map[string]float64{"2": 1}},
+		{Function: "f", Name: "newest", Version: apigw.VersionLatest},
+		{Function: "f", Name: "lost", Version: "9"},
 	})
 	for function, want := range map[string]string{
 		"f": "$LATEST", "f:$LATEST": "$LATEST", "f:1": "1", "f:2": "2", "f:live": "1", "f:all": "2", "f:newest": "$LATEST",

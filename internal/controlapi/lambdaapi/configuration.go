@@ -89,8 +89,8 @@ type settings struct {
 	SnapStart              json.RawMessage
 	TenancyConfig          json.RawMessage
 	TracingConfig          json.RawMessage
-	VpcConfig              json.RawMessage //nolint:revive // AWS's spelling
-	CodeSigningConfigArn   json.RawMessage //nolint:revive // likewise
+	VpcConfig              json.RawMessage
+	CodeSigningConfigArn   json.RawMessage
 }
 
 // keep puts the members that a request has into a function. Each must have the form in which it is shown.
@@ -103,7 +103,7 @@ func (s *settings) keep(f *apigw.Function) error {
 		"CapacityProviderConfig": {s.CapacityProviderConfig, new(map[string]any)},
 		"CodeSigningConfigArn":   {s.CodeSigningConfigArn, new(string)},
 		"DeadLetterConfig": {s.DeadLetterConfig, new(struct {
-			TargetArn string //nolint:revive // AWS's spelling
+			TargetArn string
 		})},
 		"DurableConfig":     {s.DurableConfig, new(map[string]any)},
 		"EphemeralStorage":  {s.EphemeralStorage, new(struct{ Size int })},

@@ -16,7 +16,7 @@ type permission struct {
 	StatementID           string `json:"StatementId"`
 	Action                string
 	Principal             string
-	SourceArn             string //nolint:revive // AWS's spelling
+	SourceArn             string
 	SourceAccount         string
 	EventSourceToken      string
 	PrincipalOrgID        string

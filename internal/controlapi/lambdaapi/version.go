@@ -21,7 +21,7 @@ func versions(t *store.FunctionTree) []configuration {
 
 func (s *service) publishVersion(c *controlapi.Call) (controlapi.Answer, error) {
 	var in struct {
-		CodeSha256  string //nolint:revive // AWS's spelling
+		CodeSha256  string
 		Description string
 		RevisionID  string `json:"RevisionId"`
 	}
