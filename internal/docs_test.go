@@ -16,7 +16,7 @@ func TestCompatibilityNamesRealTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := regexp.MustCompile("`([a-z0-9]+)\\.(Test[A-Za-z0-9]+)`")
+	name := regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)`")
 	scenario := regexp.MustCompile("`scenarios/([a-z0-9/-]+)`")
 	rows := 0
 	for i, line := range strings.Split(string(text), "\n") {

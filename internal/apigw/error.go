@@ -39,6 +39,7 @@ const (
 	KindUnrecognizedClient  // SigV4: nobody has this access key or session token
 	KindExpiredToken        // SigV4: the session token has expired
 	KindInvalidAction       // an operation that the service does not have, or Cleat does not
+	KindPreconditionFailed  // a resource is not at the revision that the request names
 	KindInvalidAPIKey       // an API key that is absent, unknown, off, or in no usage plan for the stage
 )
 

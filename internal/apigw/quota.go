@@ -32,7 +32,9 @@ const (
 	QuotaTemplate           = 300 << 10 // of one mapping template
 	QuotaTemplateLoop       = 1000      // turns of one #foreach
 	QuotaFunctionTimeout    = 3 * time.Second
-	QuotaFunctionMemory     = 128 // MB; Serverless's own default is 1024
+	QuotaFunctionMemory     = 128       // MB; Serverless's own default is 1024
+	QuotaFunctionZip        = 50 << 20  // bytes of code that is uploaded with a call
+	QuotaFunctionCode       = 250 << 20 // bytes of code, unzipped
 )
 
 // Limits bound what one connection may do, and how often all of a node's may do it. The zero value is of no use: start from LimitsAWS or LimitsOpen.

@@ -1,6 +1,9 @@
 package apigw
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // The reserved route keys (spec data-plane §4.1). A route response has one legal key, which is RouteDefault's text.
 const (
@@ -208,15 +211,26 @@ type Function struct {
 	CodeDir string `json:"codeDir,omitempty"` // absolute path of the task root; empty: CodeSHA256 says where it is
 	// CodeSHA256 names a zip file of code that this node keeps, by the SHA-256 of its bytes in hexadecimal.
 	CodeSHA256  string            `json:"codeSha256,omitempty"`
+	CodeSize    int64             `json:"codeSize,omitempty"`    // of that zip file, in bytes
 	Environment map[string]string `json:"environment,omitempty"` // the user's own variables
 	Timeout     time.Duration     `json:"timeout"`               // zero means QuotaFunctionTimeout
 	MemorySize  int               `json:"memorySize"`            // MB; zero means QuotaFunctionMemory
 	Description string            `json:"description,omitempty"`
-	// Concurrency is the most workers of this function at a time (ReservedConcurrentExecutions); zero means the pool's own bound.
+	// Concurrency is the most workers of this function at a time (ReservedConcurrentExecutions); zero means the pool's own
+	// bound, NoConcurrency none at all.
 	Concurrency int `json:"reservedConcurrentExecutions,omitempty"`
 	// Bundle tells that the project deploys the handler through a bundler (serverless-esbuild, webpack, CDK's and SAM's
 	// esbuild), so that even plain JavaScript must not be run as it is.
 	Bundle bool `json:"bundle,omitempty"`
-	// Place is where the function is defined, "serverless.yml:12", for messages.
+	// Place is where the function is defined, "serverless.yml:12", for messages. Empty: it was made by Lambda's own API.
 	Place string `json:"place,omitempty"`
+
+	// Version is the number of a published version, such as "3"; empty means the function itself, which Lambda calls $LATEST.
+	Version      string            `json:"version,omitempty"`
+	LastVersion  int               `json:"lastVersion,omitempty"` // the highest number that was ever given; of $LATEST only
+	LastModified time.Time         `json:"lastModified,omitzero"`
+	Role         string            `json:"role,omitempty"` // kept and shown: nothing is asked of it
+	Tags         map[string]string `json:"tags,omitempty"` // of $LATEST only
+	// Settings are the other members of Lambda's configuration, by AWS's name and as they were written: kept and shown.
+	Settings map[string]json.RawMessage `json:"settings,omitempty"`
 }

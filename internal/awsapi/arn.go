@@ -19,7 +19,7 @@ func IsRegion(s string) bool { return regionName.MatchString(s) }
 
 // FunctionARN is the ARN of a Lambda function.
 func FunctionARN(region, account, name string) string {
-	return "arn:aws:lambda:" + region + ":" + account + ":function:" + name
+	return "arn:" + Partition(region) + ":lambda:" + region + ":" + account + ":function:" + name
 }
 
 // LambdaURI is the integration URI of a function's ARN (spec events-and-integrations §1.4).

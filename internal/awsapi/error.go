@@ -51,6 +51,7 @@ var answers = map[apigw.Kind]answer{
 	apigw.KindIncompleteSignature:        {403, "IncompleteSignatureException", "The request signature does not conform to AWS standards.", false},
 	apigw.KindUnrecognizedClient:         {403, "UnrecognizedClientException", "The security token included in the request is invalid.", false},
 	apigw.KindInvalidAction:              {400, "InvalidAction", "The action is not valid for this service.", false},
+	apigw.KindPreconditionFailed:         {412, "PreconditionFailedException", "Precondition Failed", false},
 	apigw.KindInvalidAPIKey:              {403, "ForbiddenException", "Forbidden", false},
 	apigw.KindExpiredToken:               {403, "ExpiredTokenException", "The security token included in the request is expired", false},
 }

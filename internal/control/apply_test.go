@@ -214,6 +214,10 @@ func TestApply(t *testing.T) {
 	if err != nil || len(functions) != 1 {
 		t.Fatalf("functions %+v, %v", functions, err)
 	}
+	if at := functions[0].LastModified; time.Since(at) > time.Minute {
+		t.Errorf("last modified %s", at)
+	}
+	functions[0].LastModified = time.Time{}
 	for _, f := range []apigw.Function{functions[0], out.Functions[0]} {
 		if got, _ := json.Marshal(f); string(got) != string(must(json.Marshal(want))) {
 			t.Errorf("function\n%s\nwant\n%s", got, must(json.Marshal(want)))
@@ -463,6 +467,7 @@ func contents(tb testing.TB, w *world) string {
 		}
 		delete(v, "createdDate")
 		delete(v, "lastUpdatedDate")
+		delete(v, "lastModified")
 		fmt.Fprintf(&b, "%s %s\n", e.Key, must(json.Marshal(v)))
 	}
 	return b.String()

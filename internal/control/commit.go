@@ -79,16 +79,29 @@ func (a *application) writeFunctions(ctx context.Context, c *Control, b *store.B
 		have, revision, err := store.Get(ctx, c.store, key)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
+			f.LastModified = now()
 			store.Put(b, key, f, store.Absent())
 		case err != nil:
 			return err
 		case !owned[key.String()]:
 			faults.Addf(a.functionPlaces[f.Name], "function %s exists already and does not belong to stack %s", f.Name, a.stack.Name)
-		case !equal(have, f):
-			store.Put(b, key, f, store.At(revision))
+		default:
+			if f = successor(&have, f); !equal(have, f) {
+				f.LastModified = now()
+				store.Put(b, key, f, store.At(revision))
+			}
 		}
 	}
 	return faults.Err()
+}
+
+// successor is a template's function with what others have made of the one before it and the template does not say.
+func successor(have *apigw.Function, f apigw.Function) apigw.Function {
+	f.LastVersion, f.LastModified = have.LastVersion, have.LastModified
+	if f.Tags == nil {
+		f.Tags = have.Tags
+	}
+	return f
 }
 
 // wanted are the keys in the store of all that the template has.
@@ -103,6 +116,14 @@ func (a *application) writeDeletions(ctx context.Context, c *Control, b *store.B
 		parts := strings.Split(key, "/")
 		switch {
 		case slices.Contains(wanted, key), parts[0] == "domainnames": // a.domains has those
+		case parts[0] == "functions":
+			t, err := c.store.FunctionTree(ctx, parts[1])
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			if err == nil {
+				t.Delete(b)
+			}
 		case parts[0] != "apis":
 			b.DeleteKey(key)
 		case len(parts) == 2:

@@ -42,6 +42,10 @@ const attempts = 5
 // now is the time as AWS shows it: UTC, whole seconds (spec control-plane §1).
 func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
+// Retry runs a change of what is kept beside APIs, a function's, until it does not conflict with another's, a few times at
+// most. The error of a change that never got through is an *apigw.Error of KindConflict.
+func Retry(change func() error) error { return retry(change) }
+
 // retry runs a change until it does not conflict.
 func retry(change func() error) error {
 	var err error

@@ -53,8 +53,8 @@ func (a *application) addFunction(r *cfn.Resource) {
 	}
 	var p functionProperties
 	cfn.Decode(v, functionPropertyNames, &p, r.LogicalID, &a.faults)
-	a.checkFunction(r, v, name, &p)
 	a.checkCode(r, path, sha)
+	p.spoilZeros(v)
 	place := r.Metadata.Path("cleat", "Place").Str()
 	if place == "" {
 		place = r.Place.String()
@@ -65,6 +65,7 @@ func (a *application) addFunction(r *cfn.Resource) {
 		MemorySize: p.MemorySize, Description: p.Description, Concurrency: p.ReservedConcurrentExecutions, Place: place,
 		Bundle: r.Metadata.Path("cleat", "Bundle").Str() == "true",
 	}
+	a.report(r, checkFunction(&f))
 	for _, other := range a.outcome.Functions {
 		if other.Name == name {
 			a.faults.Addf(a.placeOf(r, "FunctionName"), "function name %s is taken: %s has it too", name, other.Place)
@@ -112,22 +113,36 @@ func (a *application) checkCode(r *cfn.Resource, path, sha string) {
 	}
 }
 
-// checkFunction checks what a function of this machine is made of; v has its properties, evaluated.
-func (a *application) checkFunction(r *cfn.Resource, v *cfn.Value, name string, p *functionProperties) {
-	at := func(property string) cfn.Place { return a.placeOf(r, property) }
-	if !functionName.MatchString(name) {
-		a.faults.Addf(at("FunctionName"), "function name %q: want 1 to 64 letters, digits, _ and -", name)
+// spoilZeros makes of a zero that the template writes a number that is wrong: one that it leaves out means the default.
+func (p *functionProperties) spoilZeros(v *cfn.Value) {
+	if v.Get("Timeout") != nil && p.Timeout == 0 {
+		p.Timeout = -1
 	}
-	if p.Runtime == "" {
-		a.faults.Addf(at("Runtime"), "%s: Runtime is required", r.LogicalID)
+	if v.Get("MemorySize") != nil && p.MemorySize == 0 {
+		p.MemorySize = -1
 	}
-	if p.Handler == "" {
-		a.faults.Addf(at("Handler"), "%s: Handler is required", r.LogicalID)
+}
+
+// CheckFunction says what is wrong with the definition of a function, whichever way it comes: by a template or by Lambda's
+// API. Timeout and MemorySize may be zero, for their defaults. The error is an *apigw.Error of KindBadRequest.
+func CheckFunction(f *apigw.Function) error { return checkFunction(f).err() }
+
+func checkFunction(f *apigw.Function) problems {
+	var p problems
+	if !functionName.MatchString(f.Name) {
+		p.bad("functionName", "function name %q: want 1 to 64 letters, digits, _ and -", f.Name)
 	}
-	if v.Get("Timeout") != nil && (p.Timeout < 1 || p.Timeout > 900) {
-		a.faults.Addf(at("Timeout"), "%s: Timeout must be from 1 to 900 seconds", r.LogicalID)
+	if f.Runtime == "" {
+		p.bad("runtime", "Runtime is required")
 	}
-	if v.Get("MemorySize") != nil && (p.MemorySize < 128 || p.MemorySize > 10240) {
-		a.faults.Addf(at("MemorySize"), "%s: MemorySize must be from 128 to 10240 MB", r.LogicalID)
+	if f.Handler == "" {
+		p.bad("handler", "Handler is required")
 	}
+	if f.Timeout != 0 && (f.Timeout < time.Second || f.Timeout > 900*time.Second) {
+		p.bad("timeout", "Timeout must be from 1 to 900 seconds")
+	}
+	if f.MemorySize != 0 && (f.MemorySize < 128 || f.MemorySize > 10240) {
+		p.bad("memorySize", "MemorySize must be from 128 to 10240 MB")
+	}
+	return p
 }

@@ -60,6 +60,8 @@ type Handler struct {
 	mux   *http.ServeMux
 	query map[string]map[string]*operation // by service and Action
 	names map[string]bool                  // of the services
+
+	uploads chan struct{} // holds a token for each large body that is in memory; never closed
 }
 
 // operation is an Operation with its service.
@@ -80,7 +82,10 @@ func New(o Options) *Handler {
 	if o.SourceIP == nil {
 		o.SourceIP = socketIP
 	}
-	h := &Handler{o: o, mux: http.NewServeMux(), query: map[string]map[string]*operation{}, names: map[string]bool{}}
+	h := &Handler{
+		o: o, mux: http.NewServeMux(), query: map[string]map[string]*operation{}, names: map[string]bool{},
+		uploads: make(chan struct{}, maxUploads),
+	}
 	for i := range o.Services {
 		s := &h.o.Services[i]
 		h.names[s.Name] = true
@@ -190,14 +195,41 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, op *operation, f
 	}
 	var body []byte
 	var err error
-	read := false
+	read, waited := false, false
 	h.run(w, op, &Call{Request: r, Form: form, RequestID: apigw.NewRequestID()}, func() ([]byte, error) {
-		if !read {
-			body, err = readBody(w, r, atMost)
-			read = true
+		if read {
+			return body, err
 		}
+		if atMost > largeBody {
+			if err = h.awaitUpload(r); err != nil {
+				return nil, err
+			}
+			waited = true
+		}
+		body, err = readBody(w, r, atMost)
+		read = true
 		return body, err
 	})
+	if waited {
+		<-h.uploads
+	}
+}
+
+// Operations that may have a body of more than largeBody bytes are carried out no more than maxUploads at a time, for their
+// bodies are held in memory. None of them lasts long.
+const (
+	largeBody  = 16 << 20
+	maxUploads = 2
+)
+
+// awaitUpload waits for its turn to read a large body.
+func (h *Handler) awaitUpload(r *http.Request) error {
+	select {
+	case h.uploads <- struct{}{}:
+		return nil
+	case <-r.Context().Done():
+		return &apigw.Error{Kind: apigw.KindTooManyRequests, Err: context.Cause(r.Context())}
+	}
 }
 
 // run authorizes a call, carries it out, has it audited and answers it, in this order.

@@ -437,7 +437,7 @@ func TestCaptureBehindProxy(t *testing.T) {
 	}
 	// A function's own proxy is the user's word.
 	f.Environment = map[string]string{"HTTPS_PROXY": c.Proxy + "/"}
-	p.Swap([]apigw.Function{f})
+	p.Swap([]apigw.Function{f}, nil)
 	if got := p.succeed(t, event); got != want {
 		t.Errorf("with the function's own proxy: %s, want %s", got, want)
 	}
@@ -553,7 +553,7 @@ func TestProvidedRuntime(t *testing.T) {
 		return false
 	})
 	f.Environment = map[string]string{"FAIL_INIT": "1"}
-	p.Swap([]apigw.Function{f})
+	p.Swap([]apigw.Function{f}, nil)
 	if r, got := p.fail(t, `{}`); got.ErrorType != "Go.Init" || !strings.Contains(r.Cause, "no database") {
 		t.Errorf("payload %s, cause %q", r.Payload, r.Cause)
 	}

@@ -57,7 +57,6 @@ func newBaseEnvironment(o Options, dir string) environment {
 	}
 	e["AWS_XRAY_CONTEXT_MISSING"] = "LOG_ERROR"
 	e["AWS_LAMBDA_INITIALIZATION_TYPE"] = "on-demand"
-	e["AWS_LAMBDA_FUNCTION_VERSION"] = versionLatest
 	e["AWS_LAMBDA_LOG_FORMAT"] = "Text"
 	e["LAMBDA_RUNTIME_DIR"] = filepath.Join(dir, "runtime")
 	maps.Copy(e, o.Capture.Endpoints)
@@ -108,8 +107,9 @@ func (p *Pool) workerEnvironment(def apigw.Function, pl *plan, api string) []str
 		"AWS_DEFAULT_REGION":              region,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(memorySize(def)),
 		"AWS_LAMBDA_FUNCTION_NAME":        def.Name,
+		"AWS_LAMBDA_FUNCTION_VERSION":     versionOf(def),
 		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + def.Name,
-		"AWS_LAMBDA_LOG_STREAM_NAME":      time.Now().UTC().Format("2006/01/02/") + "[" + versionLatest + "]" + randomHex(16),
+		"AWS_LAMBDA_LOG_STREAM_NAME":      time.Now().UTC().Format("2006/01/02/") + "[" + versionOf(def) + "]" + randomHex(16),
 		"AWS_LAMBDA_RUNTIME_API":          api,
 		"AWS_REGION":                      region,
 		"LAMBDA_TASK_ROOT":                def.CodeDir,

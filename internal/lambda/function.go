@@ -55,6 +55,9 @@ func (f *function) redefine(def apigw.Function) {
 	}
 	f.def = def
 	f.retire()
+	for range min(f.waiters.Len(), f.limit()-f.count) { // there may be room that there was not
+		f.wake()
+	}
 }
 
 func (f *function) remove() {
@@ -108,7 +111,10 @@ func (f *function) endIdle(before time.Time) {
 
 // limit is how many workers the function may have. f.mu is held.
 func (f *function) limit() int {
-	if f.def.Concurrency > 0 {
+	switch {
+	case f.def.Concurrency == apigw.NoConcurrency:
+		return 0
+	case f.def.Concurrency > 0:
 		return f.def.Concurrency
 	}
 	return f.pool.o.MaxWorkers
@@ -138,7 +144,7 @@ func (f *function) acquire(ctx context.Context, size int, patient bool) (w *work
 			w, err = f.start(def, generation, pl)
 			return w, true, err
 		}
-		if full && (f.def.Concurrency > 0 && !patient && f.settling <= f.waiters.Len() || f.waiters.Len() >= maxWaiting || f.waiting+size > f.pool.queue) {
+		if full && (f.def.Concurrency != 0 && !patient && f.settling <= f.waiters.Len() || f.waiters.Len() >= maxWaiting || f.waiting+size > f.pool.queue) {
 			f.mu.Unlock()
 			return nil, false, &apigw.Error{Kind: apigw.KindFunctionConcurrency, Err: fmt.Errorf("all workers of function %s are busy", f.name)}
 		}

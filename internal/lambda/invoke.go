@@ -16,8 +16,7 @@ import (
 )
 
 const (
-	versionLatest = "$LATEST"
-	unhandled     = "Unhandled" // the only X-Amz-Function-Error of today's runtimes (spec lambda §1)
+	unhandled = "Unhandled" // the only X-Amz-Function-Error of today's runtimes (spec lambda §1)
 )
 
 var errStopped = &apigw.Error{Kind: apigw.KindInternal, Err: errors.New("the pool of local functions has ended")}
@@ -55,15 +54,20 @@ func (p *Pool) Invoke(ctx context.Context, call awsapi.Invocation) (awsapi.Invoc
 	if err != nil {
 		return awsapi.InvocationResult{}, &apigw.Error{Kind: apigw.KindFunctionNotFound, Message: "Function not found: " + call.Function, Err: err}
 	}
-	f := p.lookup(name.Name)
+	f := p.lookup(name)
 	if f == nil {
-		return awsapi.InvocationResult{}, notFound(awsapi.FunctionARN(p.o.Region, p.o.Account, name.Name))
+		arn := awsapi.FunctionARN(p.o.Region, p.o.Account, name.Name)
+		if name.Qualifier != "" {
+			arn += ":" + name.Qualifier
+		}
+		return awsapi.InvocationResult{}, notFound(arn)
 	}
-	j, err := p.newJob(call, f.definition(), name.Qualifier)
+	def := f.definition()
+	j, err := p.newJob(call, def, name.Qualifier)
 	if err != nil {
 		return awsapi.InvocationResult{}, err
 	}
-	result := awsapi.InvocationResult{RequestID: j.requestID, ExecutedVersion: versionLatest}
+	result := awsapi.InvocationResult{RequestID: j.requestID, ExecutedVersion: versionOf(def)}
 	if call.Type == awsapi.InvokeDryRun {
 		return result, nil
 	}
@@ -98,6 +102,14 @@ func (p *Pool) Invoke(ctx context.Context, call awsapi.Invocation) (awsapi.Invoc
 		}
 		return awsapi.InvocationResult{}, fmt.Errorf("invoke function %s: %w", f.name, context.Cause(ctx))
 	}
+}
+
+// versionOf is the version of a definition as Lambda writes it.
+func versionOf(def apigw.Function) string {
+	if def.Version == "" {
+		return apigw.VersionLatest
+	}
+	return def.Version
 }
 
 // runDetached runs an asynchronous invocation; whoever asked for it has gone. It is not retried.

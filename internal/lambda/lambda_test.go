@@ -126,7 +126,7 @@ func newTestPool(tb testing.TB, o lambda.Options, functions ...apigw.Function) *
 			}
 		}
 	})
-	p.Swap(functions)
+	p.Swap(functions, nil)
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -108,8 +109,9 @@ type Pool struct {
 	mu        sync.Mutex // taken before a function's
 	closing   bool
 	running   bool
-	functions map[string]*function
-	workers   map[string]*worker // by secret
+	functions map[string]*function           // by qualified name
+	aliases   map[string]apigw.FunctionAlias // by the name of the function, a colon and their own
+	workers   map[string]*worker             // by secret
 }
 
 var _ awsapi.Invoker = (*Pool)(nil)
@@ -139,6 +141,10 @@ func New(o Options) (*Pool, error) {
 	}
 	return p, nil
 }
+
+// Dir is the pool's own folder, which Run removes at its end: what is put there goes with it, and if this process is
+// killed with the next.
+func (p *Pool) Dir() string { return p.dir }
 
 func (p *Pool) prepare() error {
 	if err := writeRuntimes(p.dir); err != nil {
@@ -224,19 +230,21 @@ func (p *Pool) begin() bool {
 	return true
 }
 
-// Swap makes functions the set of functions that Invoke knows, by name. Workers of a function that is new in its
-// definition, or gone, end once they have finished what they run; other workers stay.
-func (p *Pool) Swap(functions []apigw.Function) {
+// Swap makes functions the set of functions and published versions that Invoke knows, by name and qualifier, and aliases
+// the names that versions have beside their numbers. Workers of a function that is new in its definition, or gone, end once
+// they have finished what they run; other workers stay.
+func (p *Pool) Swap(functions []apigw.Function, aliases []apigw.FunctionAlias) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next := make(map[string]*function, len(functions))
 	for _, def := range functions {
-		f := p.functions[def.Name]
+		name := def.QualifiedName()
+		f := p.functions[name]
 		if f == nil {
-			f = &function{pool: p, name: def.Name}
+			f = &function{pool: p, name: name}
 		}
 		f.redefine(def)
-		next[def.Name] = f
+		next[name] = f
 		p.noteReserved(def)
 	}
 	for name, f := range p.functions {
@@ -245,6 +253,10 @@ func (p *Pool) Swap(functions []apigw.Function) {
 		}
 	}
 	p.functions = next
+	p.aliases = make(map[string]apigw.FunctionAlias, len(aliases))
+	for _, a := range aliases {
+		p.aliases[a.Function+":"+a.Name] = a
+	}
 }
 
 // noteReserved is for whoever wonders; the project's reader warns.
@@ -277,8 +289,38 @@ func (p *Pool) endIdle(before time.Time) {
 	}
 }
 
-func (p *Pool) lookup(name string) *function {
+// lookup returns the function that a name and a qualifier stand for, nil when there is none (spec lambda §1). An alias of
+// two versions stands for one or the other, by their weights.
+//
+// Projects define no versions here, whatever their templates publish on AWS: their functions answer to every qualifier.
+func (p *Pool) lookup(name awsapi.FunctionName) *function {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.functions[name]
+	latest := p.functions[name.Name]
+	version := name.Qualifier
+	if a, ok := p.aliases[name.Name+":"+version]; ok {
+		version = pick(a)
+	}
+	if version == "" || version == apigw.VersionLatest {
+		return latest
+	}
+	if f := p.functions[name.Name+":"+version]; f != nil {
+		return f
+	}
+	if latest != nil && latest.definition().Place != "" {
+		return latest
+	}
+	return nil
+}
+
+// pick returns the version that one call by an alias goes to.
+func pick(a apigw.FunctionAlias) string {
+	share := rand.Float64() //nolint:gosec // G404: it shares out calls and keeps no secret
+	for version, weight := range a.Weights {
+		if share < weight {
+			return version
+		}
+		share -= weight
+	}
+	return a.Version
 }

@@ -198,7 +198,7 @@ func TestSlowStart(t *testing.T) {
 	}
 	f.Environment = map[string]string{"MS": "60000"}
 	f.Timeout = time.Second
-	p.Swap([]apigw.Function{f})
+	p.Swap([]apigw.Function{f}, nil)
 	if r, got := p.fail(t, `{}`); got.ErrorType != "Sandbox.Timedout" {
 		t.Errorf("payload = %s, want Sandbox.Timedout", r.Payload)
 	}
@@ -247,7 +247,7 @@ func TestSwap(t *testing.T) {
 	g.Name = "g"
 	p := newTestPool(t, lambda.Options{}, f, g)
 	before := p.succeed(t, `{}`)
-	p.Swap([]apigw.Function{g, f})
+	p.Swap([]apigw.Function{g, f}, nil)
 	if got := p.succeed(t, `{}`); got != before {
 		t.Errorf("after a swap without change: %s, want %s", got, before)
 	}
@@ -259,7 +259,7 @@ func TestSwap(t *testing.T) {
 		return slices.ContainsFunc(p.output(), func(l lambda.Line) bool { return strings.HasSuffix(l.Text, "runs") })
 	})
 	f.Environment = map[string]string{"V": "2"}
-	p.Swap([]apigw.Function{f})
+	p.Swap([]apigw.Function{f}, nil)
 	after := p.succeed(t, `{}`)
 	if !strings.HasSuffix(after, `,"2"]`) {
 		t.Errorf("after a change: %s, want V = 2", after)
@@ -510,7 +510,7 @@ func TestRunEndsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Swap([]apigw.Function{node(dir, "app.h")})
+	p.Swap([]apigw.Function{node(dir, "app.h")}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
 	go func() { ran <- p.Run(ctx) }()

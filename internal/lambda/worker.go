@@ -267,7 +267,7 @@ func (w *worker) run(j *job) outcome {
 	w.mu.Lock()
 	w.current, w.awaited, w.last, w.tail = j, j, j.requestID, j.log
 	w.mu.Unlock()
-	w.platform(j, "START RequestId: "+j.requestID+" Version: "+versionLatest)
+	w.platform(j, "START RequestId: "+j.requestID+" Version: "+versionOf(w.def))
 	w.jobs <- j
 	t := time.NewTimer(j.timeout)
 	defer t.Stop()

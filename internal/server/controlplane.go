@@ -6,9 +6,11 @@ import (
 	"fmt"
 
 	"cleat/internal/config"
+	"cleat/internal/control/functions"
 	"cleat/internal/controlapi"
 	"cleat/internal/controlapi/apigateway"
 	"cleat/internal/controlapi/apigatewayv2"
+	"cleat/internal/controlapi/lambdaapi"
 )
 
 // controlPlane returns the handler of the AWS APIs, and Cleat's own, by which definitions are changed; o lacks the services
@@ -19,6 +21,8 @@ func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) e
 		apigatewayv2.Service(n.control),
 		n.stacks(reload),
 		apigateway.Service(apigateway.Options{Control: n.control, Used: n.planUsage, SetRemaining: n.setRemaining, LinkLeads: n.linkLeads}),
+		lambdaapi.Service(lambdaapi.Options{Functions: functions.New(n.store, n.effect.await), Code: n.code, Invoker: n.invoker}),
+		lambdaapi.CodeService(n.code),
 	}
 	return controlapi.New(o)
 }

@@ -230,7 +230,7 @@ func (d *dev) openAuthority() (*localca.Authority, error) {
 // nodeOptions sets the node up for functions that find it at addr, whose TLS they trust by caFile.
 func (d *dev) nodeOptions(addr, caFile string, limits apigw.Limits) nodeOptions {
 	return nodeOptions{
-		log: d.o.Log, own: "http://" + addr, dynamoDB: d.o.DynamoDB,
+		log: d.o.Log, own: "http://" + addr, dynamoDB: d.o.DynamoDB, lambdaURL: "http://" + addr,
 		control: control.Options{Unlimited: unlimited(d.project.Limits, d.o.Profile)},
 		lambda: lambda.Options{
 			Log: d.o.Log, Output: d.o.Report.Line, Region: d.project.Region, Account: awsapi.DefaultAccount,

@@ -16,6 +16,18 @@ import (
 	"cleat/internal/store"
 )
 
+// Effect is effect, for its test.
+type Effect struct{ effect }
+
+// EffectTimeout is effectTimeout.
+const EffectTimeout = effectTimeout
+
+// Reach is reach.
+func (e *Effect) Reach(r store.Revision) { e.reach(r) }
+
+// Await is await.
+func (e *Effect) Await(ctx context.Context, r store.Revision) { e.await(ctx, r) }
+
 // TestNode is a node without listeners, over a store that outlives it.
 type TestNode struct {
 	Control, Data http.Handler

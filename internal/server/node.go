@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"slices"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/backend"
+	"cleat/internal/codestore"
 	"cleat/internal/config"
 	"cleat/internal/control"
 	"cleat/internal/credentials"
@@ -34,6 +35,7 @@ type node struct {
 	log       *slog.Logger
 	store     *store.Store
 	control   *control.Control
+	code      *codestore.Store
 	functions *lambda.Pool
 	invoker   *backend.Functions
 	services  *backend.Services
@@ -47,25 +49,18 @@ type node struct {
 	registry  *prometheus.Registry
 	own       string // URL at which this node is reached from itself
 	dynamoDB  string // URL of a DynamoDB that the command line names; empty: none
+	lambdaURL string // URL of Lambda's API that functions are told; empty: AWS's own
 
 	functionEnv  []string           // that functions inherit
 	functionKeys awsapi.Credentials // of this run, for functions that must sign
 
 	configuredLinks atomic.Pointer[[]config.VPCLink] // those of the last load
+	effect          effect                           // what of the store is served
 
 	published []store.Published // what the last load gave
 	current   []apigw.Function  // what the last load gave; used by load only
 	retired   []retired         // what earlier loads took away; used by load only
 }
-
-// retired is a function that left the definitions. It can still be called for a while: connections that leave with it
-// are owed their $disconnect.
-type retired struct {
-	function apigw.Function
-	at       time.Time
-}
-
-const retirement = 30 * time.Second // a little more than an integration's time-out
 
 type nodeOptions struct {
 	log      *slog.Logger
@@ -74,9 +69,10 @@ type nodeOptions struct {
 	gateway  gateway.Options
 	logs     eventlog.Options
 	control  control.Options
+	codeDir  string // where uploaded code is kept; empty: as long as the node runs
 	usageDir string // where the usage of API keys is kept; empty: nowhere
-	// own and dynamoDB are as in node.
-	own, dynamoDB string
+	// own, dynamoDB and lambdaURL are as in node.
+	own, dynamoDB, lambdaURL string
 }
 
 // settings are what a node runs with that are no definitions: where functions run that do not run here, what their
@@ -90,7 +86,7 @@ type settings struct {
 
 func newNode(o nodeOptions) (*node, error) {
 	n := &node{
-		log: o.log, store: o.store, logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB,
+		log: o.log, store: o.store, logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB, lambdaURL: o.lambdaURL,
 		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(), plans: &usageplan.Index{},
 	}
 	var err error
@@ -108,6 +104,12 @@ func newNode(o nodeOptions) (*node, error) {
 	end() // what runs with it only lets go of what it holds
 	if n.functions, err = lambda.New(o.lambda); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up local functions: %w", err), n.logs.Run(ended))
+	}
+	if o.codeDir == "" {
+		o.codeDir = filepath.Join(n.functions.Dir(), "code")
+	}
+	if n.code, err = codestore.Open(o.codeDir, codestore.Options{}); err != nil {
+		return nil, errors.Join(err, n.functions.Run(ended), n.logs.Run(ended))
 	}
 	n.invoker = backend.NewFunctions(n.functions)
 	o.gateway.Integration.Functions = n.invoker
@@ -145,8 +147,10 @@ func (n *node) start() (stop func() error) {
 	functionsCtx, stopFunctions := context.WithCancel(context.Background())
 	logsCtx, stopLogs := context.WithCancel(context.Background())
 	gatewayDone, functionsDone, logsDone := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	swept := make(chan struct{})
 	go func() { gatewayDone <- n.gateway.Run(gatewayCtx) }()
 	go func() { functionsDone <- n.functions.Run(functionsCtx) }()
+	go func() { defer close(swept); n.sweepCode(functionsCtx) }()
 	go func() { logsDone <- n.logs.Run(logsCtx) }()
 	stopKeeper := n.startKeeper()
 	return func() error {
@@ -156,6 +160,7 @@ func (n *node) start() (stop func() error) {
 		n.links.Close()
 		n.services.Close()
 		stopFunctions()
+		<-swept
 		err = errors.Join(err, <-functionsDone)
 		stopLogs() // last, for the others have something to tell until they end
 		return errors.Join(err, <-logsDone)
@@ -187,12 +192,9 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 		}
 		rules = append(rules, backend.Rule{Pattern: r.Pattern, Invoker: invoker})
 	}
-	functions, err := n.store.Functions(ctx)
+	functions, aliases, revision, err := n.loadFunctions(ctx, p)
 	if err != nil {
 		return fmt.Errorf("read the functions: %w", err)
-	}
-	for i := range functions {
-		functions[i].Environment = withDefaults(withDefaults(functions[i].Environment, p.Environment), endpointVariables(p))
 	}
 	serving, err := n.store.Serving(ctx)
 	if err != nil {
@@ -213,9 +215,13 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 	if err := n.loadLinks(ctx, p); err != nil {
 		return err
 	}
-	n.functions.Swap(n.withRetired(functions, time.Now()))
+	n.functions.Swap(n.withRetired(functions, time.Now()), aliases)
 	n.invoker.Swap(rules)
-	return n.gateway.Swap(serving)
+	if err := n.gateway.Swap(serving); err != nil {
+		return err
+	}
+	n.effect.reach(revision)
+	return nil
 }
 
 // observeStages tells the logs, the metrics and the meter of the stages that are served from now on.
@@ -236,27 +242,6 @@ func (n *node) observeStages(published []store.Published, logs logSettings) erro
 	n.meter.Swap(stages)
 	n.published = published
 	return nil
-}
-
-// withRetired adds to the functions of now those that left not long ago.
-func (n *node) withRetired(now []apigw.Function, at time.Time) []apigw.Function {
-	has := func(fs []apigw.Function, name string) bool {
-		return slices.ContainsFunc(fs, func(f apigw.Function) bool { return f.Name == name })
-	}
-	for _, f := range n.current {
-		n.retired = append(n.retired, retired{f, at})
-	}
-	n.retired = slices.DeleteFunc(n.retired, func(r retired) bool {
-		return has(now, r.function.Name) || at.Sub(r.at) > retirement
-	})
-	n.current = now
-	all := slices.Clone(now)
-	for _, r := range n.retired {
-		if !has(all, r.function.Name) {
-			all = append(all, r.function)
-		}
-	}
-	return all
 }
 
 // remoteOptions says how a remote function is called. AWS gets the keys of the project, or else the user's own; a

@@ -101,7 +101,8 @@ func RunServe(ctx context.Context, o ServeOptions) (err error) {
 func (s *serveNode) nodeOptions(addr net.Addr, limits apigw.Limits) nodeOptions {
 	own := "http://" + loopbackAddr(addr)
 	return nodeOptions{
-		log: s.o.Log, own: own, usageDir: filepath.Join(s.o.DataDir, "usage"), control: control.Options{Unlimited: true},
+		log: s.o.Log, own: own, control: control.Options{Unlimited: true},
+		usageDir: filepath.Join(s.o.DataDir, "usage"), codeDir: filepath.Join(s.o.DataDir, "code"),
 		lambda: lambda.Options{
 			Log: s.o.Log, Output: func(l lambda.Line) {
 				s.o.Log.Info("function output", "line", l.Text, "function", l.Function, "time", l.Time.Format(time.RFC3339Nano))

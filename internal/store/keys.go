@@ -43,6 +43,13 @@ const (
 	stagesSegment               = "stages"
 )
 
+// The collections of a function.
+const (
+	versionsSegment = "versions"
+	aliasesSegment  = "aliases"
+	policiesSegment = "policies"
+)
+
 // The collection of a usage plan.
 const planKeysSegment = "keys"
 
@@ -54,6 +61,29 @@ func APIs() Collection[apigw.API] { return Collection[apigw.API]{apisPrefix} }
 
 // Functions are all local functions, by name.
 func Functions() Collection[apigw.Function] { return Collection[apigw.Function]{functionsPrefix} }
+
+// FunctionVersions are the published versions of a function, by number.
+func FunctionVersions(function string) Collection[apigw.Function] {
+	return Collection[apigw.Function]{functionsPrefix + function + "/" + versionsSegment + "/"}
+}
+
+// FunctionAliases are the aliases of a function, by name.
+func FunctionAliases(function string) Collection[apigw.FunctionAlias] {
+	return Collection[apigw.FunctionAlias]{functionsPrefix + function + "/" + aliasesSegment + "/"}
+}
+
+// FunctionPolicies are the resource policies of a function and of its versions and aliases, by PolicyKey.
+func FunctionPolicies(function string) Collection[apigw.FunctionPolicy] {
+	return Collection[apigw.FunctionPolicy]{functionsPrefix + function + "/" + policiesSegment + "/"}
+}
+
+// PolicyKey is a qualifier as a part of a key, where neither nothing nor $LATEST may be: "=" and "=LATEST".
+func PolicyKey(qualifier string) string {
+	if qualifier == "" {
+		return "="
+	}
+	return strings.Replace(qualifier, "$", "=", 1)
+}
 
 // Stacks are the records of applied templates, by stack name.
 func Stacks() Collection[Stack] { return Collection[Stack]{stacksPrefix} }
