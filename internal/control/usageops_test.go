@@ -34,6 +34,7 @@ func newControl(tb testing.TB) (*control.Control, apigw.APIID) {
 
 // made returns what an operation that must succeed has made.
 func made[T any](tb testing.TB) func(T, error) T {
+	tb.Helper()
 	return func(v T, err error) T {
 		tb.Helper()
 		if err != nil {

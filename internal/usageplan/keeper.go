@@ -179,7 +179,7 @@ func (k *Keeper) write(d Day, plans map[string]map[string]savedUse) error {
 		return err
 	}
 	path := filepath.Join(k.dir, d.Time().Format(dayFormat)+fileSuffix)
-	f, err := os.OpenFile(path+tempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path+tempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // G304: in the folder of the node's own data
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // G304: as above
 	if err != nil {
 		return err
 	}
