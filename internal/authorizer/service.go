@@ -15,7 +15,7 @@ import (
 type Access struct {
 	Service string // in whose scope it must be signed
 	// Action and Resource are what policies must allow. An empty Action needs no permission, only a right signature, as
-	// sts:GetCallerIdentity does on AWS.
+	// sts:GetCallerIdentity does on AWS; an empty Resource is the ARN of who signed.
 	Action, Resource string
 }
 
@@ -58,6 +58,9 @@ func (i *IAM) Login(accessKeyID, secret string, o iampolicy.Origin, q Access) (*
 func (i *IAM) permit(user *credentials.User, o iampolicy.Origin, q Access) error {
 	if i.o.Users == nil || q.Action == "" {
 		return nil
+	}
+	if q.Resource == "" {
+		q.Resource = user.ARN
 	}
 	if user.Account != i.o.Account {
 		return &apigw.Error{Kind: apigw.KindForbidden, Err: foreign(user, i.o.Account)}

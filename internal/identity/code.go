@@ -35,7 +35,6 @@ func (c Code) kind() apigw.Kind {
 	}
 }
 
-
 // Errorf returns an error of the code, with a text for the eyes of whoever called.
 func (c Code) Errorf(format string, args ...any) error {
 	return &apigw.Error{Kind: c.kind(), Message: fmt.Sprintf(format, args...), Err: c}
