@@ -52,3 +52,24 @@ func (i *Identities) ResetAdmin(ctx context.Context, show func(awsapi.Credential
 	i.o.Changed(ctx)
 	return nil
 }
+
+// DiscardKeys takes all access keys away from all users: what is left to do where the sealing key is lost. It returns how
+// many there were.
+func (i *Identities) DiscardKeys(ctx context.Context) (int, error) {
+	users, err := i.ListUsers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, u := range users {
+		err := i.changeUser(ctx, u.UserName, func(u *store.User) error {
+			n += len(u.AccessKeys)
+			u.AccessKeys = nil
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}

@@ -123,6 +123,9 @@ func syncFolder(dir string) error {
 	return d.Close()
 }
 
+// IsZero tells of a key that seals nothing.
+func (k SealKey) IsZero() bool { return k.aead == nil }
+
 // seal seals a secret for the access key whose it is.
 func (k SealKey) seal(accessKeyID, secret string) []byte {
 	return k.aead.Seal(nil, nil, []byte(secret), []byte(accessKeyID))
