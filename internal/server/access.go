@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,7 @@ type access struct {
 	audit    *auditLog
 	required bool
 	region   string
+	account  string
 	current  atomic.Pointer[identities] // never nil
 
 	mu       sync.Mutex // serialises loads, so that what was read last is what holds
@@ -93,21 +95,22 @@ func (n *node) admit(ctx context.Context, p settings, o AccessOptions) error {
 }
 
 // setAccess sets access up; nobody may call before loadIdentities where signatures are required.
-func (n *node) setAccess(o accessOptions, region string) {
+func (n *node) setAccess(o accessOptions, region, account string) {
 	if o.key.IsZero() {
 		o.key, _ = identity.NewSealKey()
 	}
 	a := &n.access
-	a.failures, a.audit, a.required, a.region = &authorizer.Failures{}, o.audit, o.required, region
+	a.failures, a.audit, a.required = &authorizer.Failures{}, o.audit, o.required
+	a.region, a.account = cmp.Or(region, awsapi.DefaultRegion), cmp.Or(account, awsapi.DefaultAccount)
 	a.ids = identity.New(n.store, identity.Options{
-		Region: region, Account: awsapi.DefaultAccount, Key: o.key, Reserved: a.reserved, Changed: n.reloadIdentities,
+		Region: a.region, Account: a.account, Key: o.key, Reserved: a.reserved, Changed: n.reloadIdentities,
 	})
 	a.current.Store(&identities{iam: a.closed(), enforced: o.required})
 }
 
 // closed is the IAM before anybody is known.
 func (a *access) closed() *authorizer.IAM {
-	o := authorizer.IAMOptions{Region: a.region, Account: awsapi.DefaultAccount}
+	o := authorizer.IAMOptions{Region: a.region, Account: a.account}
 	if a.required {
 		o.Management, o.Users = true, &credentials.Set{}
 	}
@@ -234,7 +237,7 @@ func (n *node) firstAdmin(ctx context.Context, p settings, o AccessOptions) erro
 	}
 	made, err := n.access.ids.FirstAdmin(ctx, o.ShowFirstKey)
 	if made && err == nil {
-		n.access.audit.entry(offlineEntry("FirstAdmin", n.access.region))
+		n.access.audit.entry(offlineEntry("FirstAdmin", nodeARN(n.access.region, n.access.account)))
 		n.log.Info("made the user admin, for nobody could call this node")
 	}
 	return err

@@ -143,10 +143,10 @@ func (a *auditLog) close() error {
 }
 
 // offlineEntry is what somebody does to a data directory without a node: their name on this machine stands for the caller.
-func offlineEntry(operation, region string) controlapi.Entry {
-	e := controlapi.Entry{Time: time.Now().UTC(), RequestID: apigw.NewRequestID(), Service: serviceCleat, Operation: operation, Resource: nodeARN(region), Status: 200}
+func offlineEntry(operation, resource string) controlapi.Entry {
+	e := controlapi.Entry{Time: time.Now().UTC(), RequestID: apigw.NewRequestID(), Service: serviceCleat, Operation: operation, Resource: resource, Status: 200}
 	if u, err := user.Current(); err == nil {
-		e.Caller.ARN = "local:" + u.Username
+		e.Caller.ARN = "local:" + u.Username // no ARN at all, so that nobody takes it for one
 	}
 	return e
 }

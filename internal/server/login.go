@@ -54,7 +54,7 @@ func (n *node) login(action string, local bool, next http.Handler) http.Handler 
 			here.ServeHTTP(w, r)
 			return
 		}
-		a := authorizer.Access{Service: serviceCleat, Action: action, Resource: nodeARN(n.access.region)}
+		a := authorizer.Access{Service: serviceCleat, Action: action, Resource: nodeARN(n.access.region, n.access.account)}
 		if err := logIn(who.iam, r, a); err != nil {
 			refuseLogin(w, err)
 			return
@@ -66,8 +66,8 @@ func (n *node) login(action string, local bool, next http.Handler) http.Handler 
 const serviceCleat = "cleat"
 
 // nodeARN is what policies call the node itself.
-func nodeARN(region string) string {
-	return "arn:" + awsapi.Partition(region) + ":" + serviceCleat + ":" + region + ":" + awsapi.DefaultAccount + ":node"
+func nodeARN(region, account string) string {
+	return "arn:" + awsapi.Partition(region) + ":" + serviceCleat + ":" + region + ":" + account + ":node"
 }
 
 // logIn finds out who sent a request, by Basic or by a signature, and whether they may have what it asks for.

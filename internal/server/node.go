@@ -103,7 +103,7 @@ func newNode(o nodeOptions) (*node, error) {
 		n.store = store.New(memory.New())
 	}
 	n.control = control.New(n.store, o.control)
-	n.setAccess(o.access, o.lambda.Region)
+	n.setAccess(o.access, o.lambda.Region, o.lambda.Account)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
 	if n.functions, err = lambda.New(o.lambda); err != nil {

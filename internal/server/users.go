@@ -28,7 +28,7 @@ type identities struct {
 func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.Credentials, env []string) (identities, error) {
 	var out identities
 	o := authorizer.IAMOptions{
-		Region: p.Region, Account: awsapi.DefaultAccount, Management: p.Users.Management || a.required,
+		Region: p.Region, Account: a.account, Management: p.Users.Management || a.required,
 		Failures: a.failures, Used: a.ids.Used,
 	}
 	if len(p.Users.List) == 0 && !a.required {
@@ -36,7 +36,7 @@ func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.C
 		return out, nil
 	}
 	out.enforced = true
-	users, err := usersOf(p, stored)
+	users, err := usersOf(p, a.account, stored)
 	if err != nil {
 		return out, err
 	}
@@ -48,7 +48,8 @@ func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.C
 		out.functions = own
 		users = append(users, credentials.User{
 			Name:     "cleat-functions",
-			ARN:      "arn:" + awsapi.Partition(p.Region) + ":sts::" + awsapi.DefaultAccount + ":assumed-role/cleat-functions/local",
+			Account:  a.account,
+			ARN:      "arn:" + awsapi.Partition(p.Region) + ":sts::" + a.account + ":assumed-role/cleat-functions/local",
 			Keys:     []credentials.AccessKey{{Credentials: own}},
 			Policies: []*iampolicy.Policy{policy},
 		})
@@ -61,12 +62,12 @@ func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.C
 }
 
 // usersOf are the users of cleat.yaml and those of the store, who must have different names and keys.
-func usersOf(p settings, stored []identity.Signer) ([]credentials.User, error) {
+func usersOf(p settings, account string, stored []identity.Signer) ([]credentials.User, error) {
 	users := make([]credentials.User, 0, len(p.Users.List)+len(stored)+1)
 	for _, u := range p.Users.List {
 		c := credentials.User{Name: u.Name, Account: u.Account, Policies: u.Policies}
 		if c.Account == "" {
-			c.Account = awsapi.DefaultAccount
+			c.Account = account
 		}
 		c.ARN = "arn:" + awsapi.Partition(p.Region) + ":iam::" + c.Account + ":user/" + c.Name
 		for _, k := range u.Keys {
@@ -76,7 +77,7 @@ func usersOf(p settings, stored []identity.Signer) ([]credentials.User, error) {
 			}
 		}
 		if slices.ContainsFunc(stored, func(s identity.Signer) bool {
-			return strings.EqualFold(s.Name, u.Name) && c.Account == awsapi.DefaultAccount
+			return strings.EqualFold(s.Name, u.Name) && c.Account == account
 		}) {
 			return nil, fmt.Errorf("%s: the node itself keeps a user %s: give this one another name, or delete the other with \"cleat credentials users rm\"", u.Place, u.Name)
 		}
