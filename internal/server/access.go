@@ -25,7 +25,6 @@ import (
 	"cleat/internal/iampolicy"
 	"cleat/internal/identity"
 	"cleat/internal/store"
-	"cleat/internal/store/memory"
 )
 
 // AccessOptions say how a node keeps who may call it.
@@ -69,20 +68,22 @@ type access struct {
 	settings *settings  // guarded by mu: of the last load; nil before it
 }
 
-// openAccess opens what a node that asks for signatures needs of its data directory; it comes before newNode, and what it
-// returns after the node's end.
+// openAccess opens what a node that asks for signatures needs of its data directory: its store, the sealing key and the audit
+// log. It comes before newNode; what it returns is called after the node's end, and after a failure too.
 func openAccess(ctx context.Context, n *nodeOptions, o ServeOptions) (closeAccess func() error, err error) {
-	if n.store == nil {
-		n.store = store.New(memory.New())
+	s, closeAccess, err := openData(ctx, o.DataDir, o.Log)
+	if err != nil {
+		return func() error { return nil }, err
 	}
-	n.access.required = true
-	if n.access.key, err = openSealKey(ctx, n.store, o.DataDir, o.Access); err != nil {
-		return nil, err
+	n.store, n.access.required = s, true
+	if n.access.key, err = openSealKey(ctx, s, o.DataDir, o.Access); err != nil {
+		return closeAccess, err
 	}
 	if n.access.audit, err = openAuditLog(o.DataDir, o.Access, o.Log); err != nil {
-		return nil, err
+		return closeAccess, err
 	}
-	return n.access.audit.close, nil
+	closeStore := closeAccess
+	return func() error { return errors.Join(n.access.audit.close(), closeStore()) }, nil
 }
 
 // admit lets those call who may, and makes the first of them where there is nobody. It comes before any listener accepts, and

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -367,5 +368,166 @@ func TestDevUsersOnControlPlane(t *testing.T) {
 	}
 	if got := statusOf(t, addr, "apigateway", bob, "POST", "/v2/apis", createAPI); !strings.HasPrefix(got, "403 AccessDenied") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// What a node was told of users outlives it, and so does what it was not told: without the right sealing key it does not
+// start, and nothing is lost by the attempt.
+func TestServeKeepsUsers(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, func(o *server.ServeOptions) { o.DataDir = dir })
+	admin := s.key
+	bob := s.newUser(t, "bob", allowPush)
+	s.stop()
+
+	seal := filepath.Join(dir, "seal.key")
+	kept, err := os.ReadFile(seal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	err = filepath.WalkDir(filepath.Join(dir, "store"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		seen = seen || bytes.Contains(text, []byte(bob.AccessKeyID))
+		if bytes.Contains(text, []byte(admin.SecretAccessKey)) || bytes.Contains(text, []byte(bob.SecretAccessKey)) {
+			t.Errorf("a secret lies in the open in %s", path)
+		}
+		return err
+	})
+	if err != nil || !seen {
+		t.Errorf("found no keys in the store, %v", err)
+	}
+	attempt := func(what, want string, access server.AccessOptions) {
+		t.Helper()
+		access.ShowFirstKey = func(awsapi.Credentials) error { t.Errorf("%s: a key was made", what); return nil }
+		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: dir, Public: "127.0.0.1:0", Admin: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Access: access})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", what, err, want)
+		}
+	}
+	if err := os.Rename(seal, seal+".away"); err != nil {
+		t.Fatal(err)
+	}
+	attempt("no sealing key", "seal.key is not there, and without it the 2 secrets in the store cannot be opened", server.AccessOptions{})
+	attempt("another sealing key", "the sealing key does not open the secret of access key "+admin.AccessKeyID, server.AccessOptions{SealKey: "cleat-seal-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="})
+	if _, err := os.Stat(seal); err == nil {
+		t.Error("a sealing key was made in the place of one that is missing")
+	}
+
+	// The key may lie elsewhere.
+	s = serve(t, func(o *server.ServeOptions) { o.DataDir, o.Access.SealKeyFile = dir, seal+".away" })
+	if s.key.AccessKeyID != "" {
+		t.Error("a second administrator was made")
+	}
+	if got := statusOf(t, s.public, "execute-api", bob, "GET", "/@connections", ""); !strings.HasPrefix(got, "200 ") {
+		t.Errorf("after a restart: got %s", got)
+	}
+	s.stop()
+	s = serve(t, func(o *server.ServeOptions) { o.DataDir, o.Access.SealKey = dir, string(kept) })
+	if got := statusOf(t, s.admin, "apigateway", admin, "POST", "/v2/apis", createAPI); !strings.HasPrefix(got, "201 ") {
+		t.Errorf("with the key as a text: got %s", got)
+	}
+}
+
+// The way back in: for who has lost all access keys, and for who has lost the sealing key too.
+func TestResetAdmin(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, func(o *server.ServeOptions) { o.DataDir = dir })
+	bob := s.newUser(t, "bob", allowPush)
+	var key awsapi.Credentials
+	reset := func(discard bool) error {
+		return server.ResetAdmin(t.Context(), server.ResetAdminOptions{
+			DataDir: dir, Log: slog.New(slog.DiscardHandler), DiscardKeys: discard,
+			Access: server.AccessOptions{ShowFirstKey: func(c awsapi.Credentials) error { key = c; return nil }},
+		})
+	}
+	if err := reset(false); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("while the node runs: got %v", err)
+	}
+	s.stop()
+	works := func(what string, c awsapi.Credentials, want string) {
+		t.Helper()
+		if got := statusOf(t, s.public, "execute-api", c, "GET", "/@connections", ""); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %s", what, got)
+		}
+	}
+
+	if err := reset(false); err != nil {
+		t.Fatal(err)
+	}
+	first := s.key
+	s = serve(t, func(o *server.ServeOptions) { o.DataDir = dir })
+	works("the lost key", first, "403 UnrecognizedClient")
+	works("the new key", key, "200 ")
+	works("another user's", bob, "200 ")
+	s.stop()
+
+	if err := os.Remove(filepath.Join(dir, "seal.key")); err != nil {
+		t.Fatal(err)
+	}
+	if err := reset(false); err == nil || !strings.Contains(err.Error(), "seal.key") {
+		t.Errorf("without the sealing key: got %v", err)
+	}
+	if err := reset(true); err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, func(o *server.ServeOptions) { o.DataDir = dir })
+	works("the key after discarding", key, "200 ")
+	works("another user's after discarding", bob, "403 UnrecognizedClient")
+	s.stop()
+	told := map[string]int{}
+	for _, l := range auditLines(t, dir) {
+		if user, _ := l["user"].(string); strings.HasPrefix(user, "local:") {
+			told[fmt.Sprint(l["operation"])]++
+		}
+	}
+	if told["FirstAdmin"] != 1 || told["ResetAdmin"] != 2 || told["DiscardKeys"] != 1 {
+		t.Errorf("the audit log tells of %v", told)
+	}
+	if err := server.ResetAdmin(t.Context(), server.ResetAdminOptions{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}); err == nil {
+		t.Error("an empty folder is taken for a data directory")
+	}
+}
+
+// A line that cannot be written is told of, and counted.
+func TestAuditFailureIsVisible(t *testing.T) {
+	var log lockedBuffer
+	s := serve(t, func(o *server.ServeOptions) {
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		o.Access.Audit, o.Access.Std = "stdout", map[string]io.Writer{"stdout": brokenWriter{}}
+	})
+	if got := statusOf(t, s.admin, "apigateway", s.key, "POST", "/v2/apis", createAPI); !strings.HasPrefix(got, "201 ") {
+		t.Errorf("got %s", got)
+	}
+	res := signedCall(t, s.admin, "cleat", awsapi.Credentials{}, "GET", "/metrics", "")
+	defer res.Body.Close()
+	metrics, err := io.ReadAll(res.Body)
+	if err != nil || !bytes.Contains(metrics, []byte("\ncleat_audit_failures_total 2\n")) || !strings.Contains(log.String(), "a line of the audit log could not be written") {
+		t.Errorf("got %v, %s\n%s", err, metrics, log.String())
+	}
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// Who is not known cannot push out of the audit log what matters.
+func TestAuditOfNobodyIsBounded(t *testing.T) {
+	s := serve(t, nil)
+	for range 150 {
+		if got := statusOf(t, s.admin, "", awsapi.Credentials{}, "DELETE", "/v2/apis/a1b2c3d4e5", ""); !strings.HasPrefix(got, "403 ") {
+			t.Fatalf("got %s", got)
+		}
+	}
+	if got := statusOf(t, s.admin, "apigateway", s.key, "POST", "/v2/apis", createAPI); !strings.HasPrefix(got, "201 ") {
+		t.Errorf("got %s", got)
+	}
+	lines := auditLines(t, s.dir)
+	last := lines[len(lines)-1]
+	if skipped, _ := last["skipped"].(float64); last["operation"] != "CreateApi" || int(skipped)+len(lines) < 150 || len(lines) > 140 {
+		t.Errorf("%d lines, the last %v", len(lines), last)
 	}
 }

@@ -16,18 +16,30 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/controlapi"
 	"cleat/internal/eventlog"
+	"cleat/internal/throttle"
 )
 
 // auditLog is the record of every change of a node's definitions and users, and of those that were refused: one JSON object
 // a line, written before the change is answered. A line that cannot be written is an error in the node's log and counts as
 // a failure; the change stands, for it was made. A nil auditLog writes nothing.
+//
+// Of calls by nobody known only so many get a line of their own, and the others are counted in the next line: whoever can
+// reach the listener could otherwise push all that matters out of the files that are kept.
 type auditLog struct {
-	log    *slog.Logger
-	failed atomic.Int64
+	log     *slog.Logger
+	failed  atomic.Int64
+	nobody  *throttle.Bucket
+	skipped atomic.Int64 // since the last line
 
 	mu  sync.Mutex
 	out eventlog.Output // guarded by mu
 }
+
+// nobodyRate and nobodyBurst bound the lines of calls by nobody known, in lines a second and at once.
+const (
+	nobodyRate  = 1
+	nobodyBurst = 100
+)
 
 // auditTime bounds the writing of one line.
 const auditTime = 10 * time.Second
@@ -46,7 +58,7 @@ func openAuditLog(dataDir string, o AccessOptions, log *slog.Logger) (*auditLog,
 	if err != nil {
 		return nil, fmt.Errorf("the audit log: %w", err)
 	}
-	return &auditLog{log: log, out: out}, nil
+	return &auditLog{log: log, out: out, nobody: throttle.New(nobodyRate, nobodyBurst)}, nil
 }
 
 // auditLine is one line. Who reads it relies on its names.
@@ -63,6 +75,7 @@ type auditLine struct {
 	Result    string    `json:"result"` // "done", "refused" or "failed"
 	Status    int       `json:"status"`
 	Error     string    `json:"error,omitempty"`
+	Skipped   int64     `json:"skipped,omitempty"` // calls by nobody known that have no line, since the line before
 }
 
 // The results of audited calls.
@@ -102,7 +115,13 @@ func (a *auditLog) entry(e controlapi.Entry) {
 	if a == nil {
 		return
 	}
-	line, err := json.Marshal(auditLineOf(&e))
+	if e.Caller.ARN == "" && e.Status >= 400 && !a.nobody.Allow(e.Time) {
+		a.skipped.Add(1)
+		return
+	}
+	text := auditLineOf(&e)
+	text.Skipped = a.skipped.Swap(0)
+	line, err := json.Marshal(text)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), auditTime)
 		defer cancel()

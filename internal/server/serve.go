@@ -66,10 +66,10 @@ func RunServe(ctx context.Context, o ServeOptions) (err error) {
 	defer func() { err = errors.Join(err, ignoreClosed(admin.Close())) }()
 	options := s.nodeOptions(public.Addr(), limits)
 	closeAccess, err := openAccess(ctx, &options, o)
+	defer func() { err = errors.Join(err, closeAccess()) }()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeAccess()) }()
 	if s.node, err = newNode(options); err != nil { //nolint:contextcheck // it ends in order, by stop
 		return err
 	}
