@@ -10,6 +10,8 @@ import (
 type Code string //nolint:errname // AWS's word
 
 // The codes that this package gives.
+//
+//nolint:errname // AWS's names
 const (
 	NoSuchEntity            Code = "NoSuchEntity"
 	EntityAlreadyExists     Code = "EntityAlreadyExists"

@@ -238,7 +238,7 @@ func (n *node) firstAdmin(ctx context.Context, p settings, o AccessOptions) erro
 	}
 	made, err := n.access.ids.FirstAdmin(ctx, o.ShowFirstKey)
 	if made && err == nil {
-		n.access.audit.entry(offlineEntry("FirstAdmin", nodeARN(n.access.region, n.access.account)))
+		n.access.audit.entry(offlineEntry("FirstAdmin", nodeARN(n.access.region, n.access.account))) //nolint:contextcheck // what was done is written down whatever becomes of ctx
 		n.log.Info("made the user admin, for nobody could call this node")
 	}
 	return err

@@ -49,7 +49,7 @@ func ResetAdmin(ctx context.Context, o ResetAdminOptions) (err error) {
 		if err := discardKeys(ctx, s, o); err != nil {
 			return err
 		}
-		audit.entry(offlineEntry("DiscardKeys", nodeARN(o.Region, o.Account)))
+		audit.entry(offlineEntry("DiscardKeys", nodeARN(o.Region, o.Account))) //nolint:contextcheck // what was done is written down whatever becomes of ctx
 	}
 	key, err := openSealKey(ctx, s, o.DataDir, o.Access)
 	if err != nil {
@@ -62,7 +62,7 @@ func ResetAdmin(ctx context.Context, o ResetAdminOptions) (err error) {
 	if err := ids.ResetAdmin(ctx, o.Access.ShowFirstKey); err != nil {
 		return err
 	}
-	audit.entry(offlineEntry("ResetAdmin", nodeARN(o.Region, o.Account)))
+	audit.entry(offlineEntry("ResetAdmin", nodeARN(o.Region, o.Account))) //nolint:contextcheck // what was done is written down whatever becomes of ctx
 	return nil
 }
 

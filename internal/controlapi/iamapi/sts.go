@@ -20,7 +20,7 @@ func STS() controlapi.Service {
 
 func getCallerIdentity(c *controlapi.Call) (any, error) {
 	out := struct {
-		Arn, UserId, Account string //nolint:revive,staticcheck // the elements' names
+		Arn, UserId, Account string
 	}{c.Caller.ARN, c.Caller.UserID, c.Caller.Account}
 	if out.Arn == "" { // nobody has to sign, as in "cleat dev"
 		out.Arn, out.UserId, out.Account = "arn:"+c.Partition+":iam::"+c.Account+":root", c.Account, c.Account
