@@ -23,9 +23,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/gorilla/websocket"
 
 	"cleat/internal/awsapi"
+	"cleat/internal/control"
+	"cleat/internal/project"
 	"cleat/internal/server"
+	"cleat/internal/store"
+	"cleat/internal/store/natskv"
 )
 
 // signedCall makes a request, signed where there are credentials. The caller closes the answer's body.
@@ -529,5 +534,62 @@ func TestAuditOfNobodyIsBounded(t *testing.T) {
 	last := lines[len(lines)-1]
 	if skipped, _ := last["skipped"].(float64); last["operation"] != "CreateApi" || int(skipped)+len(lines) < 150 || len(lines) > 140 {
 		t.Errorf("%d lines, the last %v", len(lines), last)
+	}
+}
+
+// Functions of a node that asks for signatures can push, with credentials of their own: those of the administrator may be in
+// the node's environment and are not for them.
+func TestServeFunctionsSign(t *testing.T) {
+	const code = `exports.ask = async () => ({ statusCode: 200, body: JSON.stringify({
+	  AccessKeyID: process.env.AWS_ACCESS_KEY_ID, SecretAccessKey: process.env.AWS_SECRET_ACCESS_KEY, SessionToken: process.env.AWS_SESSION_TOKEN }) });
+exports.bye = async () => ({});`
+	folder, data := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{"serverless.yml": serverlessYML, "h.js": code} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := serve(t, func(o *server.ServeOptions) { o.DataDir = data })
+	first.stop()
+	p, err := project.Load(folder, project.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := natskv.Open(t.Context(), natskv.Options{Dir: filepath.Join(data, "store")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = control.New(store.New(d), control.Options{}).Apply(t.Context(), control.Stack{Name: p.Name, Template: p.Template, Region: p.Region, Account: awsapi.DefaultAccount})
+	if err := errors.Join(err, d.Close()); err != nil {
+		t.Fatal(err)
+	}
+
+	s := serve(t, func(o *server.ServeOptions) {
+		o.DataDir = data
+		o.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+first.key.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+first.key.SecretAccessKey)
+	})
+	var ws *websocket.Conn
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var err error
+		if ws, _, err = websocket.DefaultDialer.DialContext(t.Context(), "ws://"+s.public.String()+"/dev", nil); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	defer ws.Close()
+	var c awsapi.Credentials
+	if err := json.Unmarshal([]byte(ask(t, ws, `{"action":"ask"}`)), &c); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(c.AccessKeyID, "ASIA") || c.SessionToken == "" {
+		t.Errorf("functions sign with %v", c)
+	}
+	if got := statusOf(t, s.public, "execute-api", c, "GET", "/@connections", ""); !strings.HasPrefix(got, "200 ") {
+		t.Errorf("a function's call: got %s", got)
+	}
+	if got := statusOf(t, s.admin, "apigateway", c, "POST", "/v2/apis", createAPI); !strings.HasPrefix(got, "403 AccessDenied") {
+		t.Errorf("a function on the control plane: got %s", got)
 	}
 }

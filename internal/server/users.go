@@ -40,7 +40,7 @@ func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.C
 	if err != nil {
 		return out, err
 	}
-	if o.Management && !hasKeyOf(users, env) {
+	if o.Management && !hasKeyOf(users[:len(p.Users.List)], env) {
 		policy, err := iampolicy.Parse([]byte(functionPolicy), iampolicy.UseIdentity)
 		if err != nil {
 			return out, fmt.Errorf("the policy of local functions: %w", err)
@@ -61,7 +61,7 @@ func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.C
 	return out, nil
 }
 
-// usersOf are the users of cleat.yaml and those of the store, who must have different names and keys.
+// usersOf are the users of cleat.yaml, and after them those of the store, who must have different names and keys.
 func usersOf(p settings, account string, stored []identity.Signer) ([]credentials.User, error) {
 	users := make([]credentials.User, 0, len(p.Users.List)+len(stored)+1)
 	for _, u := range p.Users.List {
@@ -97,7 +97,9 @@ func signerHas(s identity.Signer, accessKeyID string) bool {
 	return slices.ContainsFunc(s.Keys, func(k identity.SignerKey) bool { return k.AccessKeyID == accessKeyID })
 }
 
-// hasKeyOf tells whether an environment holds the access key of one of the users: functions sign with that one then.
+// hasKeyOf tells whether an environment holds the access key of one of the users: functions sign with that one then. It is asked
+// of those of cleat.yaml alone: the administrator's key may be in the environment of whoever starts a node, and is not meant
+// for its functions.
 func hasKeyOf(users []credentials.User, env []string) bool {
 	return slices.ContainsFunc(env, func(kv string) bool {
 		id, ok := strings.CutPrefix(kv, "AWS_ACCESS_KEY_ID=")
