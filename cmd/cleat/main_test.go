@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"cleat": main})
 }
 
-// TestScripts runs the command line as a user does. $PORT is a free port, and "ready" waits until Cleat answers there.
+// TestScripts runs the command line as a user does. $PORT is a free port, and "ready" waits until Cleat answers there; "usekey
+// FILE" takes the access key that a command has shown, whose output is in FILE, for those that follow.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -31,7 +33,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", os.Getenv("PATH"))
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "usekey": useKey},
 	})
 }
 
@@ -69,6 +71,15 @@ func ready(ts *testscript.TestScript, _ bool, _ []string) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+func useKey(ts *testscript.TestScript, _ bool, args []string) {
+	shown := regexp.MustCompile(`export AWS_ACCESS_KEY_ID=(\S+) AWS_SECRET_ACCESS_KEY=(\S+)`).FindStringSubmatch(ts.ReadFile(args[0]))
+	if shown == nil {
+		ts.Fatalf("no access key is in %s", args[0])
+	}
+	ts.Setenv("AWS_ACCESS_KEY_ID", shown[1])
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", shown[2])
 }
 
 // Output that goes to a file of the project is no change of it; a pipe and a terminal are no files.

@@ -12,12 +12,13 @@ import (
 type serveCommand struct {
 	Public string `default:"0.0.0.0:${port}" help:"Address that clients connect to." placeholder:"HOST:PORT"`
 	Admin  string `default:"127.0.0.1:3002" help:"Address of the control plane, metrics and health." placeholder:"HOST:PORT"`
+	Data   string `help:"Data directory; without one, everything is forgotten at the end." placeholder:"DIR" type:"path"`
 }
 
 // Run serves until the process is told to stop.
 func (c *serveCommand) Run(p *process) error {
 	return server.RunServe(p.ctx, server.ServeOptions{
-		Public: c.Public, Admin: c.Admin, Env: p.env, Log: slog.New(slog.NewTextHandler(p.stdout, nil)),
+		DataDir: c.Data, Public: c.Public, Admin: c.Admin, Env: withoutSealKey(p.env), Access: accessOptions(p), Log: slog.New(slog.NewTextHandler(p.stdout, nil)),
 		Ready: func(public, admin net.Addr) {
 			_, _ = fmt.Fprintf(p.stdout, "clients: ws://%s\ncontrol plane: http://%s\n", public, admin)
 		},

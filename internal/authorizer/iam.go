@@ -27,6 +27,10 @@ type IAMOptions struct {
 	Users *credentials.Set
 	// Management tells that @connections asks for a signature, as on AWS. Otherwise whoever reaches it may use it.
 	Management bool
+	// Failures slow down who guesses. Nil: nobody is slowed down.
+	Failures *Failures
+	// Used hears of each request that was rightly signed with an access key. Nil: nobody does.
+	Used func(accessKeyID, service, region string, at time.Time)
 }
 
 // IAM verifies signatures and evaluates the policies of those who made them. It is safe for concurrent use; for other
@@ -52,44 +56,68 @@ func (i *IAM) anybody() *credentials.User {
 	return &credentials.User{Name: "anybody", Account: i.o.Account, ID: "AIDAANYBODYANYBODYANY", ARN: "arn:" + awsapi.Partition(i.o.Region) + ":iam::" + i.o.Account + ":user/anybody"}
 }
 
-// authenticate finds out who signed a request. Its errors are those of awsapi's verification and of credentials.Set.Lookup.
-func (i *IAM) authenticate(r *awsapi.SignedRequest, now time.Time) (*credentials.User, *awsapi.Signature, error) {
+// authenticate finds out who signed a request for a service. Its errors are those of awsapi's verification, of
+// credentials.Set.Lookup and of Failures.Admit.
+func (i *IAM) authenticate(r *awsapi.SignedRequest, o *iampolicy.Origin, service string) (*credentials.User, *awsapi.Signature, error) {
 	claim, err := awsapi.ReadSignature(r)
 	if err != nil {
 		return nil, nil, err
 	}
 	region := i.o.Region
-	if i.o.Users == nil {
+	if i.o.Users == nil || global(service) {
 		region = ""
 	}
-	if err := claim.Check(region, serviceExecuteAPI, now); err != nil {
+	if err := claim.Check(region, service, o.Time); err != nil {
 		return nil, nil, err
 	}
 	if i.o.Users == nil {
 		return i.anybody(), claim, nil
 	}
-	user, key, err := i.o.Users.Lookup(claim.AccessKeyID, claim.SessionToken, now)
+	if err := i.o.Failures.Admit(o.SourceIP, claim.AccessKeyID, o.Time); err != nil {
+		return nil, nil, err
+	}
+	user, key, err := i.o.Users.Lookup(claim.AccessKeyID, claim.SessionToken, o.Time)
 	if err != nil {
+		i.o.Failures.Failed(o.SourceIP, claim.AccessKeyID, i.o.Users.Has(claim.AccessKeyID), o.Time)
 		return nil, nil, err
 	}
 	if err := i.sigv4.Verify(r, claim, key.SecretAccessKey); err != nil {
+		if apigw.KindOf(err) == apigw.KindInvalidSignature { // and not the reading of the body
+			i.o.Failures.Failed(o.SourceIP, claim.AccessKeyID, true, o.Time)
+		}
 		return nil, nil, err
 	}
+	i.succeeded(claim.AccessKeyID, service, o)
 	return user, claim, nil
 }
+
+func (i *IAM) succeeded(accessKeyID, service string, o *iampolicy.Origin) {
+	i.o.Failures.Succeeded(o.SourceIP, accessKeyID, o.Time)
+	if i.o.Used != nil {
+		i.o.Used(accessKeyID, service, i.o.Region, o.Time)
+	}
+}
+
+// global tells of services that have no region: each SDK signs for them with one of its own choice.
+func global(service string) bool { return service == "iam" || service == "sts" }
 
 // allowed evaluates the policies of a user; the error, of kind KindAccessDenied, says to the log what decided.
 func (i *IAM) allowed(user *credentials.User, o iampolicy.Origin, action string, resources ...string) error {
 	if i.o.Users == nil {
 		return nil
 	}
-	c := iampolicy.NewContext(o)
-	c.SetPrincipal(iampolicy.Principal{Name: user.Name, ID: user.ID, ARN: user.ARN, Account: user.Account, Type: "User"})
-	result := iampolicy.Evaluate(user.Policies, &iampolicy.Request{Action: action, Resources: resources, Context: c})
+	result := i.evaluate(user, o, action, resources...)
 	if result.Decision == iampolicy.Allow {
 		return nil
 	}
 	return &apigw.Error{Kind: apigw.KindAccessDenied, Err: fmt.Errorf("%s may not %s on %s: %v", user.ARN, action, resources[0], result)}
+}
+
+// evaluate is what the policies of a user say.
+func (i *IAM) evaluate(user *credentials.User, o iampolicy.Origin, action string, resources ...string) iampolicy.Result {
+	c := iampolicy.NewContext(o)
+	c.SetPrincipal(iampolicy.Principal{Name: user.Name, ID: user.ID, ARN: user.ARN, Account: user.Account, Type: "User"})
+	return iampolicy.Evaluate(user.Policies, &iampolicy.Request{Action: action, Resources: resources, Context: c})
 }
 
 // Connect decides whether a client may connect to a stage whose $connect route has AWS_IAM authorization, and returns what
@@ -97,7 +125,7 @@ func (i *IAM) allowed(user *credentials.User, o iampolicy.Origin, action string,
 // KindAccessDenied.
 func (i *IAM) Connect(r *awsapi.SignedRequest, o iampolicy.Origin, api apigw.APIID, stage string, rec *apigw.Record) (apigw.Identity, error) {
 	o.Region = i.o.Region
-	user, claim, err := i.authenticate(r, o.Time)
+	user, claim, err := i.authenticate(r, &o, serviceExecuteAPI)
 	rec.Authenticate = stepOf(err)
 	if err != nil {
 		return apigw.Identity{}, err
@@ -162,7 +190,7 @@ func (i *IAM) Manage(r *awsapi.SignedRequest, o iampolicy.Origin, m Management) 
 		return nil
 	}
 	o.Region = i.o.Region
-	user, _, err := i.authenticate(r, o.Time)
+	user, _, err := i.authenticate(r, &o, serviceExecuteAPI)
 	switch {
 	case err != nil:
 		return err

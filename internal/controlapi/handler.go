@@ -18,8 +18,8 @@ import (
 // Access is what a request asks for.
 type Access struct {
 	Service  string // in whose scope it must be signed
-	Action   string
-	Resource string
+	Action   string // empty: no policy has to allow it
+	Resource string // empty: the sender's own ARN
 }
 
 // Entry is one line of the audit log: who did what, when, and how it ended. It has no body of a request, for bodies hold
@@ -238,6 +238,9 @@ func (h *Handler) run(w http.ResponseWriter, op *operation, c *Call, body func()
 	c.Region, c.Account, c.Partition = h.o.Region, h.o.Account, awsapi.Partition(h.o.Region)
 	resource := op.Resource(c)
 	answer, err := h.do(op, c, resource, body)
+	if resource == "" {
+		resource = c.Caller.ARN
+	}
 	if err != nil {
 		h.audit(op, c, resource, awsapi.Status(err), awsapi.Reason(err))
 		if apigw.KindOf(err) == apigw.KindInternal {

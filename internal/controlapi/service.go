@@ -31,9 +31,10 @@ type Operation struct {
 	// of its wildcards are decoded. Without a Path the operation is one of AWS's query protocol: a POST to / whose form has
 	// the Name as its Action.
 	Method, Path string
-	// Action is what policies call it: "apigateway:POST".
+	// Action is what policies call it: "apigateway:POST". Empty: no policy has to allow it.
 	Action string
-	// Resource is the ARN that the call is about. It sees the call before its sender is known, and so must not read its Body.
+	// Resource is the ARN that the call is about; empty stands for the caller's own. It sees the call before its sender is known,
+	// and so must not read its Body.
 	Resource func(c *Call) string
 	// Changes tells that the operation is not a mere read: each call of it is audited.
 	Changes bool

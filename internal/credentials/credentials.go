@@ -50,10 +50,11 @@ type holder struct {
 }
 
 // NewSet returns the set of the given users, which must not be changed any more. It fails where a user has no name, a key
-// lacks its ID or its secret, or two keys have the same ID.
+// lacks its ID or its secret, two users have the same ARN, or two keys the same ID.
 func NewSet(users []User) (*Set, error) {
 	s := &Set{holders: map[string]holder{}}
 	var faults []error
+	named := map[string]bool{} // by ARN
 	for i := range users {
 		u := users[i]
 		if u.Name == "" {
@@ -69,6 +70,11 @@ func NewSet(users []User) (*Set, error) {
 		if u.ARN == "" {
 			u.ARN = "arn:aws:iam::" + u.Account + ":user/" + u.Name
 		}
+		if named[u.ARN] {
+			faults = append(faults, fmt.Errorf("there are two users %s (%s)", u.Name, u.ARN))
+			continue
+		}
+		named[u.ARN] = true
 		for j := range u.Keys {
 			k := &u.Keys[j]
 			switch have, taken := s.holders[k.AccessKeyID]; {
@@ -115,6 +121,11 @@ func (s *Set) Lookup(accessKeyID, sessionToken string, now time.Time) (*User, *A
 		return nil, nil, &apigw.Error{Kind: apigw.KindExpiredToken, Err: fmt.Errorf("access key %s of user %s expired at %s", accessKeyID, h.user.Name, h.key.Expires.UTC().Format(time.RFC3339))}
 	}
 	return h.user, h.key, nil
+}
+
+// Has tells whether somebody has an access key, disabled ones included.
+func (s *Set) Has(accessKeyID string) bool {
+	return s != nil && s.holders[accessKeyID].key != nil
 }
 
 // NewTemporary returns fresh credentials in the shape of those that a role gives out, with a session token.

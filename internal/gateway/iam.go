@@ -20,7 +20,7 @@ func (g *Gateway) SetIAM(i *authorizer.IAM) { g.iam.Store(i) }
 
 // authorizeBySignature is AWS_IAM authorization of $connect (spec data-plane §2.6, events-and-integrations §4).
 func (g *Gateway) authorizeBySignature(r *http.Request, s *session, ev *apigw.Event, rec *apigw.Record) error {
-	identity, err := g.iam.Load().Connect(signedRequest(r), origin(r, ev.Context.RequestTime, ev.Context.Identity.SourceIP), s.stage.api, s.stage.name, rec)
+	identity, err := g.iam.Load().Connect(SignedRequest(r), origin(r, ev.Context.RequestTime, ev.Context.Identity.SourceIP), s.stage.api, s.stage.name, rec)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (g *Gateway) authorizePush(r *http.Request, c push.Call) error {
 	if !i.GuardsManagement() {
 		return nil
 	}
-	signed := signedRequest(r)
+	signed := SignedRequest(r)
 	signed.Body = c.Body
 	m := authorizer.Management{API: c.API, Stage: c.Stage, Method: r.Method, ConnectionID: c.ConnectionID}
 	if c.ConnectionID == "" && (c.API == "" || c.Stage == "") {
@@ -50,10 +50,10 @@ func (g *Gateway) authorizePush(r *http.Request, c push.Call) error {
 	return i.Manage(signed, origin(r, time.Now(), remoteIP(r).String()), m)
 }
 
-// signedRequest is a request as its sender signed it, without its body. The host is the one that the address was read
+// SignedRequest is a request as its sender signed it, without its body. The host is the one that the address was read
 // from: a request line with a whole URL in it comes before the Host header, and what was signed for one API must not
 // reach another.
-func signedRequest(r *http.Request) *awsapi.SignedRequest {
+func SignedRequest(r *http.Request) *awsapi.SignedRequest {
 	fields := slices.DeleteFunc(listen.Fields(r), func(f apigw.Field) bool { return strings.EqualFold(f.Name, "Host") })
 	return &awsapi.SignedRequest{
 		Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery,

@@ -10,19 +10,22 @@ import (
 	"cleat/internal/controlapi"
 	"cleat/internal/controlapi/apigateway"
 	"cleat/internal/controlapi/apigatewayv2"
+	"cleat/internal/controlapi/iamapi"
 	"cleat/internal/controlapi/lambdaapi"
 )
 
 // controlPlane returns the handler of the AWS APIs, and Cleat's own, by which definitions are changed; o lacks the services
 // only. reload makes the node serve what the store holds; it may be called while follow calls it.
 func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) error) *controlapi.Handler {
-	o.Log = n.log
+	o.Log, o.Authorize, o.Audit = n.log, n.authorize, n.access.audit.entry
 	o.Services = []controlapi.Service{
 		apigatewayv2.Service(n.control),
 		n.stacks(reload),
 		apigateway.Service(apigateway.Options{Control: n.control, Used: n.planUsage, SetRemaining: n.setRemaining, LinkLeads: n.linkLeads}),
 		lambdaapi.Service(lambdaapi.Options{Functions: functions.New(n.store, n.effect.await), Code: n.code, Invoker: n.invoker}),
 		lambdaapi.CodeService(n.code),
+		iamapi.IAM(n.access.ids),
+		iamapi.STS(),
 	}
 	return controlapi.New(o)
 }

@@ -51,6 +51,8 @@ type node struct {
 	dynamoDB  string // URL of a DynamoDB that the command line names; empty: none
 	lambdaURL string // URL of Lambda's API that functions are told; empty: AWS's own
 
+	access access // who may call
+
 	functionEnv  []string           // that functions inherit
 	functionKeys awsapi.Credentials // of this run, for functions that must sign
 
@@ -69,6 +71,7 @@ type nodeOptions struct {
 	gateway  gateway.Options
 	logs     eventlog.Options
 	control  control.Options
+	access   accessOptions
 	codeDir  string // where uploaded code is kept; empty: as long as the node runs
 	usageDir string // where the usage of API keys is kept; empty: nowhere
 	// own, dynamoDB and lambdaURL are as in node.
@@ -100,6 +103,7 @@ func newNode(o nodeOptions) (*node, error) {
 		n.store = store.New(memory.New())
 	}
 	n.control = control.New(n.store, o.control)
+	n.setAccess(o.access, o.lambda.Region, o.lambda.Account)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
 	if n.functions, err = lambda.New(o.lambda); err != nil {
@@ -137,6 +141,8 @@ func (n *node) newGateway(o gateway.Options) error {
 	}
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	n.registry.MustRegister(n.access.collectors()...)
+	n.gateway.SetIAM(n.access.closed())
 	n.metrics, err = metrics.New(n.registry, metrics.Options{Connections: n.gateway.Stats, Dropped: n.logs.Dropped, Excess: n.gateway.Excess})
 	return err
 }
@@ -203,12 +209,9 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 	if err := n.observeStages(serving.Stages, logs); err != nil {
 		return err
 	}
-	who, err := identitiesOf(p, n.functionKeys, n.functionEnv)
-	if err != nil {
+	if err := n.loadIdentities(ctx, p); err != nil { // before the routes that ask for them
 		return err
 	}
-	n.gateway.SetIAM(who.iam) // before the routes that ask for it
-	n.functions.SetCredentials(who.functions)
 	if err := n.loadServices(p); err != nil {
 		return err
 	}

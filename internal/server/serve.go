@@ -31,6 +31,7 @@ type ServeOptions struct {
 	Region  string // that the node poses to be in; empty: awsapi.DefaultRegion
 	Env     []string
 	Log     *slog.Logger
+	Access  AccessOptions
 	// Ready is called once, when both listeners accept.
 	Ready func(public, admin net.Addr)
 }
@@ -63,12 +64,21 @@ func RunServe(ctx context.Context, o ServeOptions) (err error) {
 		return fmt.Errorf("the admin listener: %w", err)
 	}
 	defer func() { err = errors.Join(err, ignoreClosed(admin.Close())) }()
-	if s.node, err = newNode(s.nodeOptions(public.Addr(), limits)); err != nil { //nolint:contextcheck // it ends in order, by stop
+	options := s.nodeOptions(public.Addr(), limits)
+	closeAccess, err := openAccess(ctx, &options, o)
+	defer func() { err = errors.Join(err, closeAccess()) }()
+	if err != nil {
+		return err
+	}
+	if s.node, err = newNode(options); err != nil { //nolint:contextcheck // it ends in order, by stop
 		return err
 	}
 	stop := s.node.start() //nolint:contextcheck // ends by stop, after ctx
 	defer func() { err = errors.Join(err, stop()) }()
 
+	if err := s.node.admit(ctx, s.settings, o.Access); err != nil {
+		return err
+	}
 	runCtx, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	running := make(chan error, 3)
@@ -77,7 +87,7 @@ func RunServe(ctx context.Context, o ServeOptions) (err error) {
 		running <- listen.New(public, listen.Options{Log: o.Log, Handler: s.node.gateway, HandshakeTimeout: limits.HandshakeTimeout}).Run(runCtx)
 	}()
 	go func() {
-		running <- listen.New(admin, listen.Options{Log: o.Log, Handler: s.adminHandler(), HandshakeTimeout: limits.HandshakeTimeout}).Run(runCtx)
+		running <- listen.New(admin, listen.Options{Log: o.Log, Handler: s.adminHandler(admin.Addr()), HandshakeTimeout: limits.HandshakeTimeout}).Run(runCtx)
 	}()
 	if o.Ready != nil {
 		o.Ready(public.Addr(), admin.Addr())
@@ -124,10 +134,13 @@ func (s *serveNode) reload(ctx context.Context) error {
 
 func (s *serveNode) failed(err error) { s.o.Log.Error("definitions", "err", err) }
 
-// adminHandler is everything that the admin listener answers.
-func (s *serveNode) adminHandler() http.Handler {
+// adminHandler is everything that the admin listener at an address answers.
+func (s *serveNode) adminHandler(addr net.Addr) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.Handle("/", s.node.withMetrics(s.node.controlPlane(controlapi.Options{Region: s.o.Region}, s.reload)))
+	local := isLoopback(addr)
+	aws := s.node.controlPlane(controlapi.Options{Region: s.o.Region}, s.reload)
+	mux.Handle("GET /metrics", s.node.login(actionReadMetrics, local, s.node.withMetrics(aws)))
+	mux.Handle("/", aws)
 	return mux
 }

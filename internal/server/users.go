@@ -9,6 +9,7 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/credentials"
 	"cleat/internal/iampolicy"
+	"cleat/internal/identity"
 )
 
 // functionPolicy is what local functions may do where the management API asks for signatures: push to every connection, as
@@ -19,31 +20,27 @@ const functionPolicy = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allo
 type identities struct {
 	iam       *authorizer.IAM
 	functions awsapi.Credentials // zero: what they find themselves
+	enforced  bool               // the control plane asks for signatures
 }
 
-// identitiesOf makes them of a node's settings. own are credentials of this run for functions; they come into play only where
-// functions could not call back otherwise. env is the environment that functions inherit.
-func identitiesOf(p settings, own awsapi.Credentials, env []string) (identities, error) {
+// identitiesOf makes them of a node's settings and of who is in the store. own are credentials of this run for functions;
+// they come into play only where functions could not call back otherwise. env is the environment that functions inherit.
+func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.Credentials, env []string) (identities, error) {
 	var out identities
-	o := authorizer.IAMOptions{Region: p.Region, Account: awsapi.DefaultAccount, Management: p.Users.Management}
-	if len(p.Users.List) == 0 {
+	o := authorizer.IAMOptions{
+		Region: p.Region, Account: a.account, Management: p.Users.Management || a.required,
+		Failures: a.failures, Used: a.ids.Used,
+	}
+	if len(p.Users.List) == 0 && !a.required {
 		out.iam = authorizer.NewIAM(o)
 		return out, nil
 	}
-	partition := awsapi.Partition(p.Region)
-	users := make([]credentials.User, 0, len(p.Users.List)+1)
-	for _, u := range p.Users.List {
-		c := credentials.User{Name: u.Name, Account: u.Account, Policies: u.Policies}
-		if c.Account == "" {
-			c.Account = awsapi.DefaultAccount
-		}
-		c.ARN = "arn:" + partition + ":iam::" + c.Account + ":user/" + c.Name
-		for _, k := range u.Keys {
-			c.Keys = append(c.Keys, credentials.AccessKey{Credentials: k.Credentials, Disabled: k.Disabled, Expires: k.Expires})
-		}
-		users = append(users, c)
+	out.enforced = true
+	users, err := usersOf(p, a.account, stored)
+	if err != nil {
+		return out, err
 	}
-	if p.Users.Management && !hasKeyOf(users, env) {
+	if o.Management && !hasKeyOf(users[:len(p.Users.List)], env) {
 		policy, err := iampolicy.Parse([]byte(functionPolicy), iampolicy.UseIdentity)
 		if err != nil {
 			return out, fmt.Errorf("the policy of local functions: %w", err)
@@ -51,21 +48,58 @@ func identitiesOf(p settings, own awsapi.Credentials, env []string) (identities,
 		out.functions = own
 		users = append(users, credentials.User{
 			Name:     "cleat-functions",
-			ARN:      "arn:" + partition + ":sts::" + awsapi.DefaultAccount + ":assumed-role/cleat-functions/local",
+			Account:  a.account,
+			ARN:      "arn:" + awsapi.Partition(p.Region) + ":sts::" + a.account + ":assumed-role/cleat-functions/local",
 			Keys:     []credentials.AccessKey{{Credentials: own}},
 			Policies: []*iampolicy.Policy{policy},
 		})
 	}
-	set, err := credentials.NewSet(users)
-	if err != nil {
+	if o.Users, err = credentials.NewSet(users); err != nil {
 		return out, fmt.Errorf("users: %w", err)
 	}
-	o.Users = set
 	out.iam = authorizer.NewIAM(o)
 	return out, nil
 }
 
-// hasKeyOf tells whether an environment holds the access key of one of the users: functions sign with that one then.
+// usersOf are the users of cleat.yaml, and after them those of the store, who must have different names and keys.
+func usersOf(p settings, account string, stored []identity.Signer) ([]credentials.User, error) {
+	users := make([]credentials.User, 0, len(p.Users.List)+len(stored)+1)
+	for _, u := range p.Users.List {
+		c := credentials.User{Name: u.Name, Account: u.Account, Policies: u.Policies}
+		if c.Account == "" {
+			c.Account = account
+		}
+		c.ARN = "arn:" + awsapi.Partition(p.Region) + ":iam::" + c.Account + ":user/" + c.Name
+		for _, k := range u.Keys {
+			c.Keys = append(c.Keys, credentials.AccessKey{Credentials: k.Credentials, Disabled: k.Disabled, Expires: k.Expires})
+			if i := slices.IndexFunc(stored, func(s identity.Signer) bool { return signerHas(s, k.AccessKeyID) }); i >= 0 {
+				return nil, fmt.Errorf("%s: user %s: the node itself keeps access key %s, for user %s: take it away here, or there with \"cleat credentials keys rm\"", u.Place, u.Name, k.AccessKeyID, stored[i].Name)
+			}
+		}
+		if slices.ContainsFunc(stored, func(s identity.Signer) bool {
+			return strings.EqualFold(s.Name, u.Name) && c.Account == account
+		}) {
+			return nil, fmt.Errorf("%s: the node itself keeps a user %s: give this one another name, or delete the other with \"cleat credentials users rm\"", u.Place, u.Name)
+		}
+		users = append(users, c)
+	}
+	for _, s := range stored {
+		c := credentials.User{Name: s.Name, Account: s.Account, ID: s.ID, ARN: s.ARN, Policies: s.Policies}
+		for _, k := range s.Keys {
+			c.Keys = append(c.Keys, credentials.AccessKey{Credentials: k.Credentials, Disabled: k.Disabled})
+		}
+		users = append(users, c)
+	}
+	return users, nil
+}
+
+func signerHas(s identity.Signer, accessKeyID string) bool {
+	return slices.ContainsFunc(s.Keys, func(k identity.SignerKey) bool { return k.AccessKeyID == accessKeyID })
+}
+
+// hasKeyOf tells whether an environment holds the access key of one of the users: functions sign with that one then. It is asked
+// of those of cleat.yaml alone: the administrator's key may be in the environment of whoever starts a node, and is not meant
+// for its functions.
 func hasKeyOf(users []credentials.User, env []string) bool {
 	return slices.ContainsFunc(env, func(kv string) bool {
 		id, ok := strings.CutPrefix(kv, "AWS_ACCESS_KEY_ID=")

@@ -82,6 +82,8 @@ func (s *Serving) add(e Entry, collection, rest string) error {
 		return appendDecoded(e, &s.Mappings)
 	case collection == functionsPrefix, collection == stacksPrefix, collection == linksPrefix, collection == accountPrefix: // not the gateway's
 		return nil
+	case collection == usersPrefix, collection == rolesPrefix: // identity's
+		return nil
 	}
 	return fmt.Errorf("the store holds %s, which this version does not know", e.Key)
 }
