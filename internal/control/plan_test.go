@@ -245,7 +245,7 @@ func TestUndo(t *testing.T) {
 	}
 	broken, settled := errors.New("no function code"), 0
 	s := stack(t, without(edit(t, edit(t, withDomain, "RouteKey: ping", "RouteKey: pong"), "Timeout: \"6\"", "Timeout: 9"), "RootMapping"))
-	s.Settle = func(context.Context) error {
+	s.Settle = func(context.Context) error { //nolint:contextcheck // the test's context will do
 		settled++
 		if settled == 1 {
 			if got := routeKeys(w.published()); got != "$connect $default pong" {
@@ -297,7 +297,7 @@ func TestUndoGivesWay(t *testing.T) {
 	w := newWorld(t)
 	w.apply(chat)
 	s := stack(t, edit(t, chat, "colour: red", "colour: blue"))
-	s.Settle = func(ctx context.Context) error {
+	s.Settle = func(ctx context.Context) error { //nolint:contextcheck // likewise
 		p := w.published()
 		p.Stage.Description = "by somebody else"
 		var b store.Batch

@@ -86,7 +86,9 @@ func request(t *testing.T, text string) []byte {
 
 // The life of a stack: planned, applied, applied again, read, deleted.
 func TestLife(t *testing.T) {
-	n := newNode(t, stackapi.Options{Addresses: func(api apigw.APIID, stage string) []string { return []string{"ws://here/" + string(api) + "/" + stage} }})
+	n := newNode(t, stackapi.Options{Addresses: func(api apigw.APIID, stage string) []string {
+		return []string{"ws://here/" + string(api) + "/" + stage}
+	}})
 	var r stackapi.Result
 	n.do(http.MethodPut, "/_cleat/stacks/chat?dryRun=true", request(t, chat), http.StatusOK, &r)
 	if !r.DryRun || len(r.Changes) != 5 || r.APIKeys[0].Value != "" {
