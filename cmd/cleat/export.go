@@ -188,7 +188,7 @@ func (x *exporting) readBack(short *cfn.Value) (api *export.API, err error) {
 		return nil, err
 	}
 	s := store.New(memory.New())
-	out, err := control.New(s).Apply(x.p.ctx, control.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region})
+	out, err := control.New(s, control.Options{}).Apply(x.p.ctx, control.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region})
 	if err != nil {
 		return nil, err
 	}

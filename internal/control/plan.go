@@ -163,7 +163,7 @@ func physicalID(key string, value json.RawMessage) string {
 }
 
 // unseen are members that nobody wrote: a resource that differs in them alone is as it was.
-var unseen = []string{"createdDate", "lastUpdatedDate", "place", "deploymentStatus", "autoDeployed", "definition", "functionArn", "apiEndpoint", "domainNameArn"}
+var unseen = []string{"createdDate", "lastUpdatedDate", "place", "deploymentStatus", "lastDeploymentStatusMessage", "autoDeployed", "definition", "functionArn", "apiEndpoint", "domainNameArn"}
 
 // structures are members whose own members are properties, and no keys that the user chose.
 var structures = []string{"defaultRouteSettings", "accessLogSettings", "throttle", "quota"}

@@ -173,7 +173,7 @@ func newWorld(t *testing.T) *world {
 		c.Close()
 		server.Close()
 	})
-	return &world{t, s, control.New(s), e, c}
+	return &world{t, s, control.New(s, control.Options{}), e, c}
 }
 
 func (w *world) apply(name string, text []byte) {
@@ -268,7 +268,7 @@ func sameServing(t *testing.T, x, y *store.Store) {
 		}
 		for _, p := range serving.Stages {
 			tree := &store.Tree{API: p.API, Stages: []apigw.Stage{p.Stage}}
-			def := &p.Deployment.Definition
+			def := &p.Definition
 			tree.Routes, tree.RouteResponses, tree.Integrations = def.Routes, def.RouteResponses, def.Integrations
 			tree.IntegrationResponses, tree.Authorizers, tree.Models = def.IntegrationResponses, def.Authorizers, def.Models
 			texts[i] += string(export.Of(tree, serving.Mappings).Behaviour()) + "\n"

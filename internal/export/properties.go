@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"cleat/internal/apigw"
 	"cleat/internal/cfn"
 )
 
@@ -23,13 +24,39 @@ var shapes = map[string]shape{
 	"apiStages": listOfStructures,
 }
 
-// properties makes CloudFormation's properties of a definition: its members in their order, without those of skip and those that
-// have the value that they would have anyway.
-func properties(definition any, defaults map[string]string, skip ...string) *cfn.Value {
+// propertiesOf are the members of definitions that CloudFormation has properties for, by type (spec control-plane §15).
+var propertiesOf = map[string][]string{
+	"Api": {"apiKeySelectionExpression", "description", "disableExecuteApiEndpoint", "disableSchemaValidation", "ipAddressType", "name", "protocolType", "routeSelectionExpression", "tags", "version"},
+	"Route": {
+		"apiKeyRequired", "authorizationType", "modelSelectionExpression", "operationName", "requestModels", "requestParameters", "routeKey",
+		"routeResponseSelectionExpression",
+	},
+	"RouteResponse": {"modelSelectionExpression", "responseModels", "responseParameters", "routeResponseKey"},
+	"Integration": {
+		"connectionId", "connectionType", "contentHandlingStrategy", "credentialsArn", "description", "integrationMethod", "integrationType", "integrationUri",
+		"passthroughBehavior", "payloadFormatVersion", "requestParameters", "requestTemplates", "templateSelectionExpression", "timeoutInMillis",
+	},
+	"IntegrationResponse": {"contentHandlingStrategy", "integrationResponseKey", "responseParameters", "responseTemplates", "templateSelectionExpression"},
+	"Authorizer":          {"authorizerCredentialsArn", "authorizerType", "authorizerUri", "identitySource", "name"},
+	"Model":               {"contentType", "description", "name"},
+	"Stage":               {"accessLogSettings", "autoDeploy", "clientCertificateId", "defaultRouteSettings", "description", "routeSettings", "stageName", "stageVariables", "tags"},
+}
+
+// defaults are the values that members have anyway, by type.
+var defaults = map[string]map[string]string{
+	"Api":         {"apiKeySelectionExpression": defaultKeySelection, "ipAddressType": "ipv4"},
+	"Route":       {"authorizationType": apigw.AuthorizationNone},
+	"Integration": {"connectionType": "INTERNET", "passthroughBehavior": "WHEN_NO_MATCH", "payloadFormatVersion": "1.0", "timeoutInMillis": "29000"},
+	"Model":       {"contentType": "application/json"},
+}
+
+// properties makes CloudFormation's properties of a definition of a type: its members in their order, without those that have the
+// value that they would have anyway, and without those of skip. What names others by identifier is the caller's.
+func properties(typ string, definition any, skip ...string) *cfn.Value {
 	v := valueOf(definition)
 	out := &cfn.Value{Kind: cfn.Map}
 	for _, e := range v.Entries() {
-		if slices.Contains(skip, e.Key) {
+		if slices.Contains(skip, e.Key) || !slices.Contains(propertiesOf[typ], e.Key) {
 			continue
 		}
 		value := e.Value
@@ -37,7 +64,7 @@ func properties(definition any, defaults map[string]string, skip ...string) *cfn
 			value = withoutReserved(value)
 		}
 		value = shaped(value, shapeOf(e.Key, value))
-		if text, isText := value.Scalar(); isAbsent(value) || isText && defaults[e.Key] != "" && text == defaults[e.Key] {
+		if text, isText := value.Scalar(); isAbsent(value) || isText && text == defaults[typ][e.Key] {
 			continue
 		}
 		out.Keys = append(out.Keys, cfn.Entry{Key: cfn.PropertyName(e.Key), Value: value})

@@ -132,7 +132,7 @@ func (s *shortWriter) route(r *apigw.Route) *cfn.Value {
 	if t := throttle(s.rates[r.RouteKey]); t != nil {
 		put(out, "throttle", t)
 	}
-	if more := properties(r, nil, "routeId", "routeKey", "target", "authorizationType", "authorizerId", "apiKeyRequired", "routeResponseSelectionExpression", "apiGatewayManaged"); len(more.Keys) > 0 {
+	if more := properties("Route", r, "routeKey", "authorizationType", "apiKeyRequired", "routeResponseSelectionExpression"); len(more.Keys) > 0 {
 		put(out, "route", more)
 	}
 	if len(out.Keys) == 1 && (out.Keys[0].Key == "http" || out.Keys[0].Key == "function") {
@@ -143,8 +143,7 @@ func (s *shortWriter) route(r *apigw.Route) *cfn.Value {
 
 // target writes an integration: a function or a URL where it is no more than that, else all its properties.
 func (s *shortWriter) target(out *cfn.Value, r *apigw.Route, in *apigw.Integration) {
-	plain := properties(in, map[string]string{"connectionType": "INTERNET", "passthroughBehavior": "WHEN_NO_MATCH", "payloadFormatVersion": "1.0", "timeoutInMillis": "29000"},
-		"integrationId", "integrationResponseSelectionExpression", "description")
+	plain := properties("Integration", in, "description")
 	has := func(only ...string) bool {
 		return !slices.ContainsFunc(plain.Keys, func(e cfn.Entry) bool { return !slices.Contains(only, e.Key) })
 	}
@@ -253,7 +252,7 @@ func (s *shortWriter) rest() {
 			s.misfit("authorizer %s is called with a role (AuthorizerCredentialsArn)", au.Name)
 		}
 	}
-	if tags := properties(s.a.API, nil).Get("Tags"); tags != nil {
+	if tags := properties("Api", s.a.API).Get("Tags"); tags != nil {
 		s.misfit("it has tags")
 	}
 	for i := range s.a.Integrations {

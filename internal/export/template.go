@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"cleat/internal/apigw"
 	"cleat/internal/cfn"
 )
 
@@ -36,7 +35,7 @@ func (a *API) CloudFormation() *cfn.Value {
 		integrations: map[string]string{}, authorizers: map[string]string{}, models: map[string]string{}, stages: map[string]string{},
 	}
 	w.names.give("", "Api")
-	w.resource("Api", v2Type+"Api", properties(a.API, map[string]string{"apiKeySelectionExpression": defaultKeySelection, "ipAddressType": "ipv4"}, "apiId", "apiEndpoint", "createdDate"))
+	w.resource("Api", v2Type+"Api", properties("Api", a.API))
 	w.addModels()
 	w.addAuthorizers()
 	w.addIntegrations()
@@ -79,7 +78,7 @@ func (w *writer) addModels() {
 		m := &w.a.Models[i]
 		id := w.names.give(m.Name, "Model")
 		w.models[m.Name] = id
-		props := inAPI(properties(m, map[string]string{"contentType": "application/json"}, "modelId", "schema"))
+		props := inAPI(properties("Model", m))
 		put(props, "Schema", w.schema(m.Schema))
 		w.resource(id, v2Type+"Model", props)
 	}
@@ -140,7 +139,7 @@ func (w *writer) addAuthorizers() {
 		au := &w.a.Authorizers[i]
 		id := w.names.give(au.Name, "Authorizer")
 		w.authorizers[au.AuthorizerID] = id
-		w.resource(id, v2Type+"Authorizer", inAPI(properties(au, nil, "authorizerId")))
+		w.resource(id, v2Type+"Authorizer", inAPI(properties("Authorizer", au)))
 	}
 }
 
@@ -160,13 +159,11 @@ func (w *writer) addIntegrations() {
 		}
 		id := w.names.give(word, "Integration")
 		w.integrations[in.IntegrationID] = id
-		w.resource(id, v2Type+"Integration", inAPI(properties(in, map[string]string{
-			"connectionType": "INTERNET", "passthroughBehavior": "WHEN_NO_MATCH", "payloadFormatVersion": "1.0", "timeoutInMillis": "29000",
-		}, "integrationId", "integrationResponseSelectionExpression")))
+		w.resource(id, v2Type+"Integration", inAPI(properties("Integration", in)))
 		for _, r := range w.a.responsesOf(in.IntegrationID) {
 			props := &cfn.Value{Kind: cfn.Map}
 			put(props, "IntegrationId", ref(id))
-			props.Keys = append(props.Keys, properties(r, nil, "integrationResponseId", "integrationId").Keys...)
+			props.Keys = append(props.Keys, properties("IntegrationResponse", r).Keys...)
 			w.resource(w.names.give(word+" "+strings.TrimPrefix(r.IntegrationResponseKey, "$"), "IntegrationResponse"), v2Type+"IntegrationResponse", inAPI(props))
 		}
 	}
@@ -177,7 +174,7 @@ func (w *writer) addRoutes() {
 		r := &w.a.Routes[i]
 		id := w.names.give(routeWord(r.RouteKey), "Route")
 		w.routes = append(w.routes, id)
-		props := inAPI(properties(r, map[string]string{"authorizationType": apigw.AuthorizationNone}, "routeId", "target", "authorizerId"))
+		props := inAPI(properties("Route", r))
 		if auth := w.authorizers[r.AuthorizerID]; auth != "" {
 			put(props, "AuthorizerId", ref(auth))
 		}
@@ -194,7 +191,7 @@ func (w *writer) addRoutes() {
 		if rr := w.a.routeResponseOf(r.RouteID); rr != nil {
 			props := &cfn.Value{Kind: cfn.Map}
 			put(props, "RouteId", ref(id))
-			props.Keys = append(props.Keys, properties(rr, nil, "routeResponseId", "routeId").Keys...)
+			props.Keys = append(props.Keys, properties("RouteResponse", rr).Keys...)
 			w.resource(w.names.give(id, "Response"), v2Type+"RouteResponse", inAPI(props))
 		}
 	}
@@ -225,7 +222,7 @@ func (w *writer) addStages() {
 		s := &w.a.Stages[i]
 		id := w.names.give(s.StageName, "Stage")
 		w.stages[s.StageName] = id
-		props := inAPI(properties(s, nil, "deploymentId", "createdDate", "lastUpdatedDate"))
+		props := inAPI(properties("Stage", s))
 		if !s.AutoDeploy && s.DeploymentID != "" && w.deployment != "" {
 			put(props, "DeploymentId", ref(w.deployment))
 		}
