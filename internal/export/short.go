@@ -149,8 +149,9 @@ func (s *shortWriter) target(out *cfn.Value, r *apigw.Route, in *apigw.Integrati
 	}
 	responses := s.a.responsesOf(in.IntegrationID)
 	arn, err := awsapi.ParseLambdaURI(in.IntegrationURI)
+	isARN := err == nil && strings.HasPrefix(arn, "arn:") && !strings.Contains(arn, "${") // and no variable
 	switch {
-	case in.IntegrationType == apigw.IntegrationAWSProxy && err == nil && len(responses) == 0 && has("IntegrationType", "IntegrationUri", "IntegrationMethod", "TimeoutInMillis"):
+	case in.IntegrationType == apigw.IntegrationAWSProxy && isARN && len(responses) == 0 && has("IntegrationType", "IntegrationUri", "IntegrationMethod", "TimeoutInMillis"):
 		put(out, "function", text(arn))
 	case in.IntegrationType == apigw.IntegrationHTTPProxy && len(responses) == 0 && has("IntegrationType", "IntegrationUri", "IntegrationMethod", "TimeoutInMillis"):
 		put(out, "http", text(in.IntegrationURI))
@@ -199,7 +200,7 @@ func (s *shortWriter) authorizers(out *cfn.Value) {
 		au := &s.a.Authorizers[i]
 		one := &cfn.Value{Kind: cfn.Map}
 		arn, err := awsapi.ParseLambdaURI(au.AuthorizerURI)
-		if err != nil {
+		if err != nil || strings.Contains(arn, "${") {
 			s.misfit("authorizer %s has a URI with a variable in it", au.Name)
 		}
 		put(one, "function", text(arn))
