@@ -74,8 +74,14 @@ func property(p control.PropertyChange) string {
 	if p.Secret {
 		return printable(p.Name) + ": (not shown)"
 	}
-	return printable(p.Name) + ": " + value(p.Old) + " → " + value(p.New)
+	old, now := p.Old, p.New
+	if p.Name == "Code" { // hashes of zip files, of which the beginning tells enough
+		old, now = beginning(old), beginning(now)
+	}
+	return printable(p.Name) + ": " + value(old) + " → " + value(now)
 }
+
+func beginning(hash string) string { return hash[:min(len(hash), 12)] }
 
 func value(s string) string {
 	if s == "" {

@@ -245,10 +245,10 @@ func TestUndo(t *testing.T) {
 	}
 	broken, settled := errors.New("no function code"), 0
 	s := stack(t, without(edit(t, edit(t, withDomain, "RouteKey: ping", "RouteKey: pong"), "Timeout: \"6\"", "Timeout: 9"), "RootMapping"))
-	s.Settle = func(context.Context) error { //nolint:contextcheck // the test's context will do
+	s.Settle = func(context.Context) error {
 		settled++
 		if settled == 1 {
-			if got := routeKeys(w.published()); got != "$connect $default pong" {
+			if got := routeKeys(w.published()); got != "$connect $default pong" { //nolint:contextcheck // the test's context will do
 				t.Errorf("while it settles: %s", got)
 			}
 			return broken
@@ -297,8 +297,8 @@ func TestUndoGivesWay(t *testing.T) {
 	w := newWorld(t)
 	w.apply(chat)
 	s := stack(t, edit(t, chat, "colour: red", "colour: blue"))
-	s.Settle = func(ctx context.Context) error { //nolint:contextcheck // likewise
-		p := w.published()
+	s.Settle = func(ctx context.Context) error {
+		p := w.published() //nolint:contextcheck // the test's context will do
 		p.Stage.Description = "by somebody else"
 		var b store.Batch
 		store.Put(&b, store.Stages(p.API.APIID).Key("dev"), p.Stage, store.Expect{})
