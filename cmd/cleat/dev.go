@@ -191,8 +191,8 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// isTerminal tells a terminal from a file or a pipe, for colours only.
-func isTerminal(w io.Writer) bool {
+// isTerminal tells a terminal from a file or a pipe.
+func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -39,6 +39,10 @@ const exitInterrupted = 130
 type cli struct {
 	Dev         devCommand         `cmd:"" help:"Run the project in a folder, functions included, and reload it when files change."`
 	Serve       serveCommand       `cmd:"" help:"Run a node for real use: it keeps what the control plane tells it."`
+	Apply       applyCommand       `cmd:"" help:"Send a project's APIs and functions to a running node, after showing what changes."`
+	Export      exportCommand      `cmd:"" help:"Write an API of a running node as CloudFormation or cleat.yaml."`
+	Import      importCommand      `cmd:"" help:"Read an API out of an AWS account, or any endpoint, into a project's folder."`
+	Stacks      stacksCommand      `cmd:"" help:"List, show and delete what was applied to a running node."`
 	Check       checkCommand       `cmd:"" help:"Read a project and report every fault in it, with file and line."`
 	Connections connectionsCommand `cmd:"" help:"List, inspect, push to and close the connections of a running Cleat."`
 	Credentials credentialsCommand `cmd:"" help:"Manage who may call a node: users, access keys, policies."`

@@ -21,17 +21,20 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"cleat": main})
 }
 
-// TestScripts runs the command line as a user does. $PORT is a free port, and "ready" waits until Cleat answers there; "usekey
-// FILE" takes the access key that a command has shown, whose output is in FILE, for those that follow.
+// TestScripts runs the command line as a user does. $PORT and $OTHER are free ports, and "ready" waits until Cleat answers on the
+// first, or the one that it is given; "usekey FILE" takes the access key that a command has shown, whose output is in FILE,
+// for those that follow.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			port, err := freePort()
 			e.Setenv("PORT", strconv.Itoa(port))
+			other, otherErr := freePort()
+			e.Setenv("OTHER", strconv.Itoa(other))
 			e.Setenv("HOME", e.WorkDir+"/home")
 			e.Setenv("PATH", os.Getenv("PATH"))
-			return err
+			return errors.Join(err, otherErr)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "usekey": useKey},
 	})
@@ -50,11 +53,15 @@ func freePort() (int, error) {
 	return addr.Port, nil
 }
 
-func ready(ts *testscript.TestScript, _ bool, _ []string) {
+func ready(ts *testscript.TestScript, _ bool, args []string) {
+	port := ts.Getenv("PORT")
+	if len(args) > 0 {
+		port = args[0]
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	for {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+ts.Getenv("PORT")+"/_cleat/healthz", nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+"/_cleat/healthz", nil)
 		ts.Check(err)
 		r.Close = true
 		res, err := http.DefaultClient.Do(r)

@@ -27,7 +27,7 @@ var builtIn = readIgnoreLines([]string{
 
 // readIgnoreFile reads the folder's file of patterns, if there is one.
 func readIgnoreFile(dir string) ([]pattern, error) {
-	text, err := os.ReadFile(filepath.Join(dir, IgnoreFile))
+	text, err := os.ReadFile(filepath.Join(dir, IgnoreFile)) //nolint:gosec // G304: of the folder that is packed
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

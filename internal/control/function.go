@@ -103,7 +103,7 @@ func (a *application) checkCode(r *cfn.Resource, path, sha string) {
 	case sha != "" && !codeHash.MatchString(sha):
 		a.faults.Addf(at, "%s: Code.CleatSHA256 must be the SHA-256 of a zip file, 64 hexadecimal digits in lower case, not %q", r.LogicalID, sha)
 	case sha != "":
-		if a.stack.HasCode != nil && !a.stack.HasCode(sha) {
+		if a.stack.HasCode != nil && !a.stack.DryRun && !a.stack.HasCode(sha) { // who asks for the plan will send the code later
 			a.faults.Addf(at, "%s: its code (%s) has not been uploaded to this node: PUT /_cleat/code/%s does", r.LogicalID, sha, sha)
 		}
 	case a.stack.HasCode != nil:

@@ -163,7 +163,19 @@ func physicalID(key string, value json.RawMessage) string {
 }
 
 // unseen are members that nobody wrote: a resource that differs in them alone is as it was.
-var unseen = []string{"createdDate", "lastUpdatedDate", "place", "deploymentStatus", "autoDeployed", "definition", "functionArn", "apiEndpoint", "domainNameArn"}
+var unseen = []string{"createdDate", "lastUpdatedDate", "place", "deploymentStatus", "lastDeploymentStatusMessage", "autoDeployed", "definition", "functionArn", "apiEndpoint", "domainNameArn"}
+
+// unseenOfFunctions are further ones of functions, which a node fills in.
+var unseenOfFunctions = []string{"lastModified", "lastVersion", "version", "codeSize", "revisionId"}
+
+// isSeen tells a member that somebody wrote.
+func isSeen(typ, member string) bool {
+	switch {
+	case slices.Contains(unseen, member), typ == functionType && slices.Contains(unseenOfFunctions, member):
+		return false
+	}
+	return typ != apiGateway+"Deployment" || member != "deploymentId"
+}
 
 // structures are members whose own members are properties, and no keys that the user chose.
 var structures = []string{"defaultRouteSettings", "accessLogSettings", "throttle", "quota"}
@@ -174,7 +186,7 @@ func differences(typ string, old, now json.RawMessage) []PropertyChange {
 	was, is := members(old), members(now)
 	for _, name := range sortedKeys(merged(was, is)) {
 		o, n := was[name], is[name]
-		if slices.Contains(unseen, name) || string(o) == string(n) || typ == apiGateway+"Deployment" && name == "deploymentId" {
+		if string(o) == string(n) || !isSeen(typ, name) {
 			continue
 		}
 		property := cfn.PropertyName(name)

@@ -248,7 +248,7 @@ func TestUndo(t *testing.T) {
 	s.Settle = func(context.Context) error {
 		settled++
 		if settled == 1 {
-			if got := routeKeys(w.published()); got != "$connect $default pong" {
+			if got := routeKeys(w.published()); got != "$connect $default pong" { //nolint:contextcheck // the test's context will do
 				t.Errorf("while it settles: %s", got)
 			}
 			return broken
@@ -298,7 +298,7 @@ func TestUndoGivesWay(t *testing.T) {
 	w.apply(chat)
 	s := stack(t, edit(t, chat, "colour: red", "colour: blue"))
 	s.Settle = func(ctx context.Context) error {
-		p := w.published()
+		p := w.published() //nolint:contextcheck // the test's context will do
 		p.Stage.Description = "by somebody else"
 		var b store.Batch
 		store.Put(&b, store.Stages(p.API.APIID).Key("dev"), p.Stage, store.Expect{})

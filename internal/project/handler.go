@@ -104,6 +104,7 @@ func (l *loader) remote(name string) bool {
 type code struct {
 	value, handler, runtime, packageType *cfn.Value
 	bundle                               bool
+	patterns                             []*cfn.Value // of package.patterns: which files of the folder are deployed
 }
 
 func (c code) metadata(at cfn.Place) *cfn.Value {
@@ -111,7 +112,27 @@ func (c code) metadata(at cfn.Place) *cfn.Value {
 	if c.bundle {
 		own.Keys = append(own.Keys, cfn.Entry{Key: "Bundle", Place: at, Value: cfn.BoolOf(at, true)})
 	}
+	if len(c.patterns) > 0 {
+		own.Keys = append(own.Keys, cfn.Entry{Key: "Patterns", Place: at, Value: cfn.ListOf(at, c.patterns...)})
+	}
 	return cfn.MapOf(at, "cleat", own)
+}
+
+// patterns are those by which the framework would choose a function's files, its own after the service's.
+func (s *service) patterns(f *function) []*cfn.Value {
+	var out []*cfn.Value
+	for _, v := range []*cfn.Value{s.r.At(s.root, "package", "patterns"), s.r.At(f.raw, "package", "patterns")} {
+		v = s.r.Deep(v)
+		if !v.Is(cfn.List) {
+			continue
+		}
+		for _, item := range v.Items {
+			if text, ok := item.Scalar(); ok {
+				out = append(out, cfn.TextOf(item.Place, text))
+			}
+		}
+	}
+	return out
 }
 
 func (s *service) functionCode(f *function, runtime string, known bool) code {
@@ -158,6 +179,9 @@ func (s *service) functionCode(f *function, runtime string, known bool) code {
 		c.bundle = kindOfRuntime(runtime) == runtimeNode && (s.bundle || where.typescript)
 	}
 	c.value = cfn.MapOf(at, "LocalPath", cfn.TextOf(at, dir))
+	if dir == s.Dir && !c.bundle { // a bundle has other files than the folder
+		c.patterns = s.patterns(f)
+	}
 	return c
 }
 

@@ -42,7 +42,7 @@ type Project struct {
 	Region string
 	File   string // the project file, relative to Dir
 	// Template is a CloudFormation template: {"Resources": {…}, "Outputs": {…}, …}. Functions whose code is on this
-	// machine have Code {"LocalPath": absolute folder} and Metadata {"cleat": {"Place": …, "Bundle": true}}.
+	// machine have Code {"LocalPath": absolute folder} and Metadata {"cleat": {"Place": …, "Bundle": true, "Patterns": […]}}.
 	Template *cfn.Value
 	// Parameters are values for the template's parameters. Nil when there are none.
 	Parameters map[string]string

@@ -202,7 +202,7 @@ func explain(err error) error {
 	if faults, ok := errors.AsType[cfn.Faults](err); ok {
 		return &apigw.Error{Kind: apigw.KindBadRequest, Message: faults.Error(), Err: faults}
 	}
-	if undone, ok := errors.AsType[*control.UndoneError](err); ok && undone.Undo == nil {
+	if undone, ok := errors.AsType[*control.UndoneError](err); ok { // sent again it would only fail again
 		return &apigw.Error{Kind: apigw.KindBadRequest, Message: undone.Error(), Err: undone}
 	}
 	return err

@@ -2,6 +2,7 @@ package stackapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -185,6 +186,23 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	n.do(http.MethodPut, "/_cleat/stacks/chat", bytes.Repeat([]byte(" "), 16<<20+1), http.StatusRequestEntityTooLarge, nil)
+}
+
+// What the node could not serve and took back is told with its reason.
+func TestUndone(t *testing.T) {
+	calls := 0
+	n := newNode(t, stackapi.Options{Settle: func(context.Context) error {
+		calls++
+		if calls == 1 {
+			return errors.New("no room")
+		}
+		return nil
+	}})
+	got := n.do(http.MethodPut, "/_cleat/stacks/chat", request(t, chat), http.StatusBadRequest, nil)
+	if !strings.Contains(string(got), "the node cannot serve the change, so it was taken back: no room") {
+		t.Errorf("got %s", got)
+	}
+	n.do(http.MethodGet, "/_cleat/stacks/chat", nil, http.StatusNotFound, nil)
 }
 
 // FuzzRequest reads any body and applies what passes.

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"cleat/internal/control"
+	"cleat/internal/controlapi/stackapi"
+)
+
+// Signs of a plan, as wide as the widest.
+var signs = map[control.Action]string{control.ActionCreate: "  +", control.ActionUpdate: "  ~", control.ActionReplace: "-/+", control.ActionDelete: "  -"}
+
+func (a *applying) paint(action control.Action, text string) string {
+	switch action {
+	case control.ActionCreate:
+		return a.style.good(text)
+	case control.ActionDelete:
+		return a.style.bad(text)
+	default:
+		return a.style.warn(text)
+	}
+}
+
+// showPlan prints what a stack would change.
+func (a *applying) showPlan(r stackapi.Result) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n\n", a.style.bold("Stack "+printable(r.Name)), a.style.dim("on "+a.node.client.Endpoint()))
+	width := 0
+	for _, c := range r.Changes {
+		width = min(max(width, len(c.LogicalID)), widestID)
+	}
+	counts := map[control.Action]int{}
+	for _, c := range r.Changes {
+		counts[c.Action]++
+		id := ""
+		if c.Action != control.ActionCreate {
+			id = "  " + c.PhysicalID
+		}
+		fmt.Fprintf(&b, "%s %-*s  %s%s\n", a.paint(c.Action, signs[c.Action]), width, printable(c.LogicalID), printable(c.Type), a.style.dim(printable(id)))
+		for _, p := range c.Properties {
+			fmt.Fprintf(&b, "        %s\n", property(p))
+		}
+	}
+	if len(r.Changes) == 0 {
+		b.WriteString("  Nothing changes.\n")
+	} else {
+		var parts []string
+		for _, c := range []struct {
+			action control.Action
+			verb   string
+		}{{control.ActionCreate, "create"}, {control.ActionUpdate, "update"}, {control.ActionReplace, "replace"}, {control.ActionDelete, "delete"}} {
+			if n := counts[c.action]; n > 0 {
+				parts = append(parts, fmt.Sprintf("%d to %s", n, c.verb))
+			}
+		}
+		fmt.Fprintf(&b, "\n  %s\n", strings.Join(parts, ", "))
+	}
+	_, _ = io.WriteString(a.p.stdout, b.String())
+}
+
+// widestID is the width of the column of logical IDs at most: those that frameworks make can be very long.
+const widestID = 40
+
+// longestValue is as much of a value as a plan shows, in characters.
+const longestValue = 60
+
+// property is one line of a plan.
+func property(p control.PropertyChange) string {
+	if p.Secret {
+		return printable(p.Name) + ": (not shown)"
+	}
+	old, now := p.Old, p.New
+	if p.Name == "Code" { // hashes of zip files, of which the beginning tells enough
+		old, now = beginning(old), beginning(now)
+	}
+	return printable(p.Name) + ": " + value(old) + " → " + value(now)
+}
+
+func beginning(hash string) string { return hash[:min(len(hash), 12)] }
+
+func value(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	s = printable(strings.ReplaceAll(s, "\n", "↵"))
+	if utf8.RuneCountInString(s) > longestValue {
+		s = string([]rune(s)[:longestValue-1]) + "…"
+	}
+	return s
+}
+
+// showResult prints what a stack has become, and where clients find it.
+func (a *applying) showResult(r stackapi.Result) {
+	var b strings.Builder
+	for _, s := range r.Stages {
+		fmt.Fprintf(&b, "\n%s %s\n", a.style.bold("API "+printable(s.API)), a.style.dim(printable(s.APIID+", stage "+s.Name)))
+		for _, to := range s.Addresses {
+			fmt.Fprintf(&b, "  %s\n", printable(to))
+		}
+	}
+	for _, k := range r.APIKeys {
+		if k.Value != "" {
+			fmt.Fprintf(&b, "\nAPI key %s: %s\n", printable(k.Name), printable(k.Value))
+		}
+	}
+	if len(r.Outputs) > 0 {
+		b.WriteString("\nOutputs\n")
+		width := len(slices.MaxFunc(r.Outputs, func(x, y output) int { return len(x.Key) - len(y.Key) }).Key)
+		for _, o := range r.Outputs {
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, printable(o.Key), printable(o.Value))
+		}
+	}
+	for _, t := range r.Tables {
+		fmt.Fprintf(&b, "\nTable %s is not made: Cleat has no DynamoDB. The node's awsEndpoints say where one is.\n", printable(t))
+	}
+	if len(r.LeftAlone) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", a.style.dim("Left alone: "+printable(strings.Join(r.LeftAlone, ", "))))
+	}
+	_, _ = io.WriteString(a.p.stdout, b.String())
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(jsonWriter{w})
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
