@@ -107,7 +107,9 @@ func yamlText(s string) *yaml.Node {
 		n.Style = yaml.LiteralStyle
 	case words.MatchString(s), !plainText.MatchString(s):
 		n.Style = yaml.SingleQuotedStyle
-		if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufeff' }) {
+		if strings.ContainsFunc(s, func(r rune) bool {
+			return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029' || r == '\ufeff'
+		}) {
 			n.Style = yaml.DoubleQuotedStyle
 		}
 	}
@@ -124,5 +126,7 @@ func isBlock(s string) bool {
 			return false // the writer would quote it anyway, less legibly
 		}
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\ufeff' || r == '\u2028' || r == '\u2029' })
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\ufeff' || r == '\u2028' || r == '\u2029'
+	})
 }

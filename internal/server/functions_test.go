@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,15 +14,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"cleat/internal/awsapi"
 	"cleat/internal/server"
 )
 
 // newLambdaClient is the official SDK, told where Lambda is here and nothing else.
-func newLambdaClient(url string) *lambda.Client {
+func newLambdaClient(url string, key awsapi.Credentials) *lambda.Client {
 	return lambda.New(lambda.Options{
 		Region: "us-east-1", BaseEndpoint: &url, RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s"}, nil
+			return aws.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey}, nil
 		}),
 	})
 }
@@ -69,7 +68,7 @@ const callerJS = `exports.caller = async () => {
 func TestFunctionsMadeByAPI(t *testing.T) {
 	yml := strings.ReplaceAll(madeYML, "%", "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:")
 	r, ctx := start(t, map[string]string{"cleat.yaml": yml, "h.js": callerJS}), t.Context()
-	client, name := newLambdaClient("http://"+r.info.Addr), aws.String("made")
+	client, name := newLambdaClient("http://"+r.info.Addr, awsapi.Credentials{AccessKeyID: "any", SecretAccessKey: "any"}), aws.String("made")
 	ws := r.dial(t)
 	says := func(route, want string) {
 		t.Helper()
@@ -146,38 +145,10 @@ func TestLambdaEndpoint(t *testing.T) {
 	}
 }
 
-// startServe runs a node for real use until the test ends, and returns where its control plane is.
-func startServe(t *testing.T, dir string) string {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	ready, done := make(chan net.Addr, 1), make(chan error, 1)
-	go func() {
-		done <- server.RunServe(ctx, server.ServeOptions{
-			DataDir: dir, Public: "127.0.0.1:0", Admin: "127.0.0.1:0", Env: os.Environ(), Log: slog.New(slog.DiscardHandler),
-			Ready: func(_, admin net.Addr) { ready <- admin },
-		})
-	}()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case admin := <-ready:
-		return admin.String()
-	case err := <-done:
-		done <- nil
-		t.Fatal(err)
-	}
-	return ""
-}
-
 // A node for real use keeps code in its data directory, and runs it.
 func TestServeFunctions(t *testing.T) {
-	dir := t.TempDir()
-	admin := startServe(t, dir)
-	client, name, ctx := newLambdaClient("http://"+admin), aws.String("f"), t.Context()
+	node := serve(t, func(o *server.ServeOptions) { o.Env = os.Environ() })
+	client, name, ctx := newLambdaClient("http://"+node.admin.String(), node.key), aws.String("f"), t.Context()
 	if _, err := client.CreateFunction(ctx, &lambda.CreateFunctionInput{
 		FunctionName: name, Runtime: "nodejs22.x", Handler: aws.String("index.handler"), Role: aws.String("arn:r"),
 		Code: &types.FunctionCode{ZipFile: zipOf(t, "index.js", `exports.handler = async (e) => e.n + 1`)},
@@ -188,7 +159,7 @@ func TestServeFunctions(t *testing.T) {
 	if err != nil || string(out.Payload) != "2" {
 		t.Errorf("got %+v, %v", out, err)
 	}
-	if kept, err := filepath.Glob(filepath.Join(dir, "code", "*.zip")); err != nil || len(kept) != 1 {
+	if kept, err := filepath.Glob(filepath.Join(node.dir, "code", "*.zip")); err != nil || len(kept) != 1 {
 		t.Errorf("the data directory holds %v, %v", kept, err)
 	}
 }

@@ -1,12 +1,8 @@
 package server_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,38 +12,17 @@ import (
 	"cleat/internal/cfn"
 	"cleat/internal/control"
 	"cleat/internal/controlapi/stackapi"
-	"cleat/internal/server"
 )
 
 // kept is a running RunServe.
 type kept struct {
-	t     *testing.T
-	admin string
+	t    *testing.T
+	node *served
 }
 
 func serveNode(t *testing.T) *kept {
 	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	ready, done := make(chan net.Addr, 1), make(chan error, 1)
-	go func() {
-		done <- server.RunServe(ctx, server.ServeOptions{
-			DataDir: t.TempDir(), Public: "127.0.0.1:0", Admin: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler),
-			Ready: func(_, admin net.Addr) { ready <- admin },
-		})
-	}()
-	var admin net.Addr
-	select {
-	case admin = <-ready:
-	case err := <-done:
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return &kept{t, "http://" + admin.String()}
+	return &kept{t, serve(t, nil)}
 }
 
 // apply sends a template as "cleat apply" does.
@@ -62,15 +37,7 @@ func (k *kept) apply(text string) (stackapi.Result, cfn.Faults) {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	q, err := http.NewRequestWithContext(k.t.Context(), http.MethodPut, k.admin+"/_cleat/stacks/chat", bytes.NewReader(body))
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	q.Close = true
-	res, err := http.DefaultClient.Do(q)
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	res := signedCall(k.t, k.node.admin, "cleat", k.node.key, http.MethodPut, "/_cleat/stacks/chat", string(body))
 	defer res.Body.Close()
 	got, err := io.ReadAll(res.Body)
 	if err != nil {
