@@ -134,7 +134,7 @@ func (a *ACME) Keep(names []string) error {
 	var fresh []string
 	var gone []certmagic.SubjectIssuer
 	for name, asked := range a.names {
-		if !slices.Contains(names, name) && !(asked && a.o.Allow(name)) {
+		if !slices.Contains(names, name) && (!asked || !a.o.Allow(name)) {
 			gone = append(gone, certmagic.SubjectIssuer{Subject: name})
 			delete(a.names, name)
 		}
@@ -199,7 +199,7 @@ func (a *ACME) HTTP() http.Handler {
 			http.Error(w, "Use HTTPS", http.StatusBadRequest)
 			return
 		}
-		http.Redirect(w, r, "https://"+host+r.URL.RequestURI(), http.StatusPermanentRedirect)
+		http.Redirect(w, r, "https://"+host+r.URL.RequestURI(), http.StatusPermanentRedirect) //nolint:gosec // G710: to the host that was asked
 	}))
 }
 

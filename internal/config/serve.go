@@ -282,7 +282,7 @@ func (s *reader) readListener(l *Listener, name string) {
 			if err != nil || !socketMode.MatchString(text) {
 				s.Faultf(at.Place, "%s.socketMode %s is not the mode of a file, such as 0660", name, text)
 			}
-			l.SocketMode = uint32(mode) //nolint:gosec // G115: at most 0777
+			l.SocketMode = uint32(mode)
 		}
 	}
 	s.readTrust(l, v, name)

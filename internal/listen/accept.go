@@ -111,14 +111,14 @@ func (s *Server) admit(nc net.Conn) {
 
 // readPreface reads the PROXY protocol header that a trusted proxy begins its connections with.
 func (s *Server) readPreface(c *rawConn) error {
-	err := c.Conn.SetReadDeadline(time.Now().Add(s.o.HandshakeTimeout))
+	err := c.SetReadDeadline(time.Now().Add(s.o.HandshakeTimeout))
 	if err != nil {
 		return err
 	}
 	if c.origin, err = readProxyHeader(c.Conn); err != nil {
 		return err
 	}
-	return c.Conn.SetReadDeadline(time.Time{})
+	return c.SetReadDeadline(time.Time{})
 }
 
 // Inject serves a connection that was accepted elsewhere, such as the inside of a CONNECT tunnel, as if it had come in

@@ -119,7 +119,7 @@ func readProxyV2(r io.Reader, fixed []byte) (origin, error) {
 	if _, err := io.ReadFull(r, rest); err != nil {
 		return origin{}, fmt.Errorf("read the PROXY protocol header: %w", err)
 	}
-	width := 0 // of one address
+	var width int // of one address
 	switch {
 	case command&0x0f == proxyLocal:
 		return origin{}, nil

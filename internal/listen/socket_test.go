@@ -1,6 +1,7 @@
 package listen_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"os"
@@ -26,7 +27,7 @@ func TestOpenSocket(t *testing.T) {
 		t.Errorf("a socket in use: %v", err)
 	}
 	startOn(t, ln, listen.Options{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {})})
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
 	resp, err := client.Get("http://a.example/")
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatal(resp, err)

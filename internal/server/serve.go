@@ -185,7 +185,7 @@ func (s *serveNode) run(ctx context.Context) (err error) {
 		return err
 	}
 	if s.keeper.ACME != nil {
-		defer s.keeper.ACME.Close()
+		defer s.keeper.ACME.Close() //nolint:contextcheck // it lets go of what it holds, whatever ctx says
 	}
 	sockets, err := s.openSockets(ctx)
 	defer func() { err = errors.Join(err, sockets.close()) }() // those that never came to be served, and those whose server failed
@@ -432,7 +432,7 @@ func (s *serveNode) serve(ctx context.Context, open *sockets) error {
 	defer endServing()
 	following, endFollowing := context.WithCancel(background)
 	defer endFollowing()
-	servers := s.servers(open)
+	servers := s.servers(open) //nolint:contextcheck // an injected connection has its listener's context
 	others := []part{
 		{"following the definitions", func(ctx context.Context) error { return s.node.follow(ctx, s.load, s.failed) }},
 		{"following the settings", s.followSettings},
@@ -440,7 +440,7 @@ func (s *serveNode) serve(ctx context.Context, open *sockets) error {
 	}
 	ended := make(chan error, len(servers)+len(others))
 	var serverGroup, otherGroup sync.WaitGroup
-	begin := func(group *sync.WaitGroup, ctx context.Context, p part) { //nolint:revive // the group is what it belongs to
+	begin := func(group *sync.WaitGroup, ctx context.Context, p part) {
 		group.Go(func() {
 			err := guarded(ctx, p)
 			if err != nil {

@@ -70,7 +70,7 @@ func readServe(o ServeOptions) (*serveSettings, error) {
 
 // joined are the errors that errors.Join joined.
 func joined(err error) []error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joined error itself is wanted
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		return many.Unwrap()
 	}
 	return nil
