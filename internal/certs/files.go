@@ -118,6 +118,7 @@ func (s *Set) first() *tls.Certificate {
 type Expiry struct {
 	Source string // the file, or "acme"
 	Name   string // the first that it is for
+	From   time.Time
 	At     time.Time
 }
 
@@ -133,7 +134,7 @@ func (s *Set) expiries() []Expiry {
 }
 
 func expiry(source string, leaf *x509.Certificate) Expiry {
-	e := Expiry{Source: source, At: leaf.NotAfter}
+	e := Expiry{Source: source, From: leaf.NotBefore, At: leaf.NotAfter}
 	if names := namesOf(leaf); len(names) > 0 {
 		e.Name = names[0]
 	}

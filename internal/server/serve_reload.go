@@ -14,10 +14,12 @@ import (
 // reloads count how often the settings were read again.
 type reloads struct{ done, failed atomic.Int64 }
 
-// Certificates are told of when they end soon, once a day each.
+// Certificates are told of when they end soon, once a day each: two weeks before, but not before most of their life is over,
+// for some are made for a week and renewed in good time.
 const (
 	expiryWarning = 14 * 24 * time.Hour
 	expiryPause   = 24 * time.Hour
+	expiryShare   = 6 // of the whole life, which is left at the end
 )
 
 // followSettings reads the settings again whenever somebody asks for it or one of their files has changed and then stayed
@@ -108,7 +110,7 @@ func (s *serveNode) apply(ctx context.Context, next *serveSettings) error {
 func (s *serveNode) warnExpiry(now time.Time) {
 	for _, e := range s.keeper.Expiries() {
 		key := e.Source + " " + e.Name
-		if e.At.Sub(now) > expiryWarning || now.Sub(s.warned[key]) < expiryPause {
+		if e.At.Sub(now) > min(expiryWarning, e.At.Sub(e.From)/expiryShare) || now.Sub(s.warned[key]) < expiryPause {
 			continue
 		}
 		s.warned[key] = now
