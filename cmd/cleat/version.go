@@ -13,7 +13,14 @@ type versionCommand struct{}
 
 // Run prints the version, the revision it was built from, and the Go version.
 func (versionCommand) Run(p *process) error {
-	v, revision := version, ""
+	v, revision := versions()
+	_, err := fmt.Fprintf(p.stdout, "cleat %s%s %s %s/%s\n", v, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// versions are the version, and the revision it was built from with a blank before it, if that is known.
+func versions() (v, revision string) {
+	v = version
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if v == "" {
 			v = info.Main.Version
@@ -27,6 +34,5 @@ func (versionCommand) Run(p *process) error {
 	if v == "" {
 		v = "(devel)"
 	}
-	_, err := fmt.Fprintf(p.stdout, "cleat %s%s %s %s/%s\n", v, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+	return v, revision
 }

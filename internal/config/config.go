@@ -1,5 +1,6 @@
 // Package config reads what cleat.yaml says of the node that a project runs on, beside the definition of its APIs: limits,
-// logs, users, prices, functions that run elsewhere, where AWS services and VPC links are. It checks what is written and
+// logs, users, prices, functions that run elsewhere, where AWS services and VPC links are, and how "cleat serve" listens
+// and stops. It checks what is written and
 // gives it types; nothing is opened but the files that the settings name. Package project calls it, package server obeys
 // it.
 package config
@@ -15,7 +16,7 @@ import (
 var Settings = map[string][]string{
 	"": {
 		"limits", "connectionHeaders", "remoteFunctions", "users", "managementAuth", "logs", "prices", "awsEndpoints",
-		"awsCredentials", "vpcLinks",
+		"awsCredentials", "vpcLinks", "data", "account", "public", "admin", "tls", "acme", "stop",
 	},
 	"remoteFunction": {"endpoint", "region", "accessKeyId", "secretAccessKey", "sessionToken"},
 	"user":           {"account", "accessKeys", "policies"},
@@ -25,10 +26,17 @@ var Settings = map[string][]string{
 	"healthCheck":    {"path", "interval", "timeout", "healthy", "unhealthy"},
 	"prices":         {"file", "freeTier", "roundMinutes"},
 	"limits":         limitKeys(),
-	"logs":           {"access", "execution"},
+	"logs":           {"access", "execution", "format", "level"},
 	"accessLog":      {"to", "format", "maxSize", "keep"},
 	"executionLog":   {"to", "level", "dataTrace", "maxSize", "keep"},
+	"public":         append([]string{"domain"}, listenerKeys...),
+	"admin":          listenerKeys,
+	"certificate":    {"cert", "key"},
+	"acme":           {"email", "domains", "directory", "root", "http"},
+	"stop":           {"timeout", "delay", "closeRate"},
 }
+
+var listenerKeys = []string{"listen", "tls", "socketMode", "trustedProxies", "proxyProtocol", "forwardedHeaders"}
 
 // Node is what a project says of its node.
 type Node struct {
@@ -47,10 +55,14 @@ type Node struct {
 	// AWS says where the AWS services of integrations are, and VPCLinks where private integrations lead.
 	AWS      AWSServices
 	VPCLinks []VPCLink
+	// Serve is for a node of one's own alone.
+	Serve Serve
 }
 
 // Default is the node of a project without settings.
-func Default() Node { return Node{ConnectionHeaders: true} }
+func Default() Node {
+	return Node{ConnectionHeaders: true, Serve: Serve{Public: Listener{TLS: TLSOff}, Admin: Listener{TLS: TLSOff}, Stop: Stop{Timeout: DefaultStopTimeout}}}
+}
 
 // RemoteFunction says where functions run that Cleat does not run itself.
 type RemoteFunction struct {
@@ -94,6 +106,7 @@ func Read(r *input.Reading, root *cfn.Value, region string, broken func(*cfn.Val
 	s.readPrices()
 	s.readAWS()
 	s.readVPCLinks()
+	s.readServe()
 	return s.node
 }
 

@@ -136,11 +136,12 @@ func (h *Hub) finish(e entry) {
 // own context ends.
 func (h *Hub) Shutdown(ctx context.Context, r CloseReason) error {
 	h.ending.CompareAndSwap(nil, &r)
-	const slice = 10 * time.Millisecond
-	batch := max(1, h.closeRate/int(time.Second/slice))
-	tick := time.NewTicker(slice)
+	const batches = 100 // in a second, of a rate that allows it
+	rate := h.closeRate.Load()
+	batch := max(1, rate/batches)
+	tick := time.NewTicker(time.Duration(batch) * time.Second / time.Duration(rate))
 	defer tick.Stop()
-	for n, closed := uint32(0), 0; n < h.table.size(); n++ {
+	for n, closed := uint32(0), int64(0); n < h.table.size(); n++ {
 		if e := h.table.at(n); h.closeSlot(e, r) {
 			closed++
 		}

@@ -87,7 +87,7 @@ type Hub struct {
 	handler     Handler
 	log         *slog.Logger
 	incarnation uint32
-	closeRate   int
+	closeRate   atomic.Int64
 	keepAlive   time.Duration
 	began       time.Time // times in slots count from here
 	limits      atomic.Pointer[apigw.Limits]
@@ -157,11 +157,11 @@ func New(h Handler, o Options) (*Hub, error) {
 		handler:     h,
 		log:         o.Log,
 		incarnation: orDefault(o.Incarnation, 1+rand.Uint32N(MaxIncarnation)), //nolint:gosec // G404: a name, not a secret
-		closeRate:   orDefault(o.CloseRate, defaultCloseRate),
 		keepAlive:   orDefault(o.KeepAlive, defaultKeepAlive),
 		began:       time.Now(),
 	}
 	hub.limits.Store(&o.Limits)
+	hub.SetCloseRate(orDefault(o.CloseRate, defaultCloseRate))
 	hub.table.limit = uint32(orDefault(o.MaxConnections, MaxConnections)) //nolint:gosec // G115: checked above
 	hub.flight.most = int64(orDefault(o.MaxInFlight, defaultInFlight))
 	hub.wheel.init(hub)
@@ -217,6 +217,9 @@ func (h *Hub) SetLimits(l apigw.Limits) error {
 	}
 	return nil
 }
+
+// SetCloseRate changes how many connections Shutdown closes in a second, at least one. It counts from the next Shutdown on.
+func (h *Hub) SetCloseRate(perSecond int) { h.closeRate.Store(int64(max(1, perSecond))) }
 
 // Incarnation returns the part of this Hub's connection IDs that tells them from those of others.
 func (h *Hub) Incarnation() uint32 { return h.incarnation }

@@ -354,3 +354,35 @@ func TestNewRefuses(t *testing.T) {
 		t.Error("no handler: no error")
 	}
 }
+
+// A shutdown closes so many connections a second, as set last, so that their clients do not come back all at once.
+func TestShutdownPace(t *testing.T) {
+	inBubble(t, conn.Options{}, func(t *testing.T, hub *conn.Hub, h *testHandler, _ apigw.ConnectionID, first *testClient) {
+		t.Helper()
+		clients := []*testClient{first}
+		tr := transport{"pipe", conn.EnginePortable, func(testing.TB) (net.Conn, net.Conn) { return net.Pipe() }}
+		for range 4 {
+			_, c := connect(t, hub, tr, nil)
+			if err := c.c.SetDeadline(time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			clients = append(clients, c)
+		}
+		hub.SetCloseRate(2)
+		done := make(chan error, 1)
+		begin := time.Now()
+		go func() { done <- hub.Shutdown(t.Context(), conn.ReasonShutdown) }()
+		for i, c := range clients {
+			c.wantClose(1001, "Going away")
+			if got, want := time.Since(begin), time.Duration(i)*time.Second/2; got < want || got > want+time.Second/10 {
+				t.Errorf("connection %d was closed after %v, want %v", i, got, want)
+			}
+			c.close(1001, "")
+			c.wantEOF()
+			<-h.ended
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -26,6 +26,9 @@ type Options struct {
 	// Unlimited lifts the quotas that AWS raises on request: how many routes, integrations, stages, domain names and the like
 	// there may be.
 	Unlimited bool
+	// Endpoint is what an API shows as its apiEndpoint: where clients of this node find it. It must be safe for concurrent
+	// use. Nil: AWS's host name.
+	Endpoint func(apigw.APIID) string
 }
 
 // New returns the control of the definitions in a store.
@@ -65,6 +68,9 @@ func (c *Control) load(ctx context.Context, id apigw.APIID) (*store.Tree, error)
 	t, err := c.store.Tree(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, c.unknownAPI(id, err)
+	}
+	if err == nil {
+		c.showEndpoint(&t.API)
 	}
 	return t, err
 }
@@ -123,7 +129,11 @@ func (c *Control) API(ctx context.Context, id apigw.APIID) (*store.Tree, error) 
 
 // APIs returns all APIs, ordered by ID.
 func (c *Control) APIs(ctx context.Context) ([]apigw.API, error) {
-	return store.List(ctx, c.store, store.APIs())
+	apis, err := store.List(ctx, c.store, store.APIs())
+	for i := range apis {
+		c.showEndpoint(&apis[i])
+	}
+	return apis, err
 }
 
 // CreateAPI makes an API of its name, protocol and expressions; ID, date and defaults are filled in (spec control-plane
@@ -131,6 +141,7 @@ func (c *Control) APIs(ctx context.Context) ([]apigw.API, error) {
 func (c *Control) CreateAPI(ctx context.Context, api apigw.API, region string) (apigw.API, error) {
 	api.APIID, api.CreatedDate = apigw.APIID(newID(apiIDLength)), now()
 	api.APIEndpoint = apiEndpoint(api.APIID, region)
+	c.showEndpoint(&api)
 	if err := checkAPI(&api).err(); err != nil {
 		return apigw.API{}, err
 	}

@@ -189,7 +189,7 @@ func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw
 		}
 	}
 	scheme, port := "http", "80"
-	if r.TLS != nil {
+	if listen.IsHTTPS(r) {
 		scheme, port = "https", "443"
 	}
 	if _, p, err := net.SplitHostPort(r.Host); err == nil {

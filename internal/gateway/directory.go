@@ -21,6 +21,7 @@ type directory struct {
 	defaultAPI apigw.APIID                   // configured; empty when not
 	domains    map[string][]apigw.APIMapping // by custom domain name
 	wildcards  map[string][]apigw.APIMapping // of names that begin with "*.", by what follows that
+	domain     string                        // configured: of the user's own, below which APIs have their names
 }
 
 type directoryPointer = atomic.Pointer[directory]
@@ -28,6 +29,7 @@ type directoryPointer = atomic.Pointer[directory]
 var (
 	_ listen.Directory = (*directory)(nil)
 	_ listen.Aliaser   = (*directory)(nil)
+	_ listen.Domainer  = (*directory)(nil)
 )
 
 func emptyDirectory(defaultAPI apigw.APIID) *directory {
@@ -55,6 +57,9 @@ func (d *directory) Default() (apigw.APIID, bool) {
 
 // Alias implements listen.Aliaser: an API of AWS's that somebody's code still names is the default API here.
 func (d *directory) Alias(apigw.APIID) (apigw.APIID, bool) { return d.Default() }
+
+// Domain implements listen.Domainer.
+func (d *directory) Domain() string { return d.domain }
 
 // Mappings implements listen.Directory. A name of its own comes before the wildcard that it falls under.
 func (d *directory) Mappings(host string) ([]apigw.APIMapping, bool) {
@@ -149,6 +154,7 @@ func (g *Gateway) Swap(serving store.Serving) error {
 	defer g.swapping.Unlock()
 	old := g.directory.Load()
 	next := emptyDirectory(old.defaultAPI)
+	next.domain = old.domain
 	next.addDomains(serving)
 	type change struct {
 		stage *stage

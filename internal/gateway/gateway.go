@@ -41,6 +41,8 @@ type Options struct {
 	DefaultAPI apigw.APIID
 	// UsagePlans knows API keys and counts what they use. Nil: one that counts from zero.
 	UsagePlans *usageplan.Index
+	// Domain is a host name below which every API has its own, {apiId}.{Domain}. In the form of listen.HostName; empty: none.
+	Domain string
 }
 
 // Gateway is one node's data plane. It is an http.Handler for everything a stage answers, and the conn.Handler of its
@@ -84,7 +86,9 @@ func New(o Options) (*Gateway, error) {
 	g.limits.Store(&o.Conn.Limits)
 	g.rates.Store(newRates(o.Conn.Limits, nil))
 	g.stopped, g.stop = context.WithCancelCause(context.Background())
-	g.directory.Store(emptyDirectory(o.DefaultAPI))
+	first := emptyDirectory(o.DefaultAPI)
+	first.domain = o.Domain
+	g.directory.Store(first)
 	hub, err := conn.New(g, o.Conn)
 	if err != nil {
 		return nil, err
@@ -104,6 +108,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 }
 
 var errStopped = errors.New("the gateway has stopped")
+
+// SetCloseRate changes how many connections Shutdown closes in a second, so that their clients do not all come back at
+// once. It counts from the next Shutdown on.
+func (g *Gateway) SetCloseRate(perSecond int) { g.hub.SetCloseRate(perSecond) }
 
 // Shutdown closes every connection with 1001, delivers the $disconnect events, and returns when all is done or ctx has
 // ended. New handshakes should have been stopped before.

@@ -62,5 +62,5 @@ func SignedRequest(r *http.Request) *awsapi.SignedRequest {
 }
 
 func origin(r *http.Request, now time.Time, sourceIP string) iampolicy.Origin {
-	return iampolicy.Origin{Time: now, SourceIP: sourceIP, UserAgent: r.UserAgent(), Referer: r.Referer(), TLS: r.TLS != nil}
+	return iampolicy.Origin{Time: now, SourceIP: sourceIP, UserAgent: r.UserAgent(), Referer: r.Referer(), TLS: listen.IsHTTPS(r)}
 }

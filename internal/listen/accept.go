@@ -82,7 +82,8 @@ func (s *Server) admit(nc net.Conn) {
 		c.abort()
 		return
 	}
-	if s.o.TLS == nil {
+	prefaced := s.o.ProxyProtocol.peer(nc.RemoteAddr())
+	if s.o.TLS == nil && !prefaced {
 		s.pass(c, c)
 		return
 	}
@@ -93,8 +94,31 @@ func (s *Server) admit(nc net.Conn) {
 	}
 	go func() {
 		defer s.finish()
+		if prefaced {
+			if err := s.readPreface(c.raw); err != nil {
+				s.o.Log.Warn("a trusted proxy sent no PROXY protocol header", "remote_addr", nc.RemoteAddr().String(), "err", err)
+				s.drop(c, err)
+				return
+			}
+		}
+		if s.o.TLS == nil {
+			s.pass(c, c)
+			return
+		}
 		s.secure(c)
 	}()
+}
+
+// readPreface reads the PROXY protocol header that a trusted proxy begins its connections with.
+func (s *Server) readPreface(c *rawConn) error {
+	err := c.SetReadDeadline(time.Now().Add(s.o.HandshakeTimeout))
+	if err != nil {
+		return err
+	}
+	if c.origin, err = readProxyHeader(c.Conn); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(time.Time{})
 }
 
 // Inject serves a connection that was accepted elsewhere, such as the inside of a CONNECT tunnel, as if it had come in

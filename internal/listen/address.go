@@ -36,13 +36,19 @@ type Aliaser interface {
 	Alias(id apigw.APIID) (apigw.APIID, bool)
 }
 
+// Domainer is what a Directory may be too: it says below which domain of the user's own every API has a name.
+type Domainer interface {
+	// Domain is that domain, in the form of HostName; empty: none.
+	Domain() string
+}
+
 // Form is the way in which an address named its API and stage.
 type Form int
 
 // The forms of an address, for the API a1b2c3d4e5 with the stage dev.
 const (
 	FormNone       Form = iota // the zero Target
-	FormHost                   // a1b2c3d4e5.execute-api.{region}.{anything}/dev
+	FormHost                   // a1b2c3d4e5.execute-api.{region}.{anything}/dev, and a1b2c3d4e5.{domain}/dev
 	FormPath                   // /a1b2c3d4e5/dev on any other host
 	FormStage                  // /dev: the default API
 	FormRoot                   // /: the only stage of the default API
@@ -81,7 +87,7 @@ var (
 // AWS (spec data-plane §2 steps 1 and 2), except KindBadRequest for a path that does not unescape, and *NoRouteError.
 //
 // The host decides first: a custom domain name has its mappings (see resolveDomain) and nothing else; a name of AWS's
-// form names the API, and the path must be /{stage} (spec data-plane §1). On any other host the path decides. Its readings are tried in this order, so one address has one meaning:
+// form, or below the node's own domain (see Domainer), names the API, and the path must be /{stage} (spec data-plane §1). On any other host the path decides. Its readings are tried in this order, so one address has one meaning:
 //
 //  1. /{apiId}/{stage}, when the API is the node's and has that stage. So a stage of the default API that bears the ID
 //     of another API is shadowed only where that other API has the stage that follows.
@@ -103,7 +109,11 @@ func Resolve(d Directory, host, escapedPath string) (Target, error) {
 		return Target{}, err
 	}
 	var t Target
-	if id, ok := hostAPI(host); ok {
+	id, ok := hostAPI(host)
+	if !ok {
+		id, ok = domainAPI(d, host)
+	}
+	if ok {
 		t, err = resolveHost(d, host, id, segments)
 	} else {
 		t, err = resolvePath(d, segments)
@@ -229,6 +239,16 @@ func hostAPI(host string) (apigw.APIID, bool) {
 	return apigw.APIID(id), true
 }
 
+// domainAPI returns the API that a host below the directory's own domain names: {apiId}.{domain}.
+func domainAPI(d Directory, host string) (apigw.APIID, bool) {
+	own, ok := d.(Domainer)
+	if !ok || own.Domain() == "" {
+		return "", false
+	}
+	id, ok := strings.CutSuffix(HostName(host), "."+own.Domain())
+	return apigw.APIID(id), ok && id != "" && !strings.Contains(id, ".")
+}
+
 // IsAWSHost tells whether a host is a default endpoint in Amazon's own domain,
 // {apiId}.execute-api.{region}.amazonaws.com or .amazonaws.com.cn (spec data-plane §1), whatever API it names.
 func IsAWSHost(host string) bool {
@@ -262,4 +282,14 @@ func isLocalhost(name string) bool {
 func isAddress(name string) bool {
 	_, err := netip.ParseAddr(name)
 	return err == nil
+}
+
+// Owns tells whether a host, as HostName has it, is the name of something that the node serves: a custom domain name, or that
+// of one of its APIs below its own domain.
+func Owns(d Directory, name string) bool {
+	if _, ok := d.Mappings(name); ok {
+		return true
+	}
+	id, ok := domainAPI(d, name)
+	return ok && d.HasAPI(id)
 }

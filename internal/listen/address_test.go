@@ -37,6 +37,11 @@ type aliased struct{ node }
 
 func (a aliased) Alias(id apigw.APIID) (apigw.APIID, bool) { return a.def, id == "deployed00" }
 
+// below is a node with a domain of its own.
+type below struct{ node }
+
+func (below) Domain() string { return "ws.example.com" }
+
 const awsHost = "a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com"
 
 func TestResolve(t *testing.T) {
@@ -83,6 +88,13 @@ func TestResolve(t *testing.T) {
 		"deployed API, stand-in":          {aliased{one("dev")}, "deployed00.execute-api.eu-west-1.amazonaws.com", "/dev/@connections/x", push("a1b2c3d4e5", "dev", "x", listen.FormHost)},
 		"no stand-in, another domain":     {aliased{one("dev")}, "deployed00.execute-api.localhost", "/dev", listen.Target{}},
 		"other API, no stand-in for it":   {aliased{one("dev")}, "otherother.execute-api.eu-west-1.amazonaws.com", "/dev", listen.Target{}},
+		"own domain":                      {below{two("")}, "a1b2c3d4e5.ws.example.com:8443", "/dev", socket("a1b2c3d4e5", "dev", listen.FormHost)},
+		"own domain, case, root label":    {below{two("")}, "A1b2c3d4e5.WS.example.com.", "/dev/", socket("a1b2c3d4e5", "dev", listen.FormHost)},
+		"own domain, management":          {below{two("")}, "a1b2c3d4e5.ws.example.com", "/dev/@connections/x%3D", push("a1b2c3d4e5", "dev", "x%3D", listen.FormHost)},
+		"own domain, unknown API":         {below{one("dev")}, "bbbbbbbbbb.ws.example.com", "/dev", listen.Target{}},
+		"own domain, two labels":          {below{one("dev")}, "x.a1b2c3d4e5.ws.example.com", "/a1b2c3d4e5/dev", socket("a1b2c3d4e5", "dev", listen.FormPath)},
+		"own domain, no API":              {below{two("")}, "ws.example.com", "/a1b2c3d4e5/dev", socket("a1b2c3d4e5", "dev", listen.FormPath)},
+		"somebody else's domain":          {below{two("")}, "a1b2c3d4e5.example.com", "/dev", listen.Target{}},
 
 		// The path form.
 		"path form":             {two(""), "localhost:3001", "/a1b2c3d4e5/dev", socket("a1b2c3d4e5", "dev", listen.FormPath)},
@@ -221,6 +233,17 @@ func BenchmarkResolve(b *testing.B) {
 	for b.Loop() {
 		if _, err := listen.Resolve(dir, awsHost, "/dev/@connections/Ab-C_d%3D"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// Owns is what certificates are got for.
+func TestOwns(t *testing.T) {
+	t.Parallel()
+	d := below{one("dev")}
+	for host, want := range map[string]bool{"a1b2c3d4e5.ws.example.com": true, "bbbbbbbbbb.ws.example.com": false, "ws.example.com": false, "a1b2c3d4e5.example.com": false, awsHost: false} {
+		if got := listen.Owns(d, host); got != want {
+			t.Errorf("%s: %t", host, got)
 		}
 	}
 }

@@ -176,6 +176,15 @@ type rawConn struct {
 	first   byte
 	pending bool // first is still to be read
 	turn    *turn
+	origin  origin // of a PROXY protocol header
+}
+
+// RemoteAddr is the client's address: what a trusted proxy says, else the other end of the socket.
+func (c *rawConn) RemoteAddr() net.Addr {
+	if a := c.origin.addr(); a != nil {
+		return a
+	}
+	return c.Conn.RemoteAddr()
 }
 
 // NetConn returns the accepted connection.

@@ -1,7 +1,18 @@
 package listen
 
+import (
+	"io"
+	"net/netip"
+)
+
 // ParseHead and EndOfHead are reached by fuzz targets, which cannot afford a server per input.
 var (
 	ParseHead = parseHead
 	EndOfHead = endOfHead
 )
+
+// ReadProxyHeader gives the parts of what readProxyHeader reads.
+func ReadProxyHeader(r io.Reader) (client netip.AddrPort, tls bool, err error) {
+	o, err := readProxyHeader(r)
+	return o.client, o.tls, err
+}

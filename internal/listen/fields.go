@@ -26,8 +26,17 @@ var spelled = map[string]string{
 
 // Fields returns the header lines of a request, Host included. For the first request of a connection that a Server
 // accepted they are in the client's order and spelling; for any other they are sorted by name in the usual spelling.
+// Of
+// a request that Forwarded lets through they are as its client sent them to the proxy.
 // It must be called before the handler returns, and the caller owns the result.
 func Fields(r *http.Request) apigw.Fields {
+	if said, ok := r.Context().Value(forwardedKey{}).(*forwarded); ok {
+		return said.asSent(r.Host, fieldsOf(r))
+	}
+	return fieldsOf(r)
+}
+
+func fieldsOf(r *http.Request) apigw.Fields {
 	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
 		if head := c.head(); head != nil {
 			return addressed(r, parseHead(head))

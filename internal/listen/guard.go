@@ -111,7 +111,7 @@ func (g Guard) allowedOrigin(origin string, r *http.Request) bool {
 		return false // "null" among them: a sandboxed page or a file
 	}
 	scheme := "http"
-	if r.TLS != nil {
+	if IsHTTPS(r) {
 		scheme = "https"
 	}
 	return u.Scheme == scheme && strings.EqualFold(withPort(u.Host, scheme), withPort(r.Host, scheme))

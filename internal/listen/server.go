@@ -26,6 +26,9 @@ type Options struct {
 	TLS func(net.Conn) net.Conn
 	// Plain serves plain HTTP beside TLS on the one port: the first byte tells. Without TLS it means nothing.
 	Plain bool
+	// ProxyProtocol are the proxies that begin each of their connections with a PROXY protocol header, version 1 or 2: a
+	// connection of theirs without one is closed. Connections of others have none.
+	ProxyProtocol Trust
 	// MaxHandshakes bounds the TLS handshakes that compute at a time; the others wait their turn in order. A handshake
 	// holds its turn only while it computes, never while it waits for its client. Zero: GOMAXPROCS.
 	MaxHandshakes int

@@ -67,7 +67,7 @@ func (l *loader) loadCleat(file string) *Project {
 		return nil
 	}
 	s := &short{loader: l, p: p, t: newTemplate(), api: newTemplate(), routes: map[string]cfn.Place{}, locals: map[string]bool{}, routeSettings: &cfn.Value{Kind: cfn.Map}}
-	s.resolve(raw)
+	s.resolve(raw, nil)
 	s.CheckKeys(s.root, file, slices.Concat(cleatSettings[""], config.Settings[""]))
 	s.readNode()
 	base := s.base()
@@ -84,8 +84,8 @@ func (l *loader) loadCleat(file string) *Project {
 	return p
 }
 
-// resolve settles environment and stage and then resolves the whole file.
-func (s *short) resolve(raw *cfn.Value) {
+// resolve settles environment and stage and then resolves the file: the settings of those names, or all of it.
+func (s *short) resolve(raw *cfn.Value, names []string) {
 	env, functions := s.environment()
 	s.p.Environment = functions
 	load := func(name string) {
@@ -121,7 +121,16 @@ func (s *short) resolve(raw *cfn.Value) {
 	s.r.Stage = s.p.Stage
 	s.r.Given["stage"], s.r.Given["provider.stage"] = s.p.Stage, s.p.Stage
 	s.r.Given["region"], s.r.Given["provider.region"] = s.p.Region, s.p.Region
-	s.root = s.r.Deep(raw)
+	part := raw
+	if names != nil {
+		part = &cfn.Value{Kind: cfn.Map, Place: raw.Place}
+		for _, e := range raw.Entries() {
+			if slices.Contains(names, e.Key) {
+				part.Keys = append(part.Keys, e)
+			}
+		}
+	}
+	s.root = s.r.Deep(part)
 	if !stageName.MatchString(s.p.Stage) {
 		s.Faultf(raw.Get("stage").At(), "%q is not a stage's name: 1 to 128 letters, digits, - and _", s.p.Stage)
 	}

@@ -24,6 +24,7 @@ import (
 	"cleat/internal/gateway"
 	"cleat/internal/iampolicy"
 	"cleat/internal/identity"
+	"cleat/internal/listen"
 	"cleat/internal/store"
 )
 
@@ -70,16 +71,18 @@ type access struct {
 
 // openAccess opens what a node that asks for signatures needs of its data directory: its store, the sealing key and the audit
 // log. It comes before newNode; what it returns is called after the node's end, and after a failure too.
-func openAccess(ctx context.Context, n *nodeOptions, o ServeOptions) (closeAccess func() error, err error) {
-	s, closeAccess, err := openData(ctx, o.DataDir, o.Log)
-	if err != nil {
-		return func() error { return nil }, err
+func openAccess(ctx context.Context, n *nodeOptions, dataDir string, o AccessOptions) (closeAccess func() error, err error) {
+	closeAccess = func() error { return nil }
+	if n.store == nil {
+		if n.store, closeAccess, err = openData(ctx, dataDir, n.log); err != nil {
+			return func() error { return nil }, err
+		}
 	}
-	n.store, n.access.required = s, true
-	if n.access.key, err = openSealKey(ctx, s, o.DataDir, o.Access); err != nil {
+	n.access.required = true
+	if n.access.key, err = openSealKey(ctx, n.store, dataDir, o); err != nil {
 		return closeAccess, err
 	}
-	if n.access.audit, err = openAuditLog(o.DataDir, o.Access, o.Log); err != nil {
+	if n.access.audit, err = openAuditLog(dataDir, o, n.log); err != nil {
 		return closeAccess, err
 	}
 	closeStore := closeAccess
@@ -186,7 +189,7 @@ func originOf(r *http.Request) iampolicy.Origin {
 	if err != nil {
 		host = "" // a Unix socket's
 	}
-	return iampolicy.Origin{Time: time.Now(), SourceIP: host, UserAgent: r.UserAgent(), Referer: r.Referer(), TLS: r.TLS != nil}
+	return iampolicy.Origin{Time: time.Now(), SourceIP: host, UserAgent: r.UserAgent(), Referer: r.Referer(), TLS: listen.IsHTTPS(r)}
 }
 
 // collectors show how often somebody failed to authenticate, and whether all changes are on record.

@@ -116,7 +116,7 @@ func (l *lockedBuffer) String() string {
 func TestServeCredentials(t *testing.T) {
 	var log lockedBuffer
 	s := serve(t, func(o *server.ServeOptions) {
-		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.NewLog = logTo(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	})
 	nobody := awsapi.Credentials{}
 	check := func(what, got, want string) {
@@ -222,7 +222,7 @@ func auditLines(t *testing.T, dir string) []map[string]any {
 func TestServeFirstKeyNotShown(t *testing.T) {
 	broken := errors.New("broken pipe")
 	err := server.RunServe(t.Context(), server.ServeOptions{
-		DataDir: t.TempDir(), Public: "127.0.0.1:0", Admin: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler),
+		DataDir: t.TempDir(), Overrides: listening("127.0.0.1:0"),
 		Access: server.AccessOptions{ShowFirstKey: func(awsapi.Credentials) error { return broken }},
 	})
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "could not be shown") {
@@ -244,7 +244,7 @@ func TestServeSealKeyFaults(t *testing.T) {
 		"no file": {server.AccessOptions{SealKeyFile: filepath.Join(dir, "none.key")}, "none.key"},
 		"audit":   {server.AccessOptions{Audit: filepath.Join(dir, "none", "audit.log")}, "the audit log"},
 	} {
-		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: dir, Public: "127.0.0.1:0", Admin: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Access: test.access})
+		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: dir, Overrides: listening("127.0.0.1:0"), Access: test.access})
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), `"secret"`) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -254,7 +254,7 @@ func TestServeSealKeyFaults(t *testing.T) {
 // Who may see metrics: this machine where nobody else reaches the listener, and no web page or proxy on it; users elsewhere.
 func TestServeLogin(t *testing.T) {
 	local := serve(t, nil)
-	open := serve(t, func(o *server.ServeOptions) { o.Admin = "0.0.0.0:0" })
+	open := serve(t, func(o *server.ServeOptions) { o.Overrides = listening("0.0.0.0:0") })
 	monitor := open.newUser(t, "monitor", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"cleat:ReadMetrics","Resource":"arn:aws:cleat:*:*:node"}}`)
 	other := open.newUser(t, "other", allowPush)
 	for name, test := range map[string]struct {
@@ -408,7 +408,7 @@ func TestServeKeepsUsers(t *testing.T) {
 	attempt := func(what, want string, access server.AccessOptions) {
 		t.Helper()
 		access.ShowFirstKey = func(awsapi.Credentials) error { t.Errorf("%s: a key was made", what); return nil }
-		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: dir, Public: "127.0.0.1:0", Admin: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Access: access})
+		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: dir, Overrides: listening("127.0.0.1:0"), Access: access})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", what, err, want)
 		}
@@ -501,7 +501,7 @@ func TestResetAdmin(t *testing.T) {
 func TestAuditFailureIsVisible(t *testing.T) {
 	var log lockedBuffer
 	s := serve(t, func(o *server.ServeOptions) {
-		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		o.NewLog = logTo(slog.New(slog.NewTextHandler(&log, nil)))
 		o.Access.Audit, o.Access.Std = "stdout", map[string]io.Writer{"stdout": brokenWriter{}}
 	})
 	if got := statusOf(t, s.admin, "apigateway", s.key, "POST", "/v2/apis", createAPI); !strings.HasPrefix(got, "201 ") {

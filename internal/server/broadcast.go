@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/awsapi"
 	"cleat/internal/listen"
 )
 
@@ -100,4 +101,13 @@ func (b *broadcast) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+}
+
+// serveEvents streams events to who may list the connections that they tell of.
+func (n *node) serveEvents(w http.ResponseWriter, r *http.Request) {
+	if err := n.gateway.AuthorizeEvents(r); err != nil {
+		awsapi.WriteError(w, err, apigw.NewRequestID())
+		return
+	}
+	n.events.serve(w, r)
 }

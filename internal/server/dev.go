@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"cleat/internal/apigw"
@@ -108,12 +107,10 @@ type dev struct {
 	o        DevOptions
 	node     *node
 	listener *listen.Server
-	events   *broadcast
 	addr     string // host:port as users write it
 	keySeed  string // of which API keys without a value get theirs
 	started  time.Time
 	domains  domainNames
-	billing  atomic.Pointer[billing] // never nil once a project has been applied
 
 	mu      sync.Mutex // serialises reloads
 	project *project.Project
@@ -125,7 +122,7 @@ type dev struct {
 // events delivered, the functions ended. It returns nil after an orderly end, cfn.Faults when the project cannot be
 // run, another error when something of ours failed.
 func RunDev(ctx context.Context, o DevOptions) error {
-	d := &dev{o: o, started: time.Now(), events: newBroadcast()}
+	d := &dev{o: o, started: time.Now()}
 	if d.o.Host == "" {
 		d.o.Host = "127.0.0.1"
 	}
@@ -162,7 +159,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	d.addr = userAddr(ln.Addr())
 	limits := d.project.Limits.Apply(d.o.Profile)
 	o := d.nodeOptions(loopbackAddr(ln.Addr()), authority.CertFile(), limits)
-	if o.logs, err = d.openLogs(); err != nil {
+	if o.logs, err = openLogs(d.logs(d.project).Logs, d.project.Name, d.o.Logs, d.o.Log); err != nil {
 		return err
 	}
 	if d.node, err = newNode(o); err != nil { //nolint:contextcheck // the node outlives ctx: it ends in order, by stop
@@ -264,7 +261,7 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 	if err = errors.Join(err, d.node.gateway.Shutdown(drain)); err != nil {
 		d.o.Log.Warn("not every connection ended in order before the deadline", "err", err)
 	}
-	d.o.Report.Used(d.usage())
+	d.o.Report.Used(d.node.usage())
 	stopServing()
 	select {
 	case err := <-serving:
@@ -288,7 +285,6 @@ func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, e
 		return outcome, err
 	}
 	d.domains.set(outcome)
-	d.billing.Store(&billing{p.Region, p.Prices})
 	if err := d.node.load(ctx, settingsOf(p), d.logs(p)); err != nil {
 		return outcome, err
 	}
@@ -358,7 +354,6 @@ func (d *dev) changed(files []string) {
 }
 
 func (d *dev) observe(r *apigw.Record) {
-	d.events.send(r)
 	d.o.Report.Event(r)
 }
 
@@ -372,22 +367,13 @@ func (d *dev) extraEnv() map[string]string {
 	return env
 }
 
-// serveEvents streams events to who may list the connections that they tell of.
-func (d *dev) serveEvents(w http.ResponseWriter, r *http.Request) {
-	if err := d.node.gateway.AuthorizeEvents(r); err != nil {
-		awsapi.WriteError(w, err, apigw.NewRequestID())
-		return
-	}
-	d.events.serve(w, r)
-}
-
 // handler is everything that the one port answers. The guard stands before all of it but CONNECT, which names the host
 // that somebody wants to reach and is refused to peers from elsewhere.
 func (d *dev) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_cleat/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /_cleat/events", d.serveEvents)
-	mux.HandleFunc("GET /_cleat/usage", d.serveUsage)
+	mux.HandleFunc("GET /_cleat/events", d.node.serveEvents)
+	mux.HandleFunc("GET /_cleat/usage", d.node.serveUsage)
 	aws := d.node.controlPlane(controlapi.Options{Region: d.project.Region}, d.reload)
 	mux.Handle("/_cleat/stacks", aws) // these need no signature here, which is what tells other services' requests
 	mux.Handle("/_cleat/stacks/", aws)

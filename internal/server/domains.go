@@ -28,6 +28,11 @@ func (d *domainNames) set(o control.Outcome) {
 			}
 		}
 	}
+	d.put(names)
+}
+
+// put sets the names.
+func (d *domainNames) put(names []string) {
 	d.names.Store(&names)
 	d.authority.Allow(names...)
 }

@@ -70,3 +70,9 @@ func (t *TestNode) Stop() error {
 	t.end()
 	return errors.Join(<-t.followed, t.stop())
 }
+
+// WithStore has a node keep its definitions in a store of the test's.
+func WithStore(o ServeOptions, s *store.Store) ServeOptions {
+	o.store = s
+	return o
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -31,16 +32,15 @@ type LogTargets struct {
 	Own []fs.FileInfo
 }
 
-// openLogs opens the outputs of the logs that are wanted.
-func (d *dev) openLogs() (eventlog.Options, error) {
-	o := eventlog.Options{Log: d.o.Log}
-	logs := d.logs(d.project)
-	std := map[string]io.Writer{"stdout": d.o.Logs.Stdout, "stderr": d.o.Logs.Stderr}
+// openLogs opens the outputs of the logs that are wanted; service is whose they are.
+func openLogs(logs config.Logs, service string, targets LogTargets, log *slog.Logger) (eventlog.Options, error) {
+	o := eventlog.Options{Log: log}
+	std := map[string]io.Writer{"stdout": targets.Stdout, "stderr": targets.Stderr}
 	open := func(t config.LogTarget) (eventlog.Output, error) {
 		if t.To == "" {
 			return nil, nil //nolint:nilnil // no log is wanted
 		}
-		return eventlog.Open(t.To, d.project.Name, std, eventlog.FileOptions{MaxSize: t.MaxSize, Keep: t.Keep})
+		return eventlog.Open(t.To, service, std, eventlog.FileOptions{MaxSize: t.MaxSize, Keep: t.Keep})
 	}
 	var err error
 	if o.Access, err = open(logs.Access); err != nil {
@@ -53,6 +53,17 @@ func (d *dev) openLogs() (eventlog.Options, error) {
 		return o, fmt.Errorf("execution log: %w", err)
 	}
 	return o, nil
+}
+
+// closeLogs closes outputs that nobody came to use.
+func closeLogs(o eventlog.Options) error {
+	var err error
+	for _, out := range []eventlog.Output{o.Access, o.Execution} {
+		if out != nil {
+			err = errors.Join(err, out.Close())
+		}
+	}
+	return err
 }
 
 // logSettings are where logs go, and at which level.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,9 +48,12 @@ type node struct {
 	metrics   *metrics.Metrics
 	meter     *meter.Meter
 	registry  *prometheus.Registry
-	own       string // URL at which this node is reached from itself
-	dynamoDB  string // URL of a DynamoDB that the command line names; empty: none
-	lambdaURL string // URL of Lambda's API that functions are told; empty: AWS's own
+	events    *broadcast
+	billing   atomic.Pointer[billing]                      // never nil
+	own       string                                       // URL at which this node is reached from itself
+	addresses func(api apigw.APIID, stage string) []string // where clients find a stage
+	dynamoDB  string                                       // URL of a DynamoDB that the command line names; empty: none
+	lambdaURL string                                       // URL of Lambda's API that functions are told; empty: AWS's own
 
 	access access // who may call
 
@@ -60,6 +64,7 @@ type node struct {
 	effect          effect                           // what of the store is served
 
 	published []store.Published // what the last load gave
+	domains   []string          // custom domain names, what the last load gave
 	current   []apigw.Function  // what the last load gave; used by load only
 	retired   []retired         // what earlier loads took away; used by load only
 }
@@ -76,6 +81,7 @@ type nodeOptions struct {
 	usageDir string // where the usage of API keys is kept; empty: nowhere
 	// own, dynamoDB and lambdaURL are as in node.
 	own, dynamoDB, lambdaURL string
+	addresses                func(api apigw.APIID, stage string) []string // as in node; nil: below own
 }
 
 // settings are what a node runs with that are no definitions: where functions run that do not run here, what their
@@ -89,9 +95,13 @@ type settings struct {
 
 func newNode(o nodeOptions) (*node, error) {
 	n := &node{
-		log: o.log, store: o.store, logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB, lambdaURL: o.lambdaURL,
+		log: o.log, store: o.store, events: newBroadcast(), logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB, lambdaURL: o.lambdaURL,
 		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(), plans: &usageplan.Index{},
 	}
+	if n.addresses = o.addresses; n.addresses == nil {
+		n.addresses = addressesAt([]string{"ws" + strings.TrimPrefix(o.own, "http")})
+	}
+	n.billing.Store(&billing{region: o.lambda.Region})
 	var err error
 	if o.usageDir != "" {
 		if n.keeper, err = usageplan.NewKeeper(o.usageDir, n.plans, o.log); err != nil {
@@ -125,6 +135,7 @@ func newNode(o nodeOptions) (*node, error) {
 		n.logs.Observe(rec)
 		n.metrics.Observe(rec)
 		n.meter.Observe(rec)
+		n.events.send(rec)
 		observe(rec)
 	}
 	if err = n.newGateway(o.gateway); err != nil {
@@ -208,6 +219,11 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 	}
 	if err := n.observeStages(serving.Stages, logs); err != nil {
 		return err
+	}
+	n.billing.Store(&billing{p.Region, p.Prices})
+	n.domains = nil
+	for i := range serving.Domains {
+		n.domains = append(n.domains, serving.Domains[i].DomainName)
 	}
 	if err := n.loadIdentities(ctx, p); err != nil { // before the routes that ask for them
 		return err

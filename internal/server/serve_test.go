@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
+	"cleat/internal/project"
 	"cleat/internal/server"
 )
 
@@ -21,16 +23,38 @@ type served struct {
 	stop          func()             // and wait
 }
 
+// listening are settings of a node that listens on free ports: of this machine to clients, at a host for its admin.
+func listening(admin string) []project.Override {
+	return []project.Override{
+		{Setting: "public.listen", Values: []string{"127.0.0.1:0"}, From: "--public"},
+		{Setting: "admin.listen", Values: []string{admin}, From: "--admin"},
+	}
+}
+
+// logTo has a node log to l.
+func logTo(l *slog.Logger) func(string, slog.Leveler) *slog.Logger {
+	return func(string, slog.Leveler) *slog.Logger { return l }
+}
+
+// addrOf is the address that a URL of localhost means.
+func addrOf(t *testing.T, url string) net.Addr {
+	t.Helper()
+	_, port, ok := strings.Cut(url, "://localhost:")
+	a, err := net.ResolveTCPAddr("tcp", "127.0.0.1:"+port)
+	if !ok || err != nil {
+		t.Fatalf("%s is no URL of localhost: %v", url, err)
+	}
+	return a
+}
+
 // serve runs a node on free ports until the test ends. change may change its options.
 func serve(t *testing.T, change func(*server.ServeOptions)) *served {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	s := &served{dir: t.TempDir()}
-	type addrs struct{ public, admin net.Addr }
-	ready := make(chan addrs, 1)
+	ready := make(chan server.Serving, 1)
 	o := server.ServeOptions{
-		DataDir: s.dir, Public: "127.0.0.1:0", Admin: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler),
-		Ready:  func(public, admin net.Addr) { ready <- addrs{public, admin} },
+		DataDir: s.dir, Overrides: listening("127.0.0.1:0"), Ready: func(is server.Serving) { ready <- is },
 		Access: server.AccessOptions{ShowFirstKey: func(c awsapi.Credentials) error { s.key = c; return nil }},
 	}
 	if change != nil {
@@ -51,8 +75,8 @@ func serve(t *testing.T, change func(*server.ServeOptions)) *served {
 	}
 	t.Cleanup(s.stop)
 	select {
-	case a := <-ready:
-		s.public, s.admin = a.public, a.admin
+	case is := <-ready:
+		s.public, s.admin = addrOf(t, is.Public[0]), addrOf(t, is.Admin[0])
 	case err := <-done:
 		done <- nil
 		t.Fatal(err)

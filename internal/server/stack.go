@@ -20,7 +20,16 @@ func (n *node) stacks(reload func(context.Context) error) controlapi.Service {
 	return stackapi.Service(n.control, stackapi.Options{Check: gateway.Compile, Settle: reload, HasCode: hasCode, Addresses: n.addresses})
 }
 
-// addresses are the URLs of a stage on this node, in the form that holds whatever else it serves.
-func (n *node) addresses(api apigw.APIID, stage string) []string {
-	return []string{"ws" + strings.TrimPrefix(n.own, "http") + "/" + string(api) + "/" + stage}
+// addressesAt makes the URLs of stages on a node that clients find at the given ones, in the form that holds whatever else it
+// serves.
+func addressesAt(nodes []string) func(apigw.APIID, string) []string {
+	return func(api apigw.APIID, stage string) []string {
+		var out []string
+		for _, n := range nodes {
+			if strings.Contains(n, "://") { // a Unix socket is no URL
+				out = append(out, n+"/"+string(api)+"/"+stage)
+			}
+		}
+		return out
+	}
 }

@@ -157,11 +157,11 @@ func (u Usage) csv() ([]byte, error) {
 }
 
 // usage is what the node has counted up to now.
-func (d *dev) usage() Usage { return usageOf(d.node.meter.Read(), *d.billing.Load()) }
+func (n *node) usage() Usage { return usageOf(n.meter.Read(), *n.billing.Load()) }
 
 // serveUsage answers GET /_cleat/usage: JSON, or what ?format= says, "csv" or "table".
-func (d *dev) serveUsage(w http.ResponseWriter, r *http.Request) {
-	u := d.usage()
+func (n *node) serveUsage(w http.ResponseWriter, r *http.Request) {
+	u := n.usage()
 	var body []byte
 	var err error
 	kind := "text/plain; charset=utf-8"
@@ -180,7 +180,7 @@ func (d *dev) serveUsage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		d.o.Log.Error("the usage could not be written", "err", err)
+		n.log.Error("the usage could not be written", "err", err)
 		http.Error(w, "the usage could not be written", http.StatusInternalServerError)
 		return
 	}
