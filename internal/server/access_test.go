@@ -343,7 +343,7 @@ func TestServeFailureLimit(t *testing.T) {
 	}
 }
 
-// Users of cleat.yaml are enforced on the control plane of "cleat dev" too, and no other user can take their name.
+// With managementAuth the users of cleat.yaml are enforced on the control plane of "cleat dev" too, and no other user can take their name.
 func TestDevUsersOnControlPlane(t *testing.T) {
 	const code = `exports.ask = async () => ({}); exports.bye = async () => ({});`
 	everything := strings.Replace(signedYML, "Action: 'execute-api:*'", "Action: '*'", 1)
@@ -591,5 +591,8 @@ exports.bye = async () => ({});`
 	}
 	if got := statusOf(t, s.admin, "apigateway", c, "POST", "/v2/apis", createAPI); !strings.HasPrefix(got, "403 AccessDenied") {
 		t.Errorf("a function on the control plane: got %s", got)
+	}
+	if got := statusOf(t, s.admin, "lambda", c, "POST", "/2015-03-31/functions/demo-dev-bye/invocations", "{}"); !strings.HasPrefix(got, "200 ") {
+		t.Errorf("a function that calls another: got %s", got)
 	}
 }

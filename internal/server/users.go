@@ -12,15 +12,15 @@ import (
 	"cleat/internal/identity"
 )
 
-// functionPolicy is what local functions may do where the management API asks for signatures: push to every connection, as
-// the role of a deployed function usually may.
-const functionPolicy = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "execute-api:ManageConnections", "Resource": "*"}]}`
+// functionPolicy is what local functions may do where the management API asks for signatures: push to every connection and call
+// each other, as the role of a deployed function usually may.
+const functionPolicy = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["execute-api:ManageConnections", "lambda:InvokeFunction"], "Resource": "*"}]}`
 
 // identities are who may sign requests, and what local functions sign with.
 type identities struct {
 	iam       *authorizer.IAM
 	functions awsapi.Credentials // zero: what they find themselves
-	enforced  bool               // the control plane asks for signatures
+	enforced  bool               // the control plane asks for signatures, as the management API does
 }
 
 // identitiesOf makes them of a node's settings and of who is in the store. own are credentials of this run for functions;
@@ -35,7 +35,7 @@ func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.C
 		out.iam = authorizer.NewIAM(o)
 		return out, nil
 	}
-	out.enforced = true
+	out.enforced = o.Management
 	users, err := usersOf(p, a.account, stored)
 	if err != nil {
 		return out, err
