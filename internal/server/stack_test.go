@@ -1,9 +1,12 @@
 package server_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -12,6 +15,7 @@ import (
 	"cleat/internal/cfn"
 	"cleat/internal/control"
 	"cleat/internal/controlapi/stackapi"
+	"cleat/internal/server"
 )
 
 // kept is a running RunServe.
@@ -22,7 +26,7 @@ type kept struct {
 
 func serveNode(t *testing.T) *kept {
 	t.Helper()
-	return &kept{t, serve(t, nil)}
+	return &kept{t, serve(t, func(o *server.ServeOptions) { o.Env = os.Environ() })} // in which Node is found
 }
 
 // apply sends a template as "cleat apply" does.
@@ -107,5 +111,38 @@ func TestApplyToClients(t *testing.T) {
 	}
 	if again, _ := node.apply(changed); len(again.Changes) != 0 {
 		t.Errorf("after a fault there is something to change: %+v", again.Changes)
+	}
+}
+
+// The code of a template's function goes up first and runs on the node; without it nothing changes.
+func TestApplyFunction(t *testing.T) {
+	node := serveNode(t)
+	code := zipOf(t, "app.js", "exports.handler = async () => ({ statusCode: 200, body: process.env.WORD });")
+	sum := sha256.Sum256(code)
+	sha := hex.EncodeToString(sum[:])
+	text := strings.Replace(stackTemplate, "  Default:", `  Say: {Type: "AWS::Lambda::Function", Properties: {Runtime: nodejs20.x, Handler: app.handler, Code: {CleatSHA256: `+sha+`}, Environment: {Variables: {WORD: hello}}}}
+  Call: {Type: "AWS::ApiGatewayV2::Integration", Properties: {ApiId: !Ref Api, IntegrationType: AWS_PROXY, IntegrationUri: !Sub "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Say.Arn}/invocations"}}
+  Default:`, 1)
+	text = strings.Replace(text, "integrations/${Mock}", "integrations/${Call}", 1)
+	if _, faults := node.apply(text); len(faults) != 1 || !strings.Contains(faults[0].Error(), "has not been uploaded") || faults[0].Place.File != "chat.yaml" {
+		t.Fatalf("without its code: %v", faults)
+	}
+	res := signedCall(t, node.node.admin, "cleat", node.node.key, http.MethodPut, "/_cleat/code/"+sha, string(code))
+	defer res.Body.Close()
+	if res.StatusCode >= http.StatusMultipleChoices {
+		t.Fatalf("upload: %d", res.StatusCode)
+	}
+	r, faults := node.apply(text)
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	ws, handshake, err := websocket.DefaultDialer.DialContext(t.Context(), r.Stages[0].Addresses[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handshake.Body.Close()
+	defer ws.Close()
+	if got := ask(t, ws, "{}"); got != "hello" {
+		t.Errorf("got %q, want hello", got)
 	}
 }
