@@ -201,6 +201,9 @@ func (a *Assembly) assembly(stacks []*stack, at cfn.Place) string {
 	if len(names) == 0 {
 		return ""
 	}
+	slices.SortStableFunc(names, func(x, y string) int { // the outer one first
+		return min(len(x), 1) - min(len(y), 1)
+	})
 	if len(names) > 1 {
 		shown := slices.Clone(names)
 		for i := range shown {
