@@ -34,6 +34,7 @@ func Expand(template *cfn.Value, text func(*cfn.Value) (s string, ok bool)) (Res
 	for _, e := range template.Get("Resources").Entries() {
 		x.resource(e)
 	}
+	x.warnOfSilence()
 	out := &cfn.Value{Kind: cfn.Map, Place: template.At()}
 	for _, e := range template.Entries() {
 		switch e.Key {
@@ -74,6 +75,7 @@ type expansion struct {
 	text      func(*cfn.Value) (string, bool)
 	globals   map[string]*cfn.Value // by section
 	resources *cfn.Value
+	twoWay    []twoWay
 	renamed   map[string]string // "Fn.Alias" is what SAM calls the resource "FnAliaslive"
 	result    Result
 	faults    cfn.Faults

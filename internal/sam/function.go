@@ -141,7 +141,7 @@ func (x *expansion) event(m *made, e cfn.Entry) {
 			e.Key, m.id, typ)
 		return
 	}
-	x.leaveAlone(typ + " events")
+	x.leaveAlone("event " + typ)
 	id := m.id + e.Key
 	if resource != "" {
 		x.generate(m, id, resource, nil)

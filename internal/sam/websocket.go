@@ -46,9 +46,6 @@ func (x *expansion) webSocketAPI(m *made) {
 	x.copyProperties(m, apiProperties, api)
 	createdBy := cfn.MapOf(at, "websocketapi:createdBy", cfn.TextOf(at, "SAM"))
 	api.Set(cfn.Entry{Key: "Tags", Place: at, Value: cfn.Merge(m.has("Tags"), createdBy)})
-	if m.has("Tags") == nil {
-		api.Set(cfn.Entry{Key: "Tags", Place: at, Value: createdBy})
-	}
 	if m.has("RouteSelectionExpression") == nil {
 		x.faults.Addf(at, "%s has no RouteSelectionExpression, such as $request.body.action", m.id)
 	}
@@ -185,7 +182,33 @@ func (x *expansion) route(m *made, e cfn.Entry, auth *cfn.Value) string {
 		"ApiId", cfn.Ref(at, m.id), "IntegrationType", cfn.TextOf(at, "AWS_PROXY"), "IntegrationUri", lambdaURI(at, "FunctionArn", arn),
 		"TimeoutInMillis", e.Value.Get("IntegrationTimeout")))
 	x.generate(m, m.id+base+"Permission", permissionType, nil)
+	if v := props.Get("RouteResponseSelectionExpression"); v != nil {
+		x.twoWay = append(x.twoWay, twoWay{id, what, v.Place})
+	}
 	return id
+}
+
+// twoWay is a route that is meant to answer.
+type twoWay struct {
+	id, what string
+	place    cfn.Place
+}
+
+// warnOfSilence tells of routes that are meant to answer and will not: SAM makes no route response, without which nothing is sent
+// back (open question 24).
+func (x *expansion) warnOfSilence() {
+	answered := map[string]bool{}
+	for _, e := range x.resources.Keys {
+		if e.Value.Get("Type").Str() == apiGateway+"RouteResponse" {
+			answered[e.Value.Path("Properties", "RouteId", "Ref").Str()] = true
+		}
+	}
+	for _, r := range x.twoWay {
+		if !answered[r.id] {
+			x.result.Warnings.Addf(r.place, "%s: SAM makes no route response, so what the function returns is not sent to the client: add an AWS::ApiGatewayV2::RouteResponse with RouteId: !Ref %s and RouteResponseKey: $default",
+				r.what, r.id)
+		}
+	}
 }
 
 // routeName is a route key within a logical ID.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"cleat/internal/cfn"
-	"cleat/internal/input"
 )
 
 const functionType = "AWS::Lambda::Function"
@@ -102,7 +101,7 @@ func (f *function) folder(path string, at cfn.Place) (dir, why string) {
 	}
 	f.Watch(path)
 	if dir, err = f.unpack(path); err != nil {
-		f.Faultf(at, "%s: the archive %s cannot be unpacked: %v", f.id, f.Shown(path), input.Plain(err))
+		f.Faultf(at, "%s: the archive %s cannot be unpacked: %v", f.id, f.Shown(path), err)
 		return "", "its archive cannot be unpacked"
 	}
 	return dir, ""
