@@ -153,7 +153,7 @@ func (s *short) base() string {
 	if v := s.root.Get("project"); v != nil {
 		name, ok := s.Text(v, "project")
 		if ok && (slices.Contains(cleatNames, filepath.Base(name)) || !s.Exists(name)) {
-			s.Faultf(v.Place, "project: there is no serverless.yml at %q", name)
+			s.Faultf(v.Place, "project: there is no project file at %q", name)
 		}
 		for _, key := range []string{"routes", "functions", "authorizers", "models"} {
 			if over := s.root.Get(key); over != nil {

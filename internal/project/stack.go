@@ -42,12 +42,17 @@ func (s *stack) setName(name string) {
 }
 
 // loadTemplate reads a SAM or CloudFormation template. The stack is named for the folder it lies in, for nothing in a template
-// names it.
+// names it; one of an assembly for its file, as CDK names that.
 func (l *loader) loadTemplate(file string) *Project {
 	s := l.newStack(file)
-	s.setName(filepath.Base(l.Dir))
+	dir := filepath.Dir(l.Abs(file))
+	name, ofAssembly := strings.CutSuffix(filepath.Base(file), ".template.json")
+	if !ofAssembly {
+		name = filepath.Base(dir)
+	}
+	s.setName(name)
 	l.warnOfStage("stages are in the template; --param NAME=VALUE gives its parameters")
-	if assets, err := filepath.Glob(filepath.Join(l.Dir, "*.assets.json")); err == nil && len(assets) > 0 {
+	if assets, err := filepath.Glob(filepath.Join(dir, "*.assets.json")); err == nil && len(assets) > 0 {
 		cdk.Assets(s.r, assets) // one template of an assembly
 	}
 	if t := s.r.Stack(file); t != nil {

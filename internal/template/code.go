@@ -91,9 +91,9 @@ func (f *function) code(code *cfn.Value) (path, why string) {
 func (f *function) folder(path string, at cfn.Place) (dir, why string) {
 	info, err := os.Stat(path)
 	switch {
-	case err != nil:
+	case err != nil: // whoever looks for the handler tells
 		f.Watch(path)
-		return "", "there is no code at " + f.Shown(path)
+		return path, ""
 	case info.IsDir():
 		return path, ""
 	case !strings.HasSuffix(path, ".zip") && !strings.HasSuffix(path, ".jar"):

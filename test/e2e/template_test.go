@@ -29,11 +29,11 @@ func TestExampleCDKChat(t *testing.T) {
 
 	c, _ := d.connect()
 	before := d.log.length()
-	d.edit("lib/chat-stack.js", "body: event.requestContext.connectionId", "body: 'somebody'")
+	d.edit("lib/chat-stack.js", "body: event.requestContext.connectionId", "body: event.requestContext.stage")
 	synthesize(t, dir, "node bin/app.js")
 	d.awaitLog(before, "reloaded")
 	d.eventually("the new code answers", func() error {
-		if got := c.ask(`{"action":"whoami"}`); got != "somebody" {
+		if got := c.ask(`{"action":"whoami"}`); got != "dev" {
 			return fmt.Errorf("answered %s", got)
 		}
 		return nil
@@ -178,7 +178,7 @@ func (d *dev) lifeOf(id string) string {
 				e.Context[name] = "…"
 			}
 		}
-		for _, name := range []string{"Host", "Sec-WebSocket-Key", "X-Amzn-Trace-Id", "X-Forwarded-Port"} {
+		for _, name := range []string{"Host", "Sec-Websocket-Key", "X-Amzn-Trace-Id", "X-Forwarded-Port"} {
 			if _, ok := e.Headers[name]; ok {
 				e.Headers[name], e.Multi[name] = "…", "…"
 			}
