@@ -261,3 +261,34 @@ func FuzzRead(f *testing.F) {
 		r.Link(link.Stack{Template: s})
 	})
 }
+
+// FuzzUnpack unpacks any archive: nothing may panic, and nothing is written outside the folder for code.
+func FuzzUnpack(f *testing.F) {
+	f.Add([]byte("PK"))
+	f.Fuzz(func(t *testing.T, archive []byte) {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"template.yaml": "Resources: {F: {Type: AWS::Lambda::Function, Properties: {Code: f.zip}}}", "f.zip": string(archive)} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reading := input.New()
+		reading.Dir = dir
+		template.New(reading, template.Options{Name: "x", CodeDir: filepath.Join(dir, "state", "code")}).Stack("template.yaml")
+		for _, pattern := range []string{filepath.Join(dir, "*"), filepath.Join(dir, "state", "*"), filepath.Join(dir, "state", "code", "*")} {
+			found, err := filepath.Glob(pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range found {
+				switch filepath.Base(path) {
+				case "template.yaml", "f.zip", "state", "code":
+				default:
+					if filepath.Dir(path) != filepath.Join(dir, "state", "code") {
+						t.Errorf("written outside: %s", path)
+					}
+				}
+			}
+		}
+	})
+}
