@@ -2,6 +2,7 @@ package cfn
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -30,20 +31,9 @@ func ExpandLoops(template *Value, parameters map[string]string) (*Value, error) 
 }
 
 func hasLoops(v *Value) bool {
-	if v == nil {
-		return false
-	}
-	for _, item := range v.Items {
-		if hasLoops(item) {
-			return true
-		}
-	}
-	for _, entry := range v.Keys {
-		if strings.HasPrefix(entry.Key, loopPrefix) || hasLoops(entry.Value) {
-			return true
-		}
-	}
-	return false
+	return v != nil && (slices.ContainsFunc(v.Items, hasLoops) || slices.ContainsFunc(v.Keys, func(e Entry) bool {
+		return strings.HasPrefix(e.Key, loopPrefix) || hasLoops(e.Value)
+	}))
 }
 
 // loops is one expansion.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"cleat/internal/cfn"
@@ -142,7 +143,7 @@ func (l *linker) open(s *scope, files []string) {
 	if l.o.Nested == nil {
 		return
 	}
-	files = append(files[:len(files):len(files)], s.template.At().File)
+	files = append(slices.Clip(files), s.template.At().File)
 	for _, r := range s.template.Get(resources).Entries() {
 		if r.Value.Get("Type").Str() != stackType {
 			continue
@@ -153,7 +154,7 @@ func (l *linker) open(s *scope, files []string) {
 		}
 		for i, f := range files {
 			if f == t.At().File && f != "" {
-				l.faults.Addf(r.Place, "nested stacks in a circle: %s", strings.Join(append(files[i:len(files):len(files)], f), " → "))
+				l.faults.Addf(r.Place, "nested stacks in a circle: %s", strings.Join(append(slices.Clip(files[i:]), f), " → "))
 				t = nil
 				break
 			}

@@ -203,7 +203,7 @@ func (f *stackFunction) cannotRun(at cfn.Place, why string) {
 
 func (f *stackFunction) withHandler() *cfn.Value {
 	props := f.value.Get("Properties")
-	if v := props.Get("Layers"); v != nil && !(v.Is(cfn.List) && len(v.Items) == 0) {
+	if v := props.Get("Layers"); v != nil && (!v.Is(cfn.List) || len(v.Items) > 0) {
 		f.warnLayers(v.Place)
 	}
 	for _, e := range props.Path("Environment", "Variables").Entries() {

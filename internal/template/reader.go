@@ -1,7 +1,9 @@
 package template
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cleat/internal/cfn"
@@ -81,12 +83,9 @@ func (r *Reader) expand(t *cfn.Value, dir string) *cfn.Value {
 
 // LeaveAlone notes what is given no effect.
 func (r *Reader) LeaveAlone(what string) {
-	for _, known := range r.LeftAlone {
-		if known == what {
-			return
-		}
+	if !slices.Contains(r.LeftAlone, what) {
+		r.LeftAlone = append(r.LeftAlone, what)
 	}
-	r.LeftAlone = append(r.LeftAlone, what)
 }
 
 // fault notes faults that another package found.
@@ -101,9 +100,7 @@ func (r *Reader) fault(err error) {
 func (r *Reader) Link(stacks ...link.Stack) *cfn.Value {
 	given := map[string]string{}
 	for _, s := range stacks {
-		for name, value := range r.given(s.Template) {
-			given[name] = value
-		}
+		maps.Copy(given, r.given(s.Template))
 	}
 	whole, err := link.Link(stacks, link.Options{Name: r.Options.Name, Region: r.Options.Region, Parameters: given, Nested: r.nested})
 	r.fault(err)

@@ -83,9 +83,11 @@ func TestForms(t *testing.T) {
 	}
 	forms := map[string]func(t *testing.T, dir string) options{
 		"serverless.yml": func(t *testing.T, dir string) options {
+			t.Helper()
 			return options{env: []string{"E2E_EVENTS=" + filepath.Join(dir, "events.jsonl")}}
 		},
 		".serverless": func(t *testing.T, dir string) options {
+			t.Helper()
 			runIn(t, dir, filepath.Join(modules, ".bin", "osls"), "package")
 			for _, name := range []string{"serverless.yml", "index.js"} { // the package is all that is left
 				if err := os.Remove(filepath.Join(dir, name)); err != nil {
@@ -95,10 +97,12 @@ func TestForms(t *testing.T) {
 			return options{}
 		},
 		"SAM": func(t *testing.T, dir string) options {
+			t.Helper()
 			replaceProject(t, dir, "testdata/sam/template.yaml")
 			return options{args: []string{"--param", "Events=" + filepath.Join(dir, "events.jsonl")}}
 		},
 		"CDK": func(t *testing.T, dir string) options {
+			t.Helper()
 			replaceProject(t, dir, "testdata/cdk/app.js")
 			linked, err := filepath.Abs(cdkModules)
 			if err != nil {
