@@ -21,20 +21,25 @@ import (
 
 // projectFlags say how a project is read; "dev" and "check" share them.
 type projectFlags struct {
-	Dir     string            `arg:"" optional:"" default:"." help:"The project's folder, or its file (serverless.yml, cleat.yaml)."`
-	Stage   string            `help:"Stage to run, as ${opt:stage} sees it." placeholder:"NAME"`
-	Region  string            `help:"Region that functions and ARNs name." placeholder:"NAME"`
-	EnvFile string            `help:"File of NAME=value lines for the project and its functions." placeholder:"FILE"`
-	Param   map[string]string `help:"Value of a parameter, as ${param:NAME} and templates see it. May be repeated." placeholder:"K=V" mapsep:"none"`
-	Opt     map[string]string `help:"Value of a further option, as ${opt:NAME} sees it. May be repeated." placeholder:"K=V" mapsep:"none"`
+	Dir      string            `arg:"" optional:"" default:"." help:"The project's folder, or its file (serverless.yml, template.yaml, cdk.out, .serverless, cleat.yaml)."`
+	Stage    string            `help:"Stage to run, as ${opt:stage} sees it." placeholder:"NAME"`
+	Region   string            `help:"Region that functions and ARNs name." placeholder:"NAME"`
+	EnvFile  string            `help:"File of NAME=value lines for the project and its functions." placeholder:"FILE"`
+	Param    map[string]string `help:"Value of a parameter, as ${param:NAME} and templates see it. May be repeated." placeholder:"K=V" mapsep:"none"`
+	StateDir string            `help:"Folder that keeps the local certificate authority, and code that templates and archives hold. Default: cleat in the user's state folder." placeholder:"DIR"`
+	Opt      map[string]string `help:"Value of a further option, as ${opt:NAME} sees it. May be repeated." placeholder:"K=V" mapsep:"none"`
 }
 
 func (f *projectFlags) options(env []string) (project.Options, error) {
 	o := project.Options{Stage: f.Stage, Region: f.Region, Params: f.Param, Opt: f.Opt, Env: env}
+	state, err := f.stateDir(env)
+	if err != nil {
+		return o, err
+	}
+	o.CodeDir = filepath.Join(state, "code")
 	if f.EnvFile == "" {
 		return o, nil
 	}
-	var err error
 	o.EnvFile, err = filepath.Abs(f.EnvFile) // as the shell means it; the project would mean its own folder
 	return o, err
 }
@@ -51,12 +56,12 @@ type devCommand struct {
 	AllowOrigin []string `help:"Origin of a web page that may use the management API, such as http://localhost:5173. May be repeated." placeholder:"URL"`
 	AccessLog   string   `help:"Where access-log lines go: stdout, stderr, a file, a collector's http(s):// or otlp+http(s):// URL." placeholder:"TO"`
 	ExecLog     string   `name:"execution-log" help:"Where the execution log goes; without a level in the project, at INFO." placeholder:"TO"`
-	StateDir    string   `help:"Folder that keeps the local certificate authority. Default: cleat in the user's state folder." placeholder:"DIR"`
 }
 
 // Help is what "cleat dev --help" teaches beyond the flags.
 func (devCommand) Help() string {
-	return `Runs DIR as its author deploys it to AWS: serverless.yml (.yaml, .json) or cleat.yaml.
+	return `Runs DIR as its author deploys it to AWS: serverless.yml (.yaml, .json), a SAM or CloudFormation
+template (template.yaml, .yml, .json), what a tool made (cdk.out, .serverless), or cleat.yaml.
 
 Connect with any WebSocket client to the URL that is printed first, push with
   curl -d hello http://localhost:3001/dev/@connections/CONNECTION_ID
@@ -138,9 +143,9 @@ func (c *devCommand) check() error {
 }
 
 // stateDir is where Cleat keeps what outlives a run, by the custom of the platform.
-func (c *devCommand) stateDir(env []string) (string, error) {
-	if c.StateDir != "" {
-		return filepath.Abs(c.StateDir)
+func (f *projectFlags) stateDir(env []string) (string, error) {
+	if f.StateDir != "" {
+		return filepath.Abs(f.StateDir)
 	}
 	if dir := lookup(env, "XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "cleat"), nil
@@ -157,7 +162,7 @@ func (c *devCommand) stateDir(env []string) (string, error) {
 		}
 	}
 	if home == "" {
-		return "", errors.New("there is no home folder to keep the local certificate authority in: name a folder with --state-dir")
+		return "", errors.New("there is no home folder to keep things in: name a folder with --state-dir")
 	}
 	return filepath.Join(home, ".local", "state", "cleat"), nil
 }

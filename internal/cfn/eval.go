@@ -1,9 +1,7 @@
 package cfn
 
 import (
-	"maps"
-	"regexp"
-	"slices"
+	"cmp"
 	"strings"
 )
 
@@ -34,6 +32,7 @@ type Evaluator struct {
 	template   *Template
 	env        Env
 	parameters map[string]*Value
+	unknown    map[string]string // SSM names of parameters whose values only AWS could look up
 	conditions map[string]*condition
 	faults     Faults
 	made       int // bytes of all texts made
@@ -53,29 +52,21 @@ const (
 	visited
 )
 
+func (e *Env) setDefaults() {
+	e.Region = cmp.Or(e.Region, "us-east-1")
+	e.Account = cmp.Or(e.Account, "123456789012")
+	e.Partition = cmp.Or(e.Partition, "aws")
+	e.StackName = cmp.Or(e.StackName, "stack")
+	e.URLSuffix = cmp.Or(e.URLSuffix, "amazonaws.com")
+	e.StackID = cmp.Or(e.StackID, "arn:"+e.Partition+":cloudformation:"+e.Region+":"+e.Account+":stack/"+e.StackName+"/00000000-0000-4000-8000-000000000000")
+}
+
 // NewEvaluator prepares the evaluation of a template. Its error is Faults: parameters without or with a wrong value,
 // conditions that are not true or false.
 func NewEvaluator(t *Template, env Env) (*Evaluator, error) {
-	setDefault := func(s *string, to string) {
-		if *s == "" {
-			*s = to
-		}
-	}
-	setDefault(&env.Region, "us-east-1")
-	setDefault(&env.Account, "123456789012")
-	setDefault(&env.Partition, "aws")
-	setDefault(&env.StackName, "stack")
-	setDefault(&env.URLSuffix, "amazonaws.com")
-	setDefault(&env.StackID, "arn:"+env.Partition+":cloudformation:"+env.Region+":"+env.Account+":stack/"+env.StackName+"/00000000-0000-4000-8000-000000000000")
-	e := &Evaluator{template: t, env: env, parameters: map[string]*Value{}, conditions: map[string]*condition{}}
-	for _, p := range t.Parameters {
-		e.setParameter(p)
-	}
-	for _, name := range slices.Sorted(maps.Keys(env.Parameters)) {
-		if t.Parameter(name) == nil {
-			e.faults.Addf(t.Value.Place, "parameter %s is given but the template does not declare it", name)
-		}
-	}
+	env.setDefaults()
+	e := &Evaluator{template: t, env: env, parameters: map[string]*Value{}, unknown: map[string]string{}, conditions: map[string]*condition{}}
+	e.setParameters()
 	for _, c := range t.Conditions {
 		e.conditions[c.Key] = &condition{entry: c}
 	}
@@ -128,57 +119,6 @@ func (e *Evaluator) condition(name string, at Place) bool {
 		c.state = visited
 	}
 	return c.value
-}
-
-func (e *Evaluator) setParameter(p *Parameter) {
-	given, ok := e.env.Parameters[p.Name]
-	isList := p.Type == "CommaDelimitedList" || strings.Contains(p.Type, "List<")
-	var v *Value
-	switch {
-	case ok:
-		v = TextOf(p.Place, given)
-	case p.Default == nil:
-		e.faults.Addf(p.Place, "parameter %s has no value: it has no default and none is given", p.Name)
-		v = TextOf(p.Place, "")
-	case p.Default.Kind == List || p.Default.Kind == Map:
-		e.faults.Addf(p.Default.Place, "the default of parameter %s must be text or a number", p.Name)
-		v = TextOf(p.Place, "")
-	default:
-		v = TextOf(p.Default.Place, p.Default.Text)
-	}
-	if ok || p.Default != nil {
-		e.checkParameter(p, v, isList)
-	}
-	switch {
-	case isList:
-		list := ListOf(v.Place)
-		if v.Text != "" {
-			for item := range strings.SplitSeq(v.Text, ",") {
-				list.Items = append(list.Items, TextOf(v.Place, strings.TrimSpace(item)))
-			}
-		}
-		v = list
-	case p.Type == "Number":
-		v.Kind = Number
-	}
-	e.parameters[p.Name] = v
-}
-
-func (e *Evaluator) checkParameter(p *Parameter, v *Value, isList bool) {
-	if p.AllowedValues.Is(List) && !isList && !slices.ContainsFunc(p.AllowedValues.Items, func(a *Value) bool { return a.Str() == v.Text }) {
-		var all []string
-		for _, a := range p.AllowedValues.Items {
-			all = append(all, a.Str())
-		}
-		e.faults.Addf(p.Place, "parameter %s is %q: want one of %s", p.Name, v.Text, strings.Join(all, ", "))
-	}
-	if p.AllowedPattern == "" || isList {
-		return
-	}
-	// A pattern that only Java understands is not enforced: it could refuse what AWS takes.
-	if re, err := regexp.Compile(`^(?:` + p.AllowedPattern + `)$`); err == nil && !re.MatchString(v.Text) {
-		e.faults.Addf(p.Place, "parameter %s is %q: want it to match %s", p.Name, v.Text, p.AllowedPattern)
-	}
 }
 
 // value evaluates one value; nil is AWS::NoValue or a fault.

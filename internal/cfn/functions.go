@@ -2,6 +2,8 @@ package cfn
 
 import (
 	"encoding/base64"
+	"math/big"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +49,10 @@ func (e *Evaluator) call(name string, arg *Value, at Place) *Value {
 		return nil
 	case "Fn::GetAZs":
 		return e.getAZs(arg, at)
+	case "Fn::Cidr":
+		return e.cidr(arg, at)
+	case "Fn::Transform":
+		return e.fault(at, "the macro %s is not run here", arg.Get("Name").Str())
 	case "Fn::Length":
 		if list := e.value(arg); list.Is(List) {
 			return NumberOf(at, len(list.Items))
@@ -86,6 +92,9 @@ func (e *Evaluator) ref(name string, at Place) *Value {
 		return e.pseudo(name, at)
 	}
 	if p, ok := e.parameters[name]; ok {
+		if stored := e.unknown[name]; stored != "" {
+			return e.fault(at, "parameter %s is kept in SSM under the name %s, where only AWS looks it up: give the parameter its value (--param %s=…)", name, stored, name)
+		}
 		v := *p
 		v.Place = at
 		return &v
@@ -438,6 +447,53 @@ func (e *Evaluator) getAZs(arg *Value, at Place) *Value {
 	list := ListOf(at)
 	for _, zone := range []string{"a", "b", "c"} {
 		list.Items = append(list.Items, TextOf(at, region+zone))
+	}
+	return list
+}
+
+// maxBlocks is how many blocks Fn::Cidr makes at most.
+const maxBlocks = 256
+
+// cidr is Fn::Cidr: blocks of addresses one after the other within a larger one.
+func (e *Evaluator) cidr(arg *Value, at Place) *Value {
+	args, ok := e.items(arg, at, "Fn::Cidr wants [block of addresses, how many, bits of each]", 2, 3)
+	if !ok {
+		return nil
+	}
+	block, ok := e.text(args[0], at, "Fn::Cidr")
+	if !ok {
+		return nil
+	}
+	numbers := []int{0, 8}
+	for i, a := range args[1:] {
+		s, ok := e.text(a, at, "Fn::Cidr")
+		if !ok {
+			return nil
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return e.fault(at, "Fn::Cidr: %q is not a whole number", s)
+		}
+		numbers[i] = n
+	}
+	count, bits := numbers[0], numbers[1]
+	prefix, err := netip.ParsePrefix(block)
+	if err != nil {
+		return e.fault(at, "Fn::Cidr: %q is not a block of addresses, such as 10.0.0.0/16", block)
+	}
+	prefix = prefix.Masked()
+	length := prefix.Addr().BitLen() - bits
+	room := length - prefix.Bits() // of the block, in bits
+	if count < 1 || count > maxBlocks || bits < 1 || room < 0 || room < 9 && count > 1<<room {
+		return e.fault(at, "Fn::Cidr: %s has no room for %d blocks of %d bits (1 to %d of them)", block, count, bits, maxBlocks)
+	}
+	list := ListOf(at)
+	address := prefix.Addr().AsSlice()
+	next := new(big.Int).SetBytes(address)
+	for range count {
+		a, _ := netip.AddrFromSlice(next.FillBytes(make([]byte, len(address)))) // of the length of an address
+		list.Items = append(list.Items, TextOf(at, netip.PrefixFrom(a, length).String()))
+		next.Add(next, new(big.Int).Lsh(big.NewInt(1), uint(bits)))
 	}
 	return list
 }

@@ -14,6 +14,7 @@ func FuzzParse(f *testing.F) {
 		"a: !Ref b\n", "{\"a\": [1, \"\\ud83d\\ude00\"]}", "a: &x [1]\nb: *x\n<<: {c: 1}\n", "!Sub [a, {b: c}]",
 		"Resources:\n  A: {Type: T, DependsOn: B, Properties: {x: !GetAtt B.c}}\n  B: {Type: T, Condition: C}\nConditions:\n  C: !Not [!Equals [a, b]]\n",
 		"Parameters:\n  P: {Type: Number, Default: 0x1F}\nResources:\n  A: {Type: T, Properties: !Split [',', !Sub '${P}${AWS::Region}${!x}']}\n",
+		"Resources:\n  Fn::ForEach::L: [X, [a, b], {\"R${X}\": {Type: T, Properties: {c: !Cidr [10.0.0.0/8, 2, 4]}}}]\n",
 	} {
 		f.Add("t.yaml", []byte(s))
 	}
@@ -26,6 +27,9 @@ func FuzzParse(f *testing.F) {
 			if out := v.AppendJSON(nil); !json.Valid(out) {
 				t.Errorf("%q prints as %q, which is not JSON", text, out)
 			}
+		}
+		if v, err = cfn.ExpandLoops(v, nil); err != nil {
+			return
 		}
 		template, err := cfn.ReadTemplate(v)
 		if err != nil {

@@ -30,16 +30,6 @@ type Resource struct {
 	Place      Place // of the logical ID
 }
 
-// Parameter is a declared parameter.
-type Parameter struct {
-	Name           string
-	Type           string
-	Default        *Value // nil: none
-	AllowedValues  *Value
-	AllowedPattern string
-	Place          Place
-}
-
 var logicalID = regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`)
 
 // sections are those that CloudFormation knows.
@@ -91,27 +81,6 @@ func ReadTemplate(v *Value) (*Template, error) {
 
 // Resource returns the resource of a logical ID, nil when there is none.
 func (t *Template) Resource(id string) *Resource { return t.resources[id] }
-
-// Parameter returns a declared parameter, nil when there is none of that name.
-func (t *Template) Parameter(name string) *Parameter {
-	for _, p := range t.Parameters {
-		if p.Name == name {
-			return p
-		}
-	}
-	return nil
-}
-
-func (t *Template) addParameter(e Entry, faults *Faults) {
-	p := &Parameter{
-		Name: e.Key, Type: e.Value.Get("Type").Str(), Default: e.Value.Get("Default"),
-		AllowedValues: e.Value.Get("AllowedValues"), AllowedPattern: e.Value.Get("AllowedPattern").Str(), Place: e.Place,
-	}
-	if p.Type == "" {
-		faults.Addf(e.Place, "parameter %s has no Type", e.Key)
-	}
-	t.Parameters = append(t.Parameters, p)
-}
 
 // attributes are what a resource may have beside its properties.
 var attributes = []string{"Type", "Properties", "DependsOn", "Condition", "Metadata", "DeletionPolicy", "UpdateReplacePolicy", "CreationPolicy", "UpdatePolicy"}

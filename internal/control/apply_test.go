@@ -245,7 +245,7 @@ func TestOutcome(t *testing.T) {
 	if !slices.Equal(out.APIs[0].Routes, want) {
 		t.Errorf("routes %+v, want %+v", out.APIs[0].Routes, want)
 	}
-	if want := []string{"AWS::IAM::Role", "AWS::Lambda::Permission", "AWS::Logs::LogGroup (2)"}; !slices.Equal(out.LeftAlone, want) {
+	if want := []string{"AWS::IAM::Role", "AWS::Logs::LogGroup (2)"}; !slices.Equal(out.LeftAlone, want) {
 		t.Errorf("left alone: %q, want %q", out.LeftAlone, want)
 	}
 	if len(out.Warnings) != 0 {

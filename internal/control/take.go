@@ -111,6 +111,10 @@ func (a *application) pointStages(resources []*cfn.Resource) {
 	}
 }
 
+// silentTypes are given no effect of their own and not told of: that API Gateway may call a function, the names that versions
+// and aliases give one (qualifiedFunction), and what CDK counts its uses by.
+var silentTypes = []string{"AWS::Lambda::Permission", "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::CDK::Metadata"}
+
 // addOther takes in a resource that is not API Gateway's, or counts it as left alone.
 func (a *application) addOther(r *cfn.Resource) {
 	kind, ours := strings.CutPrefix(r.Type, apiGateway)
@@ -125,6 +129,7 @@ func (a *application) addOther(r *cfn.Resource) {
 		a.addTable(r)
 	case strings.HasPrefix(r.Type, "AWS::Serverless::"):
 		a.faults.Addf(r.Place, "%s: %s is a resource of SAM, which must be expanded before the template is applied", r.LogicalID, r.Type)
+	case slices.Contains(silentTypes, r.Type): // nothing is missed: what they say holds here
 	case r.Metadata.Path("cleat", "Generated").Str() == "true": // nobody wrote it, nobody misses it
 	default:
 		a.left[r.Type]++

@@ -87,6 +87,12 @@ func IsFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// IsDir reports whether a path leads to a folder.
+func IsDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // Abs is the absolute path of a file.
 func (r *Reading) Abs(name string) string {
 	if filepath.IsAbs(name) {

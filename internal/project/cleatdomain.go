@@ -10,7 +10,7 @@ import (
 // template. A name has one mapping key, a list of them, or nothing: the root. api and stage are what the mappings lead
 // to. Control checks names and keys.
 func (s *short) domainResources(api, stage *cfn.Value) []cfn.Entry {
-	t := newTemplate()
+	t := newBuilder()
 	for _, e := range s.Entries(s.root.Get("domains"), "domains") {
 		id := "CustomDomain" + normalRoute(e.Key)
 		if t.resources.Get(id) != nil {
@@ -34,7 +34,7 @@ func (s *short) domainResources(api, stage *cfn.Value) []cfn.Entry {
 				key = cfn.TextOf(at, text)
 			}
 			t.add(at, fmt.Sprintf("%sMapping%d", id, i+1), "AWS::ApiGatewayV2::ApiMapping", cfn.MapOf(at,
-				"DomainName", ref(at, id), "ApiId", api, "Stage", stage, "ApiMappingKey", key))
+				"DomainName", cfn.Ref(at, id), "ApiId", api, "Stage", stage, "ApiMappingKey", key))
 		}
 	}
 	return t.resources.Keys
@@ -46,21 +46,35 @@ func (s *short) overlayDomains(p *Project) {
 	if v == nil || v.Kind == cfn.Null || p.Template == nil {
 		return
 	}
-	id, found := stageID, 0
-	resources := p.Template.Get("Resources")
-	if resources.Get(stageID) == nil {
-		for _, e := range resources.Entries() {
-			if e.Value.Get("Type").Str() == "AWS::ApiGatewayV2::Stage" {
-				id = e.Key
-				found++
-			}
+	id, found := onlyStage(p.Template)
+	if id == "" {
+		s.Faultf(v.Place, "domains needs a project with one stage, and %s has %d: give it AWS::ApiGatewayV2::DomainName and ApiMapping resources instead", p.File, found)
+		return
+	}
+	api := p.Template.Path("Resources", id, "Properties", "ApiId")
+	more := &cfn.Value{Kind: cfn.Map, Place: v.Place, Keys: s.domainResources(api, cfn.Ref(v.Place, id))}
+	p.Template = cfn.Merge(p.Template, cfn.MapOf(v.Place, "Resources", more))
+}
+
+// onlyStage is the logical ID of the stage that settings on top of a project are for: the one of its kind, or of its API where
+// there are others. It is "" when there is none or several; found says how many.
+func onlyStage(template *cfn.Value) (id string, found int) {
+	resources := template.Get("Resources")
+	if resources.Get(stageID) != nil {
+		return stageID, 1
+	}
+	for _, e := range resources.Entries() {
+		if e.Value.Get("Type").Str() != stageType {
+			continue
 		}
-		if found != 1 {
-			s.Faultf(v.Place, "domains needs a project with one stage, and %s has %d: give it AWS::ApiGatewayV2::DomainName and ApiMapping resources instead", p.File, found)
-			return
+		api := resources.Get(e.Value.Path("Properties", "ApiId", "Ref").Str())
+		if api.Path("Properties", "ProtocolType").Str() != "HTTP" {
+			id = e.Key
+			found++
 		}
 	}
-	api := resources.Path(id, "Properties", "ApiId")
-	more := &cfn.Value{Kind: cfn.Map, Place: v.Place, Keys: s.domainResources(api, ref(v.Place, id))}
-	p.Template = merged(p.Template, cfn.MapOf(v.Place, "Resources", more))
+	if found != 1 {
+		return "", found
+	}
+	return id, 1
 }

@@ -63,7 +63,7 @@ func (s *short) addShortKey(e cfn.Entry) {
 		enabled = s.Flag(value.Get("enabled"), what+": enabled", true)
 		for _, kv := range [][2]string{{"description", "Description"}, {"customerId", "CustomerId"}} {
 			if _, ok := s.Text(value.Get(kv[0]), what+": "+kv[0]); ok {
-				set(props, cfn.Entry{Key: kv[1], Place: value.Get(kv[0]).Place, Value: value.Get(kv[0])})
+				props.Set(cfn.Entry{Key: kv[1], Place: value.Get(kv[0]).Place, Value: value.Get(kv[0])})
 			}
 		}
 		value = value.Get("value")
@@ -73,9 +73,9 @@ func (s *short) addShortKey(e cfn.Entry) {
 			s.Faultf(value.Place, "%s is empty: give it 20 to 128 characters, or leave the value out to have one made", what)
 			return
 		}
-		set(props, cfn.Entry{Key: "Value", Place: value.Place, Value: cfn.TextOf(value.Place, text)})
+		props.Set(cfn.Entry{Key: "Value", Place: value.Place, Value: cfn.TextOf(value.Place, text)})
 	}
-	set(props, cfn.Entry{Key: "Enabled", Place: e.Place, Value: cfn.BoolOf(e.Place, enabled)})
+	props.Set(cfn.Entry{Key: "Enabled", Place: e.Place, Value: cfn.BoolOf(e.Place, enabled)})
 	s.t.add(e.Place, apiKeyID(e.Key), "AWS::ApiGateway::ApiKey", props)
 }
 
@@ -87,14 +87,14 @@ func (s *short) addShortPlan(e cfn.Entry, keys []string) {
 	props := &cfn.Value{Kind: cfn.Map, Place: e.Place}
 	if d := v.Get("description"); d != nil {
 		if _, ok := s.Text(d, what+": description"); ok {
-			set(props, cfn.Entry{Key: "Description", Place: d.Place, Value: d})
+			props.Set(cfn.Entry{Key: "Description", Place: d.Place, Value: d})
 		}
 	}
 	if t := v.Get("throttle"); t != nil {
-		set(props, cfn.Entry{Key: "Throttle", Place: t.Place, Value: s.throttleSettings(t, what+": throttle", "")})
+		props.Set(cfn.Entry{Key: "Throttle", Place: t.Place, Value: s.throttleSettings(t, what+": throttle", "")})
 	}
 	if q := v.Get("quota"); q != nil {
-		set(props, cfn.Entry{Key: "Quota", Place: q.Place, Value: s.quota(q, what+": quota")})
+		props.Set(cfn.Entry{Key: "Quota", Place: q.Place, Value: s.quota(q, what+": quota")})
 	}
 	stage := s.planStage(e.Place)
 	throttles := &cfn.Value{Kind: cfn.Map, Place: v.Get("routes").At()}
@@ -107,10 +107,10 @@ func (s *short) addShortPlan(e cfn.Entry, keys []string) {
 			s.Faultf(r.Place, "%s: there is no route %q%s", what, r.Key, input.DidYouMean(r.Key, routes))
 			continue
 		}
-		set(throttles, cfn.Entry{Key: r.Key, Place: r.Place, Value: s.throttleSettings(r.Value, what+": route "+r.Key, "")})
+		throttles.Set(cfn.Entry{Key: r.Key, Place: r.Place, Value: s.throttleSettings(r.Value, what+": route "+r.Key, "")})
 	}
 	if len(throttles.Keys) > 0 {
-		set(stage, cfn.Entry{Key: "Throttle", Place: throttles.Place, Value: throttles})
+		stage.Set(cfn.Entry{Key: "Throttle", Place: throttles.Place, Value: throttles})
 	}
 	s.addPlan(e.Place, e.Key, e.Key, props, cfn.ListOf(e.Place, stage))
 	list := v.Get("keys")
@@ -134,18 +134,18 @@ func (s *short) addShortPlan(e cfn.Entry, keys []string) {
 
 // planStage is the stage of this file in a usage plan.
 func (s *short) planStage(at cfn.Place) *cfn.Value {
-	return cfn.MapOf(at, "ApiId", ref(at, apiID), "Stage", ref(at, stageID))
+	return cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID), "Stage", cfn.Ref(at, stageID))
 }
 
 func (s *short) addPlan(at cfn.Place, key, name string, props, stages *cfn.Value) {
-	set(props, cfn.Entry{Key: "UsagePlanName", Place: at, Value: cfn.TextOf(at, name)})
-	set(props, cfn.Entry{Key: "ApiStages", Place: at, Value: stages})
+	props.Set(cfn.Entry{Key: "UsagePlanName", Place: at, Value: cfn.TextOf(at, name)})
+	props.Set(cfn.Entry{Key: "ApiStages", Place: at, Value: stages})
 	s.t.add(at, usagePlanID(key), "AWS::ApiGateway::UsagePlan", props)
 }
 
 func (s *short) addPlanKey(at cfn.Place, plan, key string) {
 	s.t.add(at, usagePlanKeyID(plan, key), "AWS::ApiGateway::UsagePlanKey", cfn.MapOf(at,
-		"KeyId", ref(at, apiKeyID(key)), "KeyType", cfn.TextOf(at, "API_KEY"), "UsagePlanId", ref(at, usagePlanID(plan))))
+		"KeyId", cfn.Ref(at, apiKeyID(key)), "KeyType", cfn.TextOf(at, "API_KEY"), "UsagePlanId", cfn.Ref(at, usagePlanID(plan))))
 }
 
 // throttleSettings reads a map of rate and burst into properties that are named with a prefix, as in
@@ -155,11 +155,11 @@ func (s *short) throttleSettings(v *cfn.Value, what, prefix string) *cfn.Value {
 	s.CheckKeys(v, what, cleatSettings["throttle"])
 	settings := &cfn.Value{Kind: cfn.Map, Place: v.At()}
 	if rate := v.Get("rate"); s.rate(rate, what+".rate") {
-		set(settings, cfn.Entry{Key: prefix + "RateLimit", Place: rate.Place, Value: rate})
+		settings.Set(cfn.Entry{Key: prefix + "RateLimit", Place: rate.Place, Value: rate})
 	}
 	if n, ok := s.Number(v.Get("burst"), what+".burst", 1, 100_000_000); ok {
 		at := v.Get("burst").Place
-		set(settings, cfn.Entry{Key: prefix + "BurstLimit", Place: at, Value: cfn.NumberOf(at, n)})
+		settings.Set(cfn.Entry{Key: prefix + "BurstLimit", Place: at, Value: cfn.NumberOf(at, n)})
 	}
 	return settings
 }
@@ -196,7 +196,7 @@ func (s *short) quota(v *cfn.Value, what string) *cfn.Value {
 	}
 	out := &cfn.Value{Kind: cfn.Map, Place: v.Place}
 	if n, ok := s.Number(limit, what+".limit", 1, 1<<31-1); ok {
-		set(out, cfn.Entry{Key: "Limit", Place: limit.Place, Value: cfn.NumberOf(limit.Place, n)})
+		out.Set(cfn.Entry{Key: "Limit", Place: limit.Place, Value: cfn.NumberOf(limit.Place, n)})
 	} else if limit == nil {
 		s.Faultf(v.Place, "%s has no `limit`", what)
 	}
@@ -204,7 +204,7 @@ func (s *short) quota(v *cfn.Value, what string) *cfn.Value {
 	last, known := map[string]int{"DAY": 0, "WEEK": 6, "MONTH": 27}[strings.ToUpper(name)]
 	switch {
 	case ok && known:
-		set(out, cfn.Entry{Key: "Period", Place: period.Place, Value: cfn.TextOf(period.Place, strings.ToUpper(name))})
+		out.Set(cfn.Entry{Key: "Period", Place: period.Place, Value: cfn.TextOf(period.Place, strings.ToUpper(name))})
 	case ok:
 		s.Faultf(period.Place, "%s.period %q is not one of day, week, month", what, name)
 	case period == nil:
@@ -214,7 +214,7 @@ func (s *short) quota(v *cfn.Value, what string) *cfn.Value {
 		return out
 	}
 	if n, ok := s.Number(offset, what+".offset", 0, last); ok {
-		set(out, cfn.Entry{Key: "Offset", Place: offset.Place, Value: cfn.NumberOf(offset.Place, n)})
+		out.Set(cfn.Entry{Key: "Offset", Place: offset.Place, Value: cfn.NumberOf(offset.Place, n)})
 	}
 	return out
 }
@@ -228,5 +228,5 @@ func (s *short) throttleRoute(route string, v *cfn.Value) {
 		s.Faultf(v.Place, "route $disconnect cannot be throttled: it is called when a connection has ended, however many do")
 		return
 	}
-	set(s.routeSettings, cfn.Entry{Key: route, Place: v.Place, Value: s.throttleSettings(v, "route "+route+": throttle", "Throttling")})
+	s.routeSettings.Set(cfn.Entry{Key: route, Place: v.Place, Value: s.throttleSettings(v, "route "+route+": throttle", "Throttling")})
 }

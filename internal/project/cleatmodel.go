@@ -33,7 +33,7 @@ func (s *short) addShortModel(e cfn.Entry) {
 	var text strings.Builder
 	writeJSON(&text, schema) // as text, for to CloudFormation a map may be a function
 	s.api.add(e.Place, modelID(e.Key), "AWS::ApiGatewayV2::Model", cfn.MapOf(e.Place,
-		"ApiId", ref(e.Place, apiID),
+		"ApiId", cfn.Ref(e.Place, apiID),
 		"Name", cfn.TextOf(e.Place, e.Key),
 		"Schema", cfn.TextOf(e.Place, text.String())))
 	s.deps = append(s.deps, modelID(e.Key))
@@ -76,6 +76,6 @@ func (s *short) validation(v *cfn.Value, what string, route *cfn.Value) {
 			s.Faultf(e.Value.Place, "%s: there is no model %q under models%s", what, name, input.DidYouMean(name, names))
 		}
 	}
-	set(route, cfn.Entry{Key: "ModelSelectionExpression", Place: selection.Place, Value: selection})
-	set(route, cfn.Entry{Key: "RequestModels", Place: models.Place, Value: models})
+	route.Set(cfn.Entry{Key: "ModelSelectionExpression", Place: selection.Place, Value: selection})
+	route.Set(cfn.Entry{Key: "RequestModels", Place: models.Place, Value: models})
 }

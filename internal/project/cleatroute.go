@@ -44,7 +44,7 @@ const defaultTemplate = `\$default`
 // addShortAuthorizer makes one entry of `authorizers`.
 func (s *short) addShortAuthorizer(e cfn.Entry) {
 	what := "authorizer " + e.Key
-	fn, identity := e.Value, texts(e.Place, defaultIdentitySource)
+	fn, identity := e.Value, cfn.Texts(e.Place, defaultIdentitySource)
 	if e.Value.Is(cfn.Map) {
 		s.CheckKeys(e.Value, what, cleatSettings["authorizer"])
 		fn = e.Value.Get("function")
@@ -67,7 +67,7 @@ func (s *short) addShortAuthorizer(e cfn.Entry) {
 		return
 	}
 	s.api.add(e.Place, authorizerID(e.Key), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(e.Place,
-		"ApiId", ref(e.Place, apiID),
+		"ApiId", cfn.Ref(e.Place, apiID),
 		"Name", cfn.TextOf(e.Place, e.Key),
 		"AuthorizerType", cfn.TextOf(e.Place, "REQUEST"),
 		"AuthorizerUri", lambdaURI(fn.Place, arn),
@@ -123,7 +123,7 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 	at, what := e.Place, "route "+e.Key
 	id := routeID(e.Key)
 	integration := normalRoute(e.Key) + "WebsocketsIntegration"
-	props.Keys = append([]cfn.Entry{{Key: "ApiId", Place: at, Value: ref(at, apiID)}}, props.Keys...)
+	props.Keys = append([]cfn.Entry{{Key: "ApiId", Place: at, Value: cfn.Ref(at, apiID)}}, props.Keys...)
 	s.api.add(at, integration, "AWS::ApiGatewayV2::Integration", props)
 	twoWay := s.Flag(v.Get("twoWay"), what+": twoWay", v.Path("mock", "response") != nil)
 	if twoWay && responses == nil && !slices.Contains([]string{"AWS_PROXY", "HTTP_PROXY"}, props.Get("IntegrationType").Str()) {
@@ -133,29 +133,29 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 		s.addShortResponse(e, integration, i, r)
 	}
 	route := cfn.MapOf(at,
-		"ApiId", ref(at, apiID),
+		"ApiId", cfn.Ref(at, apiID),
 		"RouteKey", cfn.TextOf(at, e.Key),
 		"AuthorizationType", cfn.TextOf(at, apigw.AuthorizationNone),
-		"Target", join(at, "/", cfn.TextOf(at, "integrations"), ref(at, integration)))
+		"Target", cfn.Join(at, "/", cfn.TextOf(at, "integrations"), cfn.Ref(at, integration)))
 	s.authorize(v.Get("authorizer"), e.Key, route)
 	if s.Flag(v.Get("apiKeyRequired"), what+": apiKeyRequired", false) {
-		set(route, cfn.Entry{Key: "ApiKeyRequired", Place: at, Value: cfn.BoolOf(at, true)})
+		route.Set(cfn.Entry{Key: "ApiKeyRequired", Place: at, Value: cfn.BoolOf(at, true)})
 	}
 	s.validation(v, what, route)
 	s.CheckKeys(v.Get("route"), what+": route", routeProperties)
 	for _, p := range s.Entries(v.Get("route"), what+": route") {
-		set(route, p)
+		route.Set(p)
 	}
 	s.throttleRoute(e.Key, v.Get("throttle"))
 	s.deps = append(s.deps, id)
 	if twoWay {
-		set(route, cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})
+		route.Set(cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})
 	}
 	s.api.add(at, id, "AWS::ApiGatewayV2::Route", route)
 	if twoWay {
 		s.deps = append(s.deps, routeResponseID(e.Key))
 		s.api.add(at, routeResponseID(e.Key), "AWS::ApiGatewayV2::RouteResponse", cfn.MapOf(at,
-			"ApiId", ref(at, apiID), "RouteId", ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
+			"ApiId", cfn.Ref(at, apiID), "RouteId", cfn.Ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
 	}
 }
 
@@ -170,7 +170,7 @@ func (s *short) authorize(v *cfn.Value, route string, props *cfn.Value) {
 		s.Faultf(at, "an authorizer works on $connect only, not on route %q", route)
 		return
 	case name == apigw.AuthorizationIAM:
-		set(props, cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, name)})
+		props.Set(cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, name)})
 		return
 	case s.root.Get("authorizers").Get(name) == nil:
 		var known []string
@@ -180,8 +180,8 @@ func (s *short) authorize(v *cfn.Value, route string, props *cfn.Value) {
 		s.Faultf(at, "there is no authorizer %q under authorizers%s", name, input.DidYouMean(name, append(known, apigw.AuthorizationIAM)))
 		return
 	}
-	set(props, cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, apigw.AuthorizationCustom)})
-	set(props, cfn.Entry{Key: "AuthorizerId", Place: at, Value: ref(at, authorizerID(name))})
+	props.Set(cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, apigw.AuthorizationCustom)})
+	props.Set(cfn.Entry{Key: "AuthorizerId", Place: at, Value: cfn.Ref(at, authorizerID(name))})
 }
 
 // integration makes the properties of a route's integration, and what its integration responses are. Nil properties mean
@@ -212,7 +212,7 @@ func (s *short) integration(v *cfn.Value, target, what string) (props, responses
 			return nil, nil
 		}
 		s.CheckKeys(tv, what+": integration", integrationProperties)
-		props = merged(&cfn.Value{Kind: cfn.Map, Place: at}, tv)
+		props = cfn.Merge(&cfn.Value{Kind: cfn.Map, Place: at}, tv)
 	}
 	if props == nil {
 		return nil, nil
@@ -221,7 +221,7 @@ func (s *short) integration(v *cfn.Value, target, what string) (props, responses
 		responses = given
 	}
 	if n, ok := s.timeout(v.Get("timeout"), what); ok {
-		set(props, cfn.Entry{Key: "TimeoutInMillis", Place: at, Value: cfn.NumberOf(at, n)})
+		props.Set(cfn.Entry{Key: "TimeoutInMillis", Place: at, Value: cfn.NumberOf(at, n)})
 	}
 	return props, responses
 }
@@ -413,14 +413,14 @@ func (s *short) addShortResponse(route cfn.Entry, integration string, i int, e c
 			return
 		}
 	}
-	props := cfn.MapOf(at, "ApiId", ref(at, apiID), "IntegrationId", ref(at, integration), "IntegrationResponseKey", cfn.TextOf(at, e.Key))
+	props := cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID), "IntegrationId", cfn.Ref(at, integration), "IntegrationResponseKey", cfn.TextOf(at, e.Key))
 	template := e.Value
 	if e.Value.Is(cfn.Map) {
 		s.CheckKeys(e.Value, what, cleatSettings["response"])
 		template = e.Value.Get("template")
 		if p := e.Value.Get("parameters"); p != nil {
 			s.Entries(p, what+": parameters")
-			set(props, cfn.Entry{Key: "ResponseParameters", Place: p.Place, Value: p})
+			props.Set(cfn.Entry{Key: "ResponseParameters", Place: p.Place, Value: p})
 		}
 	}
 	if text := s.responseText(template); text != "" {
@@ -525,7 +525,7 @@ func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string,
 		"Environment", environment)
 	if n, ok := s.Number(v.Get("concurrency"), what+": concurrency", 0, 100_000); ok {
 		cat := v.Get("concurrency").Place
-		set(props, cfn.Entry{Key: "ReservedConcurrentExecutions", Place: cat, Value: cfn.NumberOf(cat, n)})
+		props.Set(cfn.Entry{Key: "ReservedConcurrentExecutions", Place: cat, Value: cfn.NumberOf(cat, n)})
 	}
 	s.t.add(at, functionID(e.Key), "AWS::Lambda::Function", props, "Metadata", code{bundle: where.typescript}.metadata(at))
 }

@@ -41,8 +41,8 @@ type short struct {
 	r    *variable.Resolver
 	root *cfn.Value // resolved
 	p    *Project
-	t    *template
-	api  *template // what belongs to the API: its hash names the deployment
+	t    *builder
+	api  *builder // what belongs to the API: its hash names the deployment
 	// routes are those taken in so far, by resource ID, with their places.
 	routes map[string]cfn.Place
 	deps   []string
@@ -66,7 +66,7 @@ func (l *loader) loadCleat(file string) *Project {
 		l.Faultf(raw.Place, "cleat.yaml is a map of settings, not %s", raw.Kind)
 		return nil
 	}
-	s := &short{loader: l, p: p, t: newTemplate(), api: newTemplate(), routes: map[string]cfn.Place{}, locals: map[string]bool{}, routeSettings: &cfn.Value{Kind: cfn.Map}}
+	s := &short{loader: l, p: p, t: newBuilder(), api: newBuilder(), routes: map[string]cfn.Place{}, locals: map[string]bool{}, routeSettings: &cfn.Value{Kind: cfn.Map}}
 	s.resolve(raw, nil)
 	s.CheckKeys(s.root, file, slices.Concat(cleatSettings[""], config.Settings[""]))
 	s.readNode()
@@ -162,7 +162,7 @@ func (s *short) base() string {
 	if v := s.root.Get("project"); v != nil {
 		name, ok := s.Text(v, "project")
 		if ok && (slices.Contains(cleatNames, filepath.Base(name)) || !s.Exists(name)) {
-			s.Faultf(v.Place, "project: there is no serverless.yml at %q", name)
+			s.Faultf(v.Place, "project: there is no project file at %q", name)
 		}
 		for _, key := range []string{"routes", "functions", "authorizers", "models"} {
 			if over := s.root.Get(key); over != nil {
@@ -174,7 +174,7 @@ func (s *short) base() string {
 	if s.root.Get("routes") != nil || s.root.Get("functions") != nil {
 		return ""
 	}
-	for _, name := range slices.Concat(serverlessNames, programNames, templateNames) {
+	for _, name := range slices.Concat(serverlessNames, programNames, templateNames, builtNames) {
 		if s.Exists(name) {
 			return name
 		}
@@ -190,7 +190,12 @@ func (s *short) overlay(base string) *Project {
 	if s.vars.Region == "" && s.root.Get("region") != nil {
 		s.vars.Region = s.p.Region
 	}
-	for _, key := range []string{"name", "routeSelectionExpression", "apiKeySelectionExpression", "description", "authorizers", "models", "apiKeys", "usagePlans"} {
+	s.stackName = s.root.Get("name").Str()
+	ignored := []string{"routeSelectionExpression", "apiKeySelectionExpression", "description", "authorizers", "models", "apiKeys", "usagePlans"}
+	if slices.Contains(serverlessNames, filepath.Base(base)) || filepath.Base(base) == packagedName {
+		ignored = append(ignored, "name") // a template has no name of its own, these have
+	}
+	for _, key := range ignored {
 		if v := s.root.Get(key); v != nil {
 			s.Warnf(v.Place, "%s has no effect here: %s defines it", key, base)
 		}
@@ -204,10 +209,15 @@ func (s *short) overlay(base string) *Project {
 	}
 	p.Node = s.p.Node
 	fill(p.Environment, s.p.Environment)
-	resources := p.Template.Get("Resources")
-	if extra := s.stageProperties(); len(extra.Keys) > 0 && resources.Get(stageID) != nil {
-		over := cfn.MapOf(s.root.Place, "Resources", cfn.MapOf(s.root.Place, stageID, cfn.MapOf(s.root.Place, "Properties", extra)))
-		p.Template = merged(p.Template, over)
+	if extra := s.stageProperties(); len(extra.Keys) > 0 {
+		id, found := onlyStage(p.Template)
+		if id == "" {
+			s.Warnf(extra.Keys[0].Place, "what is set for the stage has no effect: %s has %d stages of a WebSocket API, not one", base, found)
+			s.overlayDomains(p)
+			return p
+		}
+		over := cfn.MapOf(s.root.Place, "Resources", cfn.MapOf(s.root.Place, id, cfn.MapOf(s.root.Place, "Properties", extra)))
+		p.Template = cfn.Merge(p.Template, over)
 	}
 	s.overlayDomains(p)
 	return p
@@ -232,13 +242,13 @@ func (s *short) stageProperties() *cfn.Value {
 		}
 	}
 	if len(vars.Keys) > 0 {
-		set(props, cfn.Entry{Key: "StageVariables", Place: vars.Place, Value: vars})
+		props.Set(cfn.Entry{Key: "StageVariables", Place: vars.Place, Value: vars})
 	}
 	if v := s.root.Get("throttle"); v != nil {
-		set(props, cfn.Entry{Key: "DefaultRouteSettings", Place: v.Place, Value: s.throttleSettings(v, "throttle", "Throttling")})
+		props.Set(cfn.Entry{Key: "DefaultRouteSettings", Place: v.Place, Value: s.throttleSettings(v, "throttle", "Throttling")})
 	}
 	if len(s.routeSettings.Keys) > 0 {
-		set(props, cfn.Entry{Key: "RouteSettings", Place: s.root.Place, Value: s.routeSettings})
+		props.Set(cfn.Entry{Key: "RouteSettings", Place: s.root.Place, Value: s.routeSettings})
 	}
 	return props
 }
@@ -290,13 +300,13 @@ func (s *short) readProject() {
 		return
 	}
 	deployment := deploymentID(s.api.resources)
-	props := cfn.MapOf(at, "ApiId", ref(at, apiID), "StageName", cfn.TextOf(at, s.p.Stage), "DeploymentId", ref(at, deployment))
+	props := cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID), "StageName", cfn.TextOf(at, s.p.Stage), "DeploymentId", cfn.Ref(at, deployment))
 	props.Keys = append(props.Keys, s.stageProperties().Keys...)
 	s.api.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
-	s.api.add(at, deployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", ref(at, apiID)), "DependsOn", texts(at, s.deps...))
+	s.api.add(at, deployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID)), "DependsOn", cfn.Texts(at, s.deps...))
 	s.t.resources.Keys = append(s.t.resources.Keys, s.api.resources.Keys...)
 	s.readAPIKeys()
-	s.t.resources.Keys = append(s.t.resources.Keys, s.domainResources(ref(at, apiID), ref(at, stageID))...)
+	s.t.resources.Keys = append(s.t.resources.Keys, s.domainResources(cfn.Ref(at, apiID), cfn.Ref(at, stageID))...)
 }
 
 func (s *short) readShortName() {
@@ -318,7 +328,7 @@ func (s *short) functionARN(v *cfn.Value, what string) *cfn.Value {
 	case !ok:
 		return nil
 	case s.locals[name]:
-		return arnOf(v.Place, functionID(name))
+		return cfn.GetAtt(v.Place, functionID(name), "Arn")
 	case strings.HasPrefix(name, "arn:"):
 		return v
 	case s.remote(name):

@@ -86,7 +86,7 @@ func (s *service) entries(v *cfn.Value, what string) []cfn.Entry {
 			m := s.r.Reported(s.r.Value(item))
 			switch {
 			case m.Is(cfn.Map):
-				all = merged(all, m)
+				all = cfn.Merge(all, m)
 			case m.Kind != cfn.Null:
 				s.Faultf(m.Place, "an item of %s must be a map, not %s", what, m.Kind)
 			}
@@ -131,7 +131,7 @@ func (s *service) addFunction(f *function) {
 		"Role", s.functionRole(f),
 		"Environment", s.functionEnvironment(f),
 	)
-	if v := s.r.Get(f.raw, "reservedConcurrency"); v != nil && !isIntrinsic(v) {
+	if v := s.r.Get(f.raw, "reservedConcurrency"); v != nil && !cfn.IsIntrinsic(v) {
 		if n, ok := s.Number(v, what+": reservedConcurrency", 0, 100_000); ok {
 			props.Keys = append(props.Keys, cfn.Entry{Key: "ReservedConcurrentExecutions", Place: v.Place, Value: cfn.NumberOf(v.Place, n)})
 		}
@@ -141,7 +141,7 @@ func (s *service) addFunction(f *function) {
 	}
 	logs := functionLogID(f.key)
 	s.t.add(at, logs, "AWS::Logs::LogGroup", cfn.MapOf(at, "LogGroupName", cfn.TextOf(at, "/aws/lambda/"+name)))
-	s.t.add(at, functionID(f.key), "AWS::Lambda::Function", props, "DependsOn", texts(at, logs), "Metadata", code.metadata(at))
+	s.t.add(at, functionID(f.key), "AWS::Lambda::Function", props, "DependsOn", cfn.Texts(at, logs), "Metadata", code.metadata(at))
 }
 
 func (s *service) optional(f *function, key string) *cfn.Value {
@@ -183,7 +183,7 @@ func (s *service) functionEnvironment(f *function) *cfn.Value {
 				continue
 			}
 			s.warnReserved(e)
-			set(vars, e)
+			vars.Set(e)
 		}
 	}
 	vars.Keys = slices.DeleteFunc(vars.Keys, func(e cfn.Entry) bool { return e.Value == nil || e.Value.Kind == cfn.Null })
@@ -208,7 +208,7 @@ func (s *service) environmentMap(v *cfn.Value, what string) *cfn.Value {
 	if v == nil || v.Kind == cfn.Null {
 		return nil
 	}
-	if !v.Is(cfn.Map) || isIntrinsic(v) {
+	if !v.Is(cfn.Map) || cfn.IsIntrinsic(v) {
 		s.Faultf(v.Place, "%s must be a map of names and values, not %s", what, v.Kind)
 		return nil
 	}
@@ -217,7 +217,7 @@ func (s *service) environmentMap(v *cfn.Value, what string) *cfn.Value {
 
 func (s *service) environmentValue(e cfn.Entry) *cfn.Value {
 	switch v := e.Value; {
-	case isIntrinsic(v):
+	case cfn.IsIntrinsic(v):
 		return subPseudo(v)
 	case v.Kind == cfn.List || v.Kind == cfn.Map:
 		s.Faultf(v.Place, "environment variable %s must be text, not %s", e.Key, v.Kind)
@@ -236,9 +236,9 @@ func (s *service) functionRole(f *function) *cfn.Value {
 	}
 	switch {
 	case role == nil:
-		return arnOf(f.place, roleID)
+		return cfn.GetAtt(f.place, roleID, "Arn")
 	case role.Is(cfn.String) && !strings.HasPrefix(role.Text, "arn:") && !variable.HasVariables(role.Text) && !strings.Contains(role.Text, "${"):
-		return arnOf(role.Place, role.Text)
+		return cfn.GetAtt(role.Place, role.Text, "Arn")
 	}
 	return subPseudo(role)
 }
@@ -246,7 +246,7 @@ func (s *service) functionRole(f *function) *cfn.Value {
 // providerRole is the role that the provider names for all functions, nil when it names none.
 func (s *service) providerRole() *cfn.Value {
 	for _, path := range [][]string{{"provider", "role"}, {"provider", "iam", "role"}} {
-		if v := s.r.Deep(s.providerRoleAt(path)); v.Is(cfn.String) || isIntrinsic(v) {
+		if v := s.r.Deep(s.providerRoleAt(path)); v.Is(cfn.String) || cfn.IsIntrinsic(v) {
 			return v
 		}
 	}
@@ -256,7 +256,7 @@ func (s *service) providerRole() *cfn.Value {
 // providerRoleAt passes over iam.role maps of statements, which may hold what is resolved elsewhere.
 func (s *service) providerRoleAt(path []string) *cfn.Value {
 	v := s.r.Get(s.root, path...)
-	if v.Is(cfn.Map) && !isIntrinsic(v) {
+	if v.Is(cfn.Map) && !cfn.IsIntrinsic(v) {
 		return nil
 	}
 	return v
@@ -277,9 +277,9 @@ func (s *service) addRole() {
 			}
 		}
 	})
-	arn := func(text string) *cfn.Value { return cfn.ListOf(at, sub(at, "arn:${AWS::Partition}:"+text)) }
+	arn := func(text string) *cfn.Value { return cfn.ListOf(at, cfn.Sub(at, "arn:${AWS::Partition}:"+text, nil)) }
 	allow := func(resource *cfn.Value, actions ...string) *cfn.Value {
-		return cfn.MapOf(at, "Effect", cfn.TextOf(at, "Allow"), "Action", texts(at, actions...), "Resource", resource)
+		return cfn.MapOf(at, "Effect", cfn.TextOf(at, "Allow"), "Action", cfn.Texts(at, actions...), "Resource", resource)
 	}
 	list := cfn.ListOf(at, allow(
 		arn("logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/"+s.p.Name+"-"+s.p.Stage+"*:*"),
@@ -299,8 +299,8 @@ func (s *service) addRole() {
 	s.t.add(at, roleID, "AWS::IAM::Role", cfn.MapOf(at,
 		"AssumeRolePolicyDocument", policy(cfn.ListOf(at, cfn.MapOf(at,
 			"Effect", cfn.TextOf(at, "Allow"),
-			"Principal", cfn.MapOf(at, "Service", texts(at, "lambda.amazonaws.com")),
-			"Action", texts(at, "sts:AssumeRole")))),
+			"Principal", cfn.MapOf(at, "Service", cfn.Texts(at, "lambda.amazonaws.com")),
+			"Action", cfn.Texts(at, "sts:AssumeRole")))),
 		"Policies", cfn.ListOf(at, cfn.MapOf(at,
 			"PolicyName", cfn.TextOf(at, s.p.Name+"-"+s.p.Stage+"-lambda"),
 			"PolicyDocument", policy(list)))))

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -45,8 +46,10 @@ func TestLoad(t *testing.T) {
 				files = append(files, f)
 			}
 			dir := writeFiles(t, files)
+			o.CodeDir = t.TempDir()
 			p, err := project.Load(filepath.Join(dir, path), o)
 			got := strings.ReplaceAll(show(p, err), dir, "$DIR")
+			got = regexp.MustCompile(regexp.QuoteMeta(o.CodeDir)+"/[0-9a-f]+").ReplaceAllString(got, "$$CODE")
 			if *update {
 				ar.Files = append(files, txtar.File{Name: "want", Data: []byte(got)})
 				if err := os.WriteFile(name, txtar.Format(ar), 0o644); err != nil {
@@ -136,6 +139,12 @@ func show(p *project.Project, err error) string {
 	fmt.Fprintf(&b, "name: %s\nstage: %s\nregion: %s\nfile: %s\nfiles: %s\n", p.Name, p.Stage, p.Region, p.File, strings.Join(p.Files, " "))
 	for _, w := range p.Warnings {
 		fmt.Fprintf(&b, "warning: %v\n", w)
+	}
+	for _, dir := range p.Folders {
+		fmt.Fprintf(&b, "folder: %s\n", dir)
+	}
+	for _, k := range slices.Sorted(maps.Keys(p.Parameters)) {
+		fmt.Fprintf(&b, "parameter: %s=%q\n", k, p.Parameters[k])
 	}
 	for _, what := range p.LeftAlone {
 		fmt.Fprintf(&b, "left alone: %s\n", what)

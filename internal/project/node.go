@@ -62,7 +62,7 @@ func LoadNode(path string, o Options, overrides []Override) (*NodeSettings, erro
 	s.resolve(raw, slices.Concat(config.Settings[""], sharedSettings))
 	l.CheckKeys(raw, filepath.Base(file), slices.Concat(cleatSettings[""], config.Settings[""]))
 	for _, over := range overrides {
-		set(s.root, overrideOf(s.root, strings.Split(over.Setting, "."), over))
+		s.root.Set(overrideOf(s.root, strings.Split(over.Setting, "."), over))
 	}
 	if text, ok := l.Text(s.root.Get("region"), "region"); ok {
 		out.Region = text
@@ -88,7 +88,7 @@ func overrideOf(v *cfn.Value, keys []string, o Override) cfn.Entry {
 		} else if text, ok := old.Scalar(); ok && text != "" {
 			m.Keys = []cfn.Entry{{Key: shortFor[keys[0]], Place: old.Place, Value: old}} // the short form of a map
 		}
-		set(m, overrideOf(m, keys[1:], o))
+		m.Set(overrideOf(m, keys[1:], o))
 		e.Value = m
 		return e
 	}

@@ -32,6 +32,9 @@ type Options struct {
 	EnvFile string
 	// NodePath is the Node that runs the JavaScript files of ${file(x.js)}. Empty: the one in Env's PATH.
 	NodePath string
+	// CodeDir is an absolute path: the folder where code is kept that templates carry inside or that is in archives. Empty: a
+	// function of such code is a fault.
+	CodeDir string
 }
 
 // Project is a project as it was read. It is not changed after Load returned it.
@@ -57,6 +60,8 @@ type Project struct {
 	// Files are the absolute paths of the files the project was read from, those that were looked for and are absent (.env)
 	// among them: a change of any of them calls for another Load. A file that is a link stands there with its target.
 	Files []string
+	// Folders are the absolute paths of folders outside Dir that functions' code is in.
+	Folders []string
 }
 
 // The names under which a project is looked for, in this order.
@@ -65,7 +70,13 @@ var (
 	serverlessNames = []string{"serverless.yml", "serverless.yaml", "serverless.json"}
 	programNames    = []string{"serverless.ts", "serverless.js", "serverless.mjs", "serverless.cjs"}
 	templateNames   = []string{"template.yaml", "template.yml", "template.json"}
-	builtNames      = []string{"cdk.out", ".serverless"}
+	builtNames      = []string{assemblyName, packagedName}
+)
+
+// The folders that tools leave templates in.
+const (
+	assemblyName = "cdk.out"     // cdk synth
+	packagedName = ".serverless" // serverless package
 )
 
 // Load reads the project in path, a folder or the project file itself. The error is a cfn.Faults that holds every fault
@@ -95,6 +106,8 @@ type loader struct {
 	envFile   string // Options.EnvFile
 	leftAlone []string
 	remotes   []config.RemoteFunction // of cleat.yaml
+	stackName string                  // of cleat.yaml, for a template that it goes on top of; empty: none
+	codeDir   string                  // Options.CodeDir
 	badRegion string                  // has its fault
 }
 
@@ -106,7 +119,7 @@ func newLoader(o Options) *loader {
 		}
 	}
 	r := input.New()
-	return &loader{Reading: r, envFile: o.EnvFile, vars: variable.NewScope(r, variable.Options{
+	return &loader{Reading: r, envFile: o.EnvFile, codeDir: o.CodeDir, vars: variable.NewScope(r, variable.Options{
 		Stage: o.Stage, Region: o.Region, Params: o.Params, Opt: o.Opt, Env: env, NodePath: o.NodePath,
 	})}
 }
@@ -159,12 +172,14 @@ func (l *loader) loadFile(name string) *Project {
 		return l.loadCleat(name)
 	case slices.Contains(serverlessNames, name):
 		return l.loadServerless(name)
-	case slices.Contains(builtNames, name):
-		l.Faultf(at, "%s is not read yet: this version reads serverless.yml and cleat.yaml", name)
+	case name == assemblyName:
+		return l.loadAssembly(name)
+	case name == packagedName:
+		return l.loadPackaged(name)
 	case slices.Contains([]string{".ts", ".js", ".mjs", ".cjs"}, ext):
 		l.Faultf(at, "%s is a program, which Cleat does not run: write its result out with `serverless print --format json > serverless.json` and load that", name)
 	case slices.Contains(templateNames, name):
-		l.Faultf(at, "%s (SAM or CloudFormation) is not read yet: this version reads serverless.yml and cleat.yaml", name)
+		return l.loadTemplate(name)
 	case ext == ".yml" || ext == ".yaml" || ext == ".json":
 		// serverless.dev.yml, services/chat.cleat.yaml: any name, told apart by what is in it.
 		if strings.HasSuffix(base, "cleat") || strings.HasPrefix(base, "cleat") {
@@ -173,12 +188,11 @@ func (l *loader) loadFile(name string) *Project {
 		if root := l.Parse(name); root.Get("service") != nil && root.Get("provider") != nil {
 			return l.loadServerless(name)
 		} else if root.Get("Resources") != nil {
-			l.Faultf(at, "%s (SAM or CloudFormation) is not read yet: this version reads serverless.yml and cleat.yaml", name)
-			return nil
+			return l.loadTemplate(name)
 		}
-		l.Faultf(at, "not a project file that Cleat knows: it has no `service` and `provider` as serverless.yml does, and it is not named cleat.yaml")
+		l.Faultf(at, "not a project file that Cleat knows: it has no `service` and `provider` as serverless.yml does, no `Resources` as a template does, and it is not named cleat.yaml")
 	default:
-		l.Faultf(at, "not a project file that Cleat knows: expected %s", strings.Join(slices.Concat(cleatNames, serverlessNames), ", "))
+		l.Faultf(at, "not a project file that Cleat knows: expected %s", strings.Join(slices.Concat(cleatNames, serverlessNames, templateNames, builtNames), ", "))
 	}
 	return nil
 }

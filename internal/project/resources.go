@@ -45,7 +45,7 @@ func (s *service) readResources() {
 			case e.Key == "extensions":
 				extensions = append(extensions, s.entries(s.r.Reported(s.r.Value(e.Value)), "resources.extensions")...)
 			case e.Key == "Outputs":
-				s.r.Leniently(func() { s.t.outputs = merged(s.t.outputs, s.mapOnly(s.r.Deep(e.Value), "resources.Outputs")) })
+				s.r.Leniently(func() { s.t.outputs = cfn.Merge(s.t.outputs, s.mapOnly(s.r.Deep(e.Value), "resources.Outputs")) })
 			case slices.Contains(templateSections, e.Key):
 				s.r.Leniently(func() { e.Value = s.r.Deep(e.Value) })
 				s.mergeSection(e)
@@ -72,7 +72,7 @@ func (s *service) mapOnly(v *cfn.Value, what string) *cfn.Value {
 func (s *service) mergeSection(e cfn.Entry) {
 	for i := range s.t.others {
 		if s.t.others[i].Key == e.Key {
-			s.t.others[i].Value = merged(s.t.others[i].Value, e.Value)
+			s.t.others[i].Value = cfn.Merge(s.t.others[i].Value, e.Value)
 			return
 		}
 	}
@@ -100,15 +100,9 @@ func (s *service) mergeResources(v *cfn.Value) {
 		} else {
 			s.r.Leniently(func() { res = s.r.Deep(res) })
 		}
-		e.Value = merged(before, res)
-		s.t.resources = withKey(s.t.resources, e)
+		e.Value = cfn.Merge(before, res)
+		s.t.resources = s.t.resources.With(e)
 	}
-}
-
-func withKey(m *cfn.Value, e cfn.Entry) *cfn.Value {
-	out := &cfn.Value{Kind: cfn.Map, Place: m.Place, Keys: slices.Clone(m.Keys)}
-	set(out, e)
-	return out
 }
 
 // extend applies one entry of resources.extensions.
@@ -132,7 +126,7 @@ func (s *service) extend(e cfn.Entry) {
 				props = &cfn.Value{Kind: cfn.Map, Place: a.Place}
 			}
 			for _, p := range s.entries(v, "extension "+e.Key+"."+a.Key) {
-				props = withKey(props, p)
+				props = props.With(p)
 			}
 			v = props
 		case "DependsOn":
@@ -157,7 +151,7 @@ func (s *service) extend(e cfn.Entry) {
 				input.Suggest(a.Key, []string{"Properties", "Metadata", "DependsOn", "Condition", "CreationPolicy", "DeletionPolicy", "UpdatePolicy", "UpdateReplacePolicy"}))
 			continue
 		}
-		res = withKey(res, cfn.Entry{Key: a.Key, Place: a.Place, Value: v})
+		res = res.With(cfn.Entry{Key: a.Key, Place: a.Place, Value: v})
 	}
-	s.t.resources = withKey(s.t.resources, cfn.Entry{Key: e.Key, Place: e.Place, Value: res})
+	s.t.resources = s.t.resources.With(cfn.Entry{Key: e.Key, Place: e.Place, Value: res})
 }

@@ -62,7 +62,7 @@ type service struct {
 	r       *variable.Resolver
 	root    *cfn.Value
 	p       *Project
-	t       *template
+	t       *builder
 	plugins []string
 	// bundle says that a plugin (or the framework) bundles the functions' code.
 	bundle bool
@@ -97,7 +97,7 @@ func (l *loader) loadServerless(file string) *Project {
 			l.Warnf(cfn.Place{File: other}, "%s is not read: %s describes this project", other, file)
 		}
 	}
-	s := &service{loader: l, root: root, p: p, t: newTemplate(), generated: map[string]bool{}}
+	s := &service{loader: l, root: root, p: p, t: newBuilder(), generated: map[string]bool{}}
 	s.read()
 	p.Template = s.t.value()
 	return p
@@ -369,6 +369,6 @@ func (s *service) readProvider() bool {
 	return true
 }
 
-func (s *service) warnLayers(at cfn.Place) {
-	s.Warnf(at, "layers are not mounted: what functions use of them must be in the project's folder too")
+func (l *loader) warnLayers(at cfn.Place) {
+	l.Warnf(at, "layers are not mounted: what functions use of them must be in the project's folder too")
 }

@@ -150,7 +150,7 @@ func (s *service) readWebsocket(f *function, v *cfn.Value, at cfn.Place) *event 
 }
 
 func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
-	a := &authorizer{place: v.Place, identity: texts(v.Place, defaultIdentitySource)}
+	a := &authorizer{place: v.Place, identity: cfn.Texts(v.Place, defaultIdentitySource)}
 	what := "function " + f.key + ": authorizer"
 	if text, ok := v.Scalar(); ok {
 		if strings.Contains(text, ":") {
@@ -164,7 +164,7 @@ func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
 		s.Faultf(v.Place, "%s must be a function's name, an ARN, or a map of them, not %s", what, v.Kind)
 		return nil
 	}
-	if isIntrinsic(v) {
+	if cfn.IsIntrinsic(v) {
 		a.arn, a.name = v, f.key+"Authorizer"
 		return a
 	}
@@ -172,7 +172,7 @@ func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
 	if id := v.Get("identitySource"); id.Is(cfn.List) {
 		a.identity = id
 	} else if text, ok := id.Scalar(); ok {
-		a.identity = texts(id.Place, text)
+		a.identity = cfn.Texts(id.Place, text)
 	}
 	s.checkIdentity(what, a.identity)
 	name, _ := s.Text(v.Get("name"), what+": name")
@@ -211,7 +211,7 @@ func (l *loader) checkIdentity(what string, list *cfn.Value) {
 		ok := slices.ContainsFunc([]string{"route.request.header.", "route.request.querystring.", "stageVariables.", "context."}, func(prefix string) bool {
 			return strings.HasPrefix(text, prefix) && len(text) > len(prefix)
 		})
-		if !ok && !isIntrinsic(v) {
+		if !ok && !cfn.IsIntrinsic(v) {
 			l.Faultf(v.Place, "%s: %q is not an identity source: route.request.header.NAME, route.request.querystring.NAME, stageVariables.NAME or context.NAME", what, text)
 		}
 	}
@@ -291,7 +291,7 @@ func (s *service) addAPI() {
 		s.Faultf(selection.Place, "websocketsApiRouteSelectionExpression %q must be an expression, such as $request.body.action", selection.Text)
 	}
 	api := &cfn.Value{Kind: cfn.Map}
-	own := &template{resources: api}
+	own := &builder{resources: api}
 	own.add(at, apiID, "AWS::ApiGatewayV2::Api", cfn.MapOf(at,
 		"Name", text("websocketsApiName", s.p.Stage+"-"+s.p.Name+"-websockets"),
 		"RouteSelectionExpression", selection,
@@ -308,25 +308,25 @@ func (s *service) addAPI() {
 	}
 	s.addStage(own, provider, description, routes)
 	for _, e := range api.Keys {
-		set(s.t.resources, e)
+		s.t.resources.Set(e)
 		s.generated[e.Key] = true
 	}
-	s.t.output(at, "ServiceEndpointWebsocket", "URL of the service endpoint", join(at, "",
-		cfn.TextOf(at, "wss://"), ref(at, apiID), cfn.TextOf(at, ".execute-api."), ref(at, "AWS::Region"), cfn.TextOf(at, "."),
-		ref(at, "AWS::URLSuffix"), cfn.TextOf(at, "/"+s.p.Stage)))
+	s.t.output(at, "ServiceEndpointWebsocket", "URL of the service endpoint", cfn.Join(at, "",
+		cfn.TextOf(at, "wss://"), cfn.Ref(at, apiID), cfn.TextOf(at, ".execute-api."), cfn.Ref(at, "AWS::Region"), cfn.TextOf(at, "."),
+		cfn.Ref(at, "AWS::URLSuffix"), cfn.TextOf(at, "/"+s.p.Stage)))
 }
 
-func (s *service) addIntegration(t *template, f *function) {
+func (s *service) addIntegration(t *builder, f *function) {
 	at := f.routes[0].place
-	arn := arnOf(at, functionID(f.key))
+	arn := cfn.GetAtt(at, functionID(f.key), "Arn")
 	t.add(at, integrationID(f.key), "AWS::ApiGatewayV2::Integration", cfn.MapOf(at,
-		"ApiId", ref(at, apiID),
+		"ApiId", cfn.Ref(at, apiID),
 		"IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)),
 		"IntegrationUri", lambdaURI(at, arn)))
 	addPermission(t, at, permissionID(f.key), arn)
 }
 
-func addPermission(t *template, at cfn.Place, id string, arn *cfn.Value) {
+func addPermission(t *builder, at cfn.Place, id string, arn *cfn.Value) {
 	t.add(at, id, "AWS::Lambda::Permission", cfn.MapOf(at,
 		"FunctionName", arn,
 		"Action", cfn.TextOf(at, "lambda:InvokeFunction"),
@@ -334,37 +334,37 @@ func addPermission(t *template, at cfn.Place, id string, arn *cfn.Value) {
 }
 
 // addRouteResources makes a route and what belongs to it; it returns what the deployment depends on.
-func (s *service) addRouteResources(t *template, f *function, e *event) []string {
+func (s *service) addRouteResources(t *builder, f *function, e *event) []string {
 	at := e.place
 	id, ids := routeID(e.route), []string{routeID(e.route)}
 	props := cfn.MapOf(at,
-		"ApiId", ref(at, apiID),
+		"ApiId", cfn.Ref(at, apiID),
 		"RouteKey", cfn.TextOf(at, e.route),
 		"AuthorizationType", cfn.TextOf(at, apigw.AuthorizationNone),
-		"Target", join(at, "/", cfn.TextOf(at, "integrations"), ref(at, integrationID(f.key))))
+		"Target", cfn.Join(at, "/", cfn.TextOf(at, "integrations"), cfn.Ref(at, integrationID(f.key))))
 	if a := e.authorizer; a != nil {
-		set(props, cfn.Entry{Key: "AuthorizationType", Place: a.place, Value: cfn.TextOf(a.place, apigw.AuthorizationCustom)})
-		set(props, cfn.Entry{Key: "AuthorizerId", Place: a.place, Value: ref(a.place, authorizerID(a.name))})
+		props.Set(cfn.Entry{Key: "AuthorizationType", Place: a.place, Value: cfn.TextOf(a.place, apigw.AuthorizationCustom)})
+		props.Set(cfn.Entry{Key: "AuthorizerId", Place: a.place, Value: cfn.Ref(a.place, authorizerID(a.name))})
 		arn := a.arn
 		if arn == nil {
-			arn = arnOf(a.place, functionID(a.name))
+			arn = cfn.GetAtt(a.place, functionID(a.name), "Arn")
 			addPermission(t, a.place, permissionID(a.name), arn)
 		}
 		t.add(a.place, authorizerID(a.name), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(a.place,
-			"ApiId", ref(a.place, apiID),
+			"ApiId", cfn.Ref(a.place, apiID),
 			"Name", cfn.TextOf(a.place, a.name),
 			"AuthorizerType", cfn.TextOf(a.place, "REQUEST"),
 			"AuthorizerUri", lambdaURI(a.place, subPseudo(arn)),
 			"IdentitySource", a.identity))
 	}
 	if e.twoWay {
-		set(props, cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})
+		props.Set(cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})
 	}
 	t.add(at, id, "AWS::ApiGatewayV2::Route", props)
 	if e.twoWay {
 		ids = append(ids, routeResponseID(e.route))
 		t.add(at, routeResponseID(e.route), "AWS::ApiGatewayV2::RouteResponse", cfn.MapOf(at,
-			"ApiId", ref(at, apiID), "RouteId", ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
+			"ApiId", cfn.Ref(at, apiID), "RouteId", cfn.Ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
 	}
 	return ids
 }
@@ -375,22 +375,22 @@ const accessLogFormat = `$context.identity.sourceIp $context.identity.caller $co
 // unnamedDeployment is the deployment's ID until everything that it freezes is known.
 const unnamedDeployment = "WebsocketsDeployment"
 
-func (s *service) addStage(t *template, provider, description *cfn.Value, routes []string) {
+func (s *service) addStage(t *builder, provider, description *cfn.Value, routes []string) {
 	at := provider.At()
 	props := cfn.MapOf(at,
-		"ApiId", ref(at, apiID),
+		"ApiId", cfn.Ref(at, apiID),
 		"StageName", cfn.TextOf(at, s.p.Stage),
 		"Description", description,
-		"DeploymentId", ref(at, unnamedDeployment))
+		"DeploymentId", cfn.Ref(at, unnamedDeployment))
 	if logs := s.r.Deep(s.r.Get(provider, "logs", "websocket")); logs.Is(cfn.Map) || logs.Is(cfn.Bool) && logs.Text == "true" {
 		s.addStageLogs(t, props, logs)
 	}
 	t.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
-	t.add(at, unnamedDeployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", ref(at, apiID), "Description", description),
-		"DependsOn", texts(at, routes...))
+	t.add(at, unnamedDeployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID), "Description", description),
+		"DependsOn", cfn.Texts(at, routes...))
 }
 
-func (s *service) addStageLogs(t *template, stage, logs *cfn.Value) {
+func (s *service) addStageLogs(t *builder, stage, logs *cfn.Value) {
 	at := logs.Place
 	s.CheckKeys(logs, "provider.logs.websocket", []string{
 		"level", "format", "accessLogging", "executionLogging", "fullExecutionData", "role", "roleManagedExternally",
@@ -405,7 +405,7 @@ func (s *service) addStageLogs(t *template, stage, logs *cfn.Value) {
 	if !on("executionLogging") {
 		level = "OFF"
 	}
-	set(stage, cfn.Entry{Key: "DefaultRouteSettings", Place: at, Value: cfn.MapOf(at,
+	stage.Set(cfn.Entry{Key: "DefaultRouteSettings", Place: at, Value: cfn.MapOf(at,
 		"DataTraceEnabled", cfn.BoolOf(at, on("fullExecutionData")), "LoggingLevel", cfn.TextOf(at, level))})
 	if !on("accessLogging") {
 		return
@@ -415,8 +415,8 @@ func (s *service) addStageLogs(t *template, stage, logs *cfn.Value) {
 		format = v
 	}
 	t.add(at, logGroupID, "AWS::Logs::LogGroup", cfn.MapOf(at, "LogGroupName", cfn.TextOf(at, "/aws/websocket/"+s.p.Name+"-"+s.p.Stage)))
-	set(stage, cfn.Entry{Key: "AccessLogSettings", Place: at, Value: cfn.MapOf(at,
-		"DestinationArn", sub(at, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${"+logGroupID+"}"),
+	stage.Set(cfn.Entry{Key: "AccessLogSettings", Place: at, Value: cfn.MapOf(at,
+		"DestinationArn", cfn.Sub(at, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${"+logGroupID+"}", nil),
 		"Format", cfn.TextOf(at, format))})
 }
 
@@ -448,11 +448,11 @@ func (s *service) nameDeployment() {
 	for _, e := range s.t.resources.Keys {
 		switch {
 		case e.Key == unnamedDeployment:
-			e.Key, e.Value = id, withKey(e.Value, cfn.Entry{Key: "DependsOn", Place: after.Place, Value: after})
+			e.Key, e.Value = id, e.Value.With(cfn.Entry{Key: "DependsOn", Place: after.Place, Value: after})
 		case e.Key == stageID && e.Value.Path("Properties", "DeploymentId", "Ref").Str() == unnamedDeployment:
 			at := e.Value.Path("Properties", "DeploymentId").Place
 			over := cfn.MapOf(at, "Properties", cfn.MapOf(at, "DeploymentId", cfn.MapOf(at, "Ref", cfn.TextOf(at, id))))
-			e.Value = merged(e.Value, over)
+			e.Value = cfn.Merge(e.Value, over)
 		}
 		out.Keys = append(out.Keys, e)
 	}

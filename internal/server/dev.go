@@ -315,7 +315,7 @@ func (d *dev) warn(warnings []cfn.Fault) {
 // ready once it does, or cannot: a project that cannot be watched runs all the same, without reloading.
 func (d *dev) watch(ctx context.Context, ready func()) {
 	defer ready()
-	if err := watch.Folder(ctx, d.project.Dir, watch.Options{Files: d.project.Files, Own: d.ownFiles(), Ready: ready}, d.changed); err != nil {
+	if err := watch.Folder(ctx, d.project.Dir, watch.Options{Files: d.project.Files, Folders: d.project.Folders, Own: d.ownFiles(), Ready: ready}, d.changed); err != nil {
 		d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("changes are not followed any more, restart to see them: %v", err)})
 	}
 }

@@ -22,8 +22,10 @@ import (
 
 // Options say what to watch besides the folder itself, and how.
 type Options struct {
-	// Files are absolute paths of further files; those in the folder are watched anyway.
+	// Files are absolute paths of further files; those in the folder are watched anyway, unless they are in one that is passed over.
 	Files []string
+	// Folders are absolute paths of further folders, to be followed like the folder itself. One that is not there is not.
+	Folders []string
 	// Ignore are names of files and folders to pass over, wherever they lie, besides the usual ones (node_modules, .git,
 	// .serverless, caches, editors' temporary files). They are patterns of package glob.
 	Ignore []string
@@ -67,8 +69,11 @@ func Folder(ctx context.Context, dir string, o Options, fn func(changed []string
 	if o.Quiet <= 0 {
 		o.Quiet = defaultQuiet
 	}
-	w := &watcher{dir: abs, o: o, notify: notify, files: map[string]bool{}, changed: map[string]bool{}}
+	w := &watcher{roots: []string{abs}, o: o, notify: notify, files: map[string]bool{}, changed: map[string]bool{}}
 	err = w.addTree(abs, false)
+	if err == nil {
+		err = w.addFolders()
+	}
 	if err == nil {
 		w.addFiles()
 		if o.Ready != nil {
@@ -84,7 +89,7 @@ func Folder(ctx context.Context, dir string, o Options, fn func(changed []string
 
 // watcher is one Folder being watched. One goroutine uses it.
 type watcher struct {
-	dir     string
+	roots   []string // the folder, then the further ones
 	o       Options
 	notify  *fsnotify.Watcher
 	folders int
@@ -102,11 +107,11 @@ func (w *watcher) ignored(name string) bool {
 func (w *watcher) addTree(root string, isNew bool) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
-		case err != nil && path == w.dir:
+		case err != nil && path == w.roots[0]:
 			return err
 		case err != nil:
 			return nil //nolint:nilerr // gone again, or not ours to read: nothing to watch
-		case path != w.dir && w.ignored(d.Name()):
+		case !slices.Contains(w.roots, path) && w.ignored(d.Name()):
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -130,15 +135,58 @@ func (w *watcher) addTree(root string, isNew bool) error {
 	})
 }
 
-// addFiles watches the folders of files that lie outside the project: of the folder itself, for editors replace files.
+// addFolders watches the further folders.
+func (w *watcher) addFolders() error {
+	for _, name := range w.o.Folders {
+		path := input.RealPath(name)
+		if _, inside := w.within(path); inside || !input.IsDir(path) {
+			continue
+		}
+		w.roots = append(w.roots, path)
+		if err := w.addTree(path, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// within is the path of a file below the folder watched that it is in; ok is false for a file elsewhere.
+func (w *watcher) within(path string) (rel string, ok bool) {
+	for _, root := range w.roots {
+		if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) {
+			return rel, true
+		}
+	}
+	return "", false
+}
+
+// passedOver reports whether a file, by its path below a folder watched, is none that is told of.
+func (w *watcher) passedOver(rel string) bool {
+	return rel != "." && slices.ContainsFunc(strings.Split(rel, string(filepath.Separator)), w.ignored)
+}
+
+// addFiles watches the folders of files that are not followed anyway: of the folder itself, for editors replace files.
 func (w *watcher) addFiles() {
 	for _, name := range w.o.Files {
 		path := input.RealPath(name)
-		if rel, err := filepath.Rel(w.dir, path); err == nil && filepath.IsLocal(rel) {
+		if rel, inside := w.within(path); inside && !w.passedOver(rel) {
 			continue
 		}
 		if err := w.notify.Add(filepath.Dir(path)); err == nil { // a folder that is not there cannot change
 			w.files[path] = true
+		}
+	}
+}
+
+// folderBack follows a folder that was removed with the files that lie in it, once it is made again: tools make theirs anew.
+func (w *watcher) folderBack(e fsnotify.Event) {
+	if !e.Has(fsnotify.Create) {
+		return
+	}
+	for path := range w.files {
+		if filepath.Dir(path) == e.Name {
+			_ = w.notify.Add(e.Name) // gone again: there will be another event
+			w.note(path)
 		}
 	}
 }
@@ -159,7 +207,7 @@ func (w *watcher) run(ctx context.Context, fn func([]string)) error {
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				return err
 			}
-			w.note(w.dir) // too much at once to tell what: everything may have changed
+			w.note(w.roots[0]) // too much at once to tell what: everything may have changed
 		case e, ok := <-w.notify.Events:
 			if !ok {
 				return fsnotify.ErrClosed
@@ -189,14 +237,12 @@ func (w *watcher) event(e fsnotify.Event) error {
 	if e.Op == fsnotify.Chmod {
 		return nil
 	}
-	rel, err := filepath.Rel(w.dir, e.Name)
-	if err != nil || !filepath.IsLocal(rel) {
-		if w.files[e.Name] {
-			w.note(e.Name)
-		}
+	if w.files[e.Name] {
+		w.note(e.Name)
 		return nil
 	}
-	if rel != "." && slices.ContainsFunc(strings.Split(rel, string(filepath.Separator)), w.ignored) {
+	if rel, inside := w.within(e.Name); !inside || w.passedOver(rel) {
+		w.folderBack(e)
 		return nil
 	}
 	info, err := os.Lstat(e.Name)

@@ -234,3 +234,55 @@ func TestWatchFails(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// TestElsewhere follows folders outside the project and files in folders that are passed over, such as .serverless, which tools
+// remove and make again.
+func TestElsewhere(t *testing.T) {
+	outside, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(base, ".serverless", "state.json")
+	write := func(path string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(state)
+	w := &watched{t: t, dir: base, reports: make(chan []string, 100)}
+	ready, done := make(chan struct{}), make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	o := watch.Options{Files: []string{state}, Folders: []string{outside, filepath.Join(base, "absent")}, Ready: func() { close(ready) }}
+	go func() { done <- watch.Folder(ctx, base, o, func(changed []string) { w.reports <- changed }) }()
+	<-ready
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	write(state)
+	w.want(".serverless/state.json")
+	rel, err := filepath.Rel(base, filepath.Join(outside, "src", "app.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(filepath.Join(outside, "src", "app.js"))
+	w.want(filepath.ToSlash(rel))
+	for range 2 {
+		if err := os.RemoveAll(filepath.Dir(state)); err != nil {
+			t.Fatal(err)
+		}
+		w.want(".serverless/state.json")
+		write(state)
+		w.want(".serverless/state.json")
+	}
+}

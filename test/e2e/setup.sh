@@ -22,6 +22,7 @@ install_packages() {
 install_packages .
 install_packages ../../examples/echo
 install_packages ../../examples/chat
+install_packages ../../examples/cdk-chat
 
 has_boto3() {
   local python
