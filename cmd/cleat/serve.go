@@ -11,8 +11,8 @@ import (
 // serveCommand runs a node for real use.
 type serveCommand struct {
 	Public string `default:"0.0.0.0:${port}" help:"Address that clients connect to." placeholder:"HOST:PORT"`
+	Data   string `default:"cleat-data" help:"Directory where the node keeps what it is told." placeholder:"DIR" type:"path"`
 	Admin  string `default:"127.0.0.1:3002" help:"Address of the control plane, metrics and health." placeholder:"HOST:PORT"`
-	Data   string `help:"Data directory; without one, everything is forgotten at the end." placeholder:"DIR" type:"path"`
 }
 
 // Run serves until the process is told to stop.

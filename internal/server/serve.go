@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -112,7 +111,7 @@ func (s *serveNode) nodeOptions(addr net.Addr, limits apigw.Limits) nodeOptions 
 	own := "http://" + loopbackAddr(addr)
 	return nodeOptions{
 		log: s.o.Log, own: own, control: control.Options{Unlimited: true},
-		usageDir: filepath.Join(s.o.DataDir, "usage"), codeDir: filepath.Join(s.o.DataDir, "code"),
+		dataDir: s.o.DataDir, usageDir: within(s.o.DataDir, usageFolder), codeDir: within(s.o.DataDir, codeFolder),
 		lambda: lambda.Options{
 			Log: s.o.Log, Output: func(l lambda.Line) {
 				s.o.Log.Info("function output", "line", l.Text, "function", l.Function, "time", l.Time.Format(time.RFC3339Nano))
