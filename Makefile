@@ -88,7 +88,8 @@ fuzz-ci: # every fuzz target, in a bounded time
 	tools/fuzz.sh ./... "" 30s $(FUZZ_TOTAL)
 
 .PHONY: soak
-soak: ## 10,000 clients that misbehave for five minutes: make soak [D=20s] [N=2000] [SEED=7]
+soak: ## A store killed 300 times, and 10,000 clients that misbehave for five minutes: make soak [KILLS=50] [D=20s] [N=2000] [SEED=7]
+	$(GO) test -count 1 -timeout 30m -v -run TestKill ./internal/store/natskv -args -kills $(or $(KILLS),300)
 	$(GO) test -tags soak -count 1 -timeout 1h -v ./test/soak -args $(if $(D),-d $(D)) $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED))
 
 .PHONY: bench

@@ -47,6 +47,8 @@ type cli struct {
 	Connections connectionsCommand `cmd:"" help:"List, inspect, push to and close the connections of a running Cleat."`
 	Credentials credentialsCommand `cmd:"" help:"Manage who may call a node: users, access keys, policies."`
 	Health      healthCommand      `cmd:"" help:"Ask a running node whether it is ready for clients."`
+	Backup      backupCommand      `cmd:"" help:"Write all that a running node keeps into one file."`
+	Restore     restoreCommand     `cmd:"" help:"Make the data directory of a node from a backup."`
 	Usage       usageCommand       `cmd:"" help:"Show what a running Cleat has counted in AWS's units, and what it would have cost there."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }

@@ -67,6 +67,9 @@ type ServedStage struct {
 	APIID     APIID
 	Stage     Stage
 	RouteKeys []string
+	// Revision tells one state of the stage from the next: while it stays, nothing of the above has changed. Zero tells
+	// nothing.
+	Revision uint64
 }
 
 // Key names the stage.

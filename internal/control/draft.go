@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -145,8 +146,11 @@ func writeDiff[T any](b *store.Batch, c store.Collection[T], id func(*T) string,
 	}
 }
 
-// equal compares as the store would: by JSON, where nil and empty are the same.
-func equal[T any](a, b T) bool { return bytes.Equal(mustJSON(a), mustJSON(b)) }
+// equal compares as the store would: by JSON, where nil and empty are the same. Most of what is compared has not been
+// touched, which is seen without that.
+func equal[T any](a, b T) bool {
+	return reflect.DeepEqual(a, b) || bytes.Equal(mustJSON(a), mustJSON(b))
+}
 
 // mustJSON encodes a definition. They hold nothing that JSON cannot say; a value that did would differ from all others.
 func mustJSON(v any) []byte {

@@ -253,6 +253,10 @@ func (h *Handler) run(w http.ResponseWriter, op *operation, c *Call, body func()
 		resource = answer.Made
 	}
 	h.audit(op, c, resource, answer.Status, "")
+	if answer.Stream != nil {
+		h.stream(w, op, answer, c)
+		return
+	}
 	if err := write(w, answer, c.RequestID); err != nil {
 		h.o.Log.Error("an answer of the control plane could not be written", "operation", op.Name, "err", err)
 		op.service.fail(w, err, c.RequestID)

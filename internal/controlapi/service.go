@@ -71,7 +71,10 @@ type Caller struct {
 type Answer struct {
 	Status int
 	// Body is marshalled to JSON; a []byte is sent as it is, nil is no body at all.
-	Body   any
+	Body any
+	// Stream writes the body of an answer that is too large to be held. It comes after everything else of the call, audit
+	// included; when it fails the connection is cut, so that nobody takes half of it for the whole. Body is nil then.
+	Stream func(ctx context.Context, w io.Writer) error
 	Header http.Header // further fields; a Content-Type here comes before application/json
 	// Made is the ARN of what the call has made, for the audit log; empty: the operation's Resource says it all.
 	Made string

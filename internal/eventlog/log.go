@@ -73,6 +73,7 @@ func New(o Options) *Log {
 // Swap replaces the stages and their settings. It fails on a format that cannot be used and then changes nothing.
 func (l *Log) Swap(stages []apigw.ServedStage, o Overrides) error {
 	next := make(map[apigw.StageKey]*settings, len(stages))
+	formats := map[string]*logformat.Format{} // most stages have the same
 	var faults []error
 	for i := range stages {
 		s := &stages[i]
@@ -83,10 +84,14 @@ func (l *Log) Swap(stages []apigw.ServedStage, o Overrides) error {
 		if o.AccessFormat != "" {
 			format = o.AccessFormat
 		}
-		f, err := logformat.Parse(format)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", s.APIID, s.Stage.StageName, err))
-			continue
+		f := formats[format]
+		if f == nil {
+			var err error
+			if f, err = logformat.Parse(format); err != nil {
+				faults = append(faults, fmt.Errorf("API %s, stage %s: %w", s.APIID, s.Stage.StageName, err))
+				continue
+			}
+			formats[format] = f
 		}
 		var def apigw.RouteSettings
 		if s.Stage.DefaultRouteSettings != nil {

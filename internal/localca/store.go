@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"cleat/internal/filelock"
 )
 
 // Blocks of the key file.
@@ -204,7 +206,7 @@ func lock(path string, timeout time.Duration) (unlock func() error, err error) {
 		return nil, err
 	}
 	for deadline := time.Now().Add(timeout); ; time.Sleep(pollLock) {
-		held, err := tryLock(f)
+		held, err := filelock.Try(f)
 		if err == nil && held {
 			return f.Close, nil // closing releases
 		}

@@ -25,7 +25,8 @@ const maxRows = 20_000
 type Meter struct {
 	since time.Time
 	rows  atomic.Pointer[map[rowKey]*row] // never nil, nor is what it points at changed
-	mu    sync.Mutex                      // held by Swap
+	mu    sync.Mutex                      // held by Swap, and guards seen
+	seen  map[apigw.StageKey]uint64       // the revisions of stages whose routes have their rows
 }
 
 // rowKey names what messages are counted by. The route is empty for messages that no route took.
@@ -54,6 +55,18 @@ func New() *Meter {
 func (m *Meter) Swap(stages []apigw.ServedStage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	seen := make(map[apigw.StageKey]uint64, len(stages))
+	var changed []apigw.ServedStage
+	for i := range stages {
+		s := &stages[i]
+		seen[s.Key()] = s.Revision
+		if s.Revision == 0 || m.seen[s.Key()] != s.Revision {
+			changed = append(changed, *s)
+		}
+	}
+	if m.seen, stages = seen, changed; len(stages) == 0 {
+		return
+	}
 	next := maps.Clone(*m.rows.Load())
 	for i := range stages {
 		s := &stages[i]

@@ -223,6 +223,30 @@ func TestRowsAreBounded(t *testing.T) {
 	}
 }
 
+// A stage is looked at again when its revision says so, and when it says nothing.
+func TestRevisions(t *testing.T) {
+	m := meter.New()
+	swap := func(revision uint64, routes ...string) {
+		m.Swap([]apigw.ServedStage{{APIID: api, Stage: apigw.Stage{StageName: "prod"}, RouteKeys: routes, Revision: revision}})
+	}
+	count := func(route string) {
+		m.Observe(event(apigw.EventMessage, route, func(r *apigw.Record) { r.Stage = "prod" }))
+	}
+	swap(1, "one")
+	swap(1, "one")
+	swap(2, "one", "two")
+	swap(0, "one", "two", "three")
+	for _, route := range []string{"one", "two", "three"} {
+		count(route)
+	}
+	got := counts(m)
+	for _, route := range []string{"one", "two", "three"} {
+		if got["prod "+route].MessagesIn != 1 {
+			t.Errorf("%s was counted %d times, want once: %+v", route, got["prod "+route].MessagesIn, got)
+		}
+	}
+}
+
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	const goroutines, each = 8, 2000

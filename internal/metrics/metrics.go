@@ -26,8 +26,9 @@ type Metrics struct {
 
 // stage is the children of one stage, found once.
 type stage struct {
-	routes map[string]*children // by route key, those with detailed metrics
-	others *children
+	revision uint64               // the stage's
+	routes   map[string]*children // by route key, those with detailed metrics
+	others   *children
 }
 
 // children are the metrics of one set of labels.
@@ -81,10 +82,15 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 // Swap replaces the stages. The figures of those that are gone are dropped.
 func (m *Metrics) Swap(stages []apigw.ServedStage) {
 	next := make(map[apigw.StageKey]*stage, len(stages))
+	before := *m.stages.Load()
 	for i := range stages {
 		s := &stages[i]
 		key := s.Key()
-		out := &stage{routes: map[string]*children{}, others: m.children(key, "")}
+		if have := before[key]; have != nil && have.revision == s.Revision && s.Revision != 0 {
+			next[key] = have
+			continue
+		}
+		out := &stage{revision: s.Revision, routes: map[string]*children{}, others: m.children(key, "")}
 		for _, route := range s.RouteKeys {
 			rs, ok := s.Stage.RouteSettings[route]
 			if !ok && s.Stage.DefaultRouteSettings != nil {

@@ -36,6 +36,34 @@ func record(t apigw.EventType, route string, change func(*apigw.Record)) *apigw.
 	return r
 }
 
+// A stage is looked at again when its revision says so, and when it says nothing; its counters go on.
+func TestRevisions(t *testing.T) {
+	m, reg := newTestMetrics(t)
+	swap := func(revision uint64, detailed ...string) {
+		settings := map[string]apigw.RouteSettings{}
+		for _, route := range detailed {
+			settings[route] = apigw.RouteSettings{DetailedMetricsEnabled: true}
+		}
+		m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: apigw.Stage{StageName: "prod", RouteSettings: settings}, RouteKeys: []string{"one", "two", "three"}, Revision: revision}})
+	}
+	series := func() int {
+		n, err := testutil.GatherAndCount(reg, "aws_apigateway_message_count_total")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, step := range []struct {
+		revision uint64
+		detailed []string
+		want     int
+	}{{1, []string{"one"}, 2}, {1, []string{"one"}, 2}, {2, []string{"one", "two"}, 3}, {0, []string{"one", "two", "three"}, 4}} {
+		if swap(step.revision, step.detailed...); series() != step.want {
+			t.Errorf("revision %d: %d series, want %d", step.revision, series(), step.want)
+		}
+	}
+}
+
 // AWS's six metrics (spec data-plane §9.3), by route where the stage asks for detailed ones.
 func TestMetrics(t *testing.T) {
 	m, reg := newTestMetrics(t)

@@ -244,7 +244,7 @@ func TestServeSealKeyFaults(t *testing.T) {
 		"no file": {server.AccessOptions{SealKeyFile: filepath.Join(dir, "none.key")}, "none.key"},
 		"audit":   {server.AccessOptions{Audit: filepath.Join(dir, "none", "audit.log")}, "the audit log"},
 	} {
-		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: dir, Overrides: listening("127.0.0.1:0"), Access: test.access})
+		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: filepath.Join(dir, "data"), Overrides: listening("127.0.0.1:0"), Access: test.access})
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), `"secret"`) {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"cleat/internal/controlapi"
 	"cleat/internal/controlapi/apigateway"
 	"cleat/internal/controlapi/apigatewayv2"
+	"cleat/internal/controlapi/backupapi"
 	"cleat/internal/controlapi/iamapi"
 	"cleat/internal/controlapi/lambdaapi"
 )
@@ -26,6 +27,7 @@ func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) e
 		lambdaapi.CodeService(n.code),
 		iamapi.IAM(n.access.ids),
 		iamapi.STS(),
+		backupapi.Service(n.writeBackup),
 	}
 	return controlapi.New(o)
 }

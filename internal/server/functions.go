@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -10,35 +12,64 @@ import (
 	"cleat/internal/store"
 )
 
-// loadFunctions returns the functions that the store holds and their published versions, ready to be run, and the aliases
-// of versions, as of the revision that it returns.
-func (n *node) loadFunctions(ctx context.Context, p settings) ([]apigw.Function, []apigw.FunctionAlias, store.Revision, error) {
-	trees, revision, err := n.store.FunctionTrees(ctx)
-	if err != nil {
-		return nil, nil, 0, err
+// loadedFunctions are functions and their published versions, ready to be run, and the aliases of versions.
+type loadedFunctions struct {
+	revision  store.Revision // store.Serving's FunctionsRevision
+	settings  settings       // that went into them
+	functions []apigw.Function
+	aliases   []apigw.FunctionAlias
+}
+
+// functionsOf returns the functions to what is served: those of the last load, unless any of them has changed since.
+func (n *node) functionsOf(ctx context.Context, serving *store.Serving, p settings) ([]apigw.Function, []apigw.FunctionAlias, error) {
+	l := n.loaded
+	if l == nil || l.revision != serving.FunctionsRevision || !reflect.DeepEqual(l.settings, p) {
+		l = &loadedFunctions{revision: serving.FunctionsRevision, settings: p}
+		var whole bool
+		var err error
+		if l.functions, l.aliases, whole, err = n.loadFunctions(ctx, p); err != nil {
+			return nil, nil, err
+		}
+		n.loaded = nil
+		if whole {
+			n.loaded = l
+		}
 	}
-	var functions []apigw.Function
-	var aliases []apigw.FunctionAlias
+	return l.functions, l.aliases, nil
+}
+
+// loadFunctions returns the functions that the store holds, and whether the code of all of them is there.
+func (n *node) loadFunctions(ctx context.Context, p settings) (functions []apigw.Function, aliases []apigw.FunctionAlias, whole bool, err error) {
+	trees, _, err := n.store.FunctionTrees(ctx)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	whole = true
+	add := func(f apigw.Function) {
+		f, ok := n.runnable(ctx, f, p)
+		functions, whole = append(functions, f), whole && ok
+	}
 	for _, t := range trees {
-		functions = append(functions, n.runnable(ctx, t.Function, p))
+		add(t.Function)
 		for _, v := range t.Versions {
 			v.Concurrency = t.Function.Concurrency // which is all of a function's; here each version gets it
-			functions = append(functions, n.runnable(ctx, v, p))
+			add(v)
 		}
 		aliases = append(aliases, t.Aliases...)
 	}
-	return functions, aliases, revision, nil
+	return functions, aliases, whole, nil
 }
 
 // runnable is a function as workers run it: with its code unpacked, the variables of the node beneath its own, and without
-// what workers do not see, so that they stay when that changes.
-func (n *node) runnable(ctx context.Context, f apigw.Function, p settings) apigw.Function {
+// what workers do not see, so that they stay when that changes. It reports whether its code is there.
+func (n *node) runnable(ctx context.Context, f apigw.Function, p settings) (_ apigw.Function, ok bool) {
+	ok = true
 	if f.CodeSHA256 != "" {
 		dir, err := n.code.Dir(ctx, f.CodeSHA256)
 		if err != nil {
 			// The others are served on. Calls of this one fail, and name the folder that is not there.
 			n.log.Error("the code of a function is not there", "function", f.QualifiedName(), "err", err)
-			dir = n.code.Path(f.CodeSHA256)
+			dir, ok = n.code.Path(f.CodeSHA256), false
 		}
 		f.CodeDir = dir
 	}
@@ -47,7 +78,7 @@ func (n *node) runnable(ctx context.Context, f apigw.Function, p settings) apigw
 		f.Environment = withDefaults(f.Environment, map[string]string{"AWS_ENDPOINT_URL_LAMBDA": to})
 	}
 	f.Tags, f.LastVersion = nil, 0
-	return f
+	return f, ok
 }
 
 // names tells whether a function's variables, or those that all of them inherit, have one of the names.
@@ -70,21 +101,20 @@ const retirement = 30 * time.Second // a little more than an integration's time-
 
 // withRetired adds to the functions of now those that left not long ago.
 func (n *node) withRetired(now []apigw.Function, at time.Time) []apigw.Function {
-	has := func(fs []apigw.Function, name string) bool {
-		return slices.ContainsFunc(fs, func(f apigw.Function) bool { return f.QualifiedName() == name })
+	if n.retired == nil {
+		n.retired = map[string]retired{}
 	}
 	for _, f := range n.current {
-		n.retired = append(n.retired, retired{f, at})
+		n.retired[f.QualifiedName()] = retired{f, at}
 	}
-	n.retired = slices.DeleteFunc(n.retired, func(r retired) bool {
-		return has(now, r.function.QualifiedName()) || at.Sub(r.at) > retirement
-	})
+	for i := range now {
+		delete(n.retired, now[i].QualifiedName())
+	}
+	maps.DeleteFunc(n.retired, func(_ string, r retired) bool { return at.Sub(r.at) > retirement })
 	n.current = now
 	all := slices.Clone(now)
 	for _, r := range n.retired {
-		if !has(all, r.function.QualifiedName()) {
-			all = append(all, r.function)
-		}
+		all = append(all, r.function)
 	}
 	return all
 }

@@ -50,6 +50,7 @@ type node struct {
 	registry  *prometheus.Registry
 	events    *broadcast
 	billing   atomic.Pointer[billing]                      // never nil
+	dataDir   string                                       // what backups have files of; empty: no files
 	own       string                                       // URL at which this node is reached from itself
 	addresses func(api apigw.APIID, stage string) []string // where clients find a stage
 	dynamoDB  string                                       // URL of a DynamoDB that the command line names; empty: none
@@ -64,9 +65,13 @@ type node struct {
 	effect          effect                           // what of the store is served
 
 	published []store.Published // what the last load gave
-	domains   []string          // custom domain names, what the last load gave
-	current   []apigw.Function  // what the last load gave; used by load only
-	retired   []retired         // what earlier loads took away; used by load only
+	// Those below are used by load only.
+	domains []string // custom domain names, what the last load gave
+	view    *store.View
+	served  servedStages
+	loaded  *loadedFunctions   // what the last load gave; nil before the first
+	current []apigw.Function   // the same
+	retired map[string]retired // what earlier loads took away, by qualified name
 }
 
 type nodeOptions struct {
@@ -77,6 +82,7 @@ type nodeOptions struct {
 	logs     eventlog.Options
 	control  control.Options
 	access   accessOptions
+	dataDir  string // what backups have files of; empty: no files
 	codeDir  string // where uploaded code is kept; empty: as long as the node runs
 	usageDir string // where the usage of API keys is kept; empty: nowhere
 	// own, dynamoDB and lambdaURL are as in node.
@@ -95,7 +101,7 @@ type settings struct {
 
 func newNode(o nodeOptions) (*node, error) {
 	n := &node{
-		log: o.log, store: o.store, events: newBroadcast(), logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB, lambdaURL: o.lambdaURL,
+		log: o.log, store: o.store, events: newBroadcast(), logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB, lambdaURL: o.lambdaURL, dataDir: o.dataDir,
 		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(), plans: &usageplan.Index{},
 	}
 	if n.addresses = o.addresses; n.addresses == nil {
@@ -112,7 +118,7 @@ func newNode(o nodeOptions) (*node, error) {
 	if n.store == nil {
 		n.store = store.New(memory.New())
 	}
-	n.control = control.New(n.store, o.control)
+	n.control, n.view = control.New(n.store, o.control), n.store.NewView()
 	n.setAccess(o.access, o.lambda.Region, o.lambda.Account)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
@@ -209,16 +215,20 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 		}
 		rules = append(rules, backend.Rule{Pattern: r.Pattern, Invoker: invoker})
 	}
-	functions, aliases, revision, err := n.loadFunctions(ctx, p)
-	if err != nil {
-		return fmt.Errorf("read the functions: %w", err)
-	}
-	serving, err := n.store.Serving(ctx)
+	serving, err := n.view.Serving(ctx)
 	if err != nil {
 		return fmt.Errorf("read the definitions: %w", err)
 	}
-	if err := n.observeStages(serving.Stages, logs); err != nil {
-		return err
+	functions, aliases, err := n.functionsOf(ctx, &serving, p)
+	if err != nil {
+		return fmt.Errorf("read the functions: %w", err)
+	}
+	// Most changes are of what is not deployed yet, and change nothing that is served.
+	moved := n.served.revision == 0 || n.served.revision != serving.Served
+	if moved || n.served.logs != logs {
+		if err := n.observeStages(serving.Stages, logs); err != nil {
+			return err
+		}
 	}
 	n.billing.Store(&billing{p.Region, p.Prices})
 	n.domains = nil
@@ -236,22 +246,32 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 	}
 	n.functions.Swap(n.withRetired(functions, time.Now()), aliases)
 	n.invoker.Swap(rules)
-	if err := n.gateway.Swap(serving); err != nil {
-		return err
+	if moved {
+		if err := n.gateway.Swap(serving); err != nil {
+			return err
+		}
 	}
-	n.effect.reach(revision)
+	n.served.revision, n.served.logs = serving.Served, logs
+	n.effect.reach(serving.Revision)
 	return nil
+}
+
+// servedStages are what the last load put into effect.
+type servedStages struct {
+	revision store.Revision // store.Serving's Served; zero: nothing was
+	logs     logSettings
+	stages   []apigw.ServedStage
 }
 
 // observeStages tells the logs, the metrics and the meter of the stages that are served from now on.
 func (n *node) observeStages(published []store.Published, logs logSettings) error {
+	before := make(map[apigw.StageKey]*apigw.ServedStage, len(n.served.stages))
+	for i := range n.served.stages {
+		before[n.served.stages[i].Key()] = &n.served.stages[i]
+	}
 	stages := make([]apigw.ServedStage, len(published))
 	for i := range published {
-		p := &published[i]
-		stages[i] = apigw.ServedStage{APIID: p.API.APIID, Stage: p.Stage}
-		for j := range p.Definition.Routes {
-			stages[i].RouteKeys = append(stages[i].RouteKeys, p.Definition.Routes[j].RouteKey)
-		}
+		stages[i] = servedStage(&published[i], before)
 	}
 	err := n.logs.Swap(stages, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DefaultLevel: logs.defaultLevel, DataTrace: logs.DataTrace})
 	if err != nil {
@@ -259,8 +279,20 @@ func (n *node) observeStages(published []store.Published, logs logSettings) erro
 	}
 	n.metrics.Swap(stages)
 	n.meter.Swap(stages)
-	n.published = published
+	n.published, n.served.stages = published, stages
 	return nil
+}
+
+// servedStage is a stage for those who observe it: the one from before, where nothing has changed.
+func servedStage(p *store.Published, before map[apigw.StageKey]*apigw.ServedStage) apigw.ServedStage {
+	s := apigw.ServedStage{APIID: p.API.APIID, Stage: p.Stage, Revision: uint64(p.Revision)}
+	if b := before[s.Key()]; b != nil && b.Revision == s.Revision {
+		return *b
+	}
+	for i := range p.Definition.Routes {
+		s.RouteKeys = append(s.RouteKeys, p.Definition.Routes[i].RouteKey)
+	}
+	return s
 }
 
 // remoteOptions says how a remote function is called. AWS gets the keys of the project, or else the user's own; a

@@ -312,7 +312,7 @@ func (s *serveNode) nodeOptions(open *sockets) (nodeOptions, error) {
 	own := "http://" + inner
 	o := nodeOptions{
 		log: s.log, own: own, store: s.o.store, control: control.Options{Account: v.Account, Unlimited: true},
-		usageDir: filepath.Join(v.Data, "usage"), codeDir: filepath.Join(v.Data, "code"),
+		dataDir: v.Data, usageDir: within(v.Data, usageFolder), codeDir: within(v.Data, codeFolder),
 		addresses: addressesAt(urls("ws", v.Public.TLS, open.public)),
 		lambda: lambda.Options{
 			Log: s.log, Output: s.functionOutput, Region: s.settings.Region, Account: v.Account, Env: s.o.Env,

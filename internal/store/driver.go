@@ -82,6 +82,8 @@ type Driver interface {
 	Get(ctx context.Context, key string) (Entry, error)
 	// List returns the entries whose keys begin with prefix, ordered by key, as they were at the revision it returns.
 	List(ctx context.Context, prefix string) ([]Entry, Revision, error)
+	// Members is List without the entries that lie deeper: those whose keys have a slash after the prefix.
+	Members(ctx context.Context, prefix string) ([]Entry, Revision, error)
 	// Since returns what has changed since a revision that an earlier Delta led to, as it is at one moment. It is Whole for
 	// zero, and when the driver does not remember that far back.
 	Since(ctx context.Context, r Revision) (Delta, error)

@@ -5,17 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"cleat/internal/apigw"
 )
 
 // Store is the typed layer over a Driver. It is safe for concurrent use and needs no closing: who made the driver
 // closes it.
-type Store struct{ driver Driver }
+type Store struct {
+	driver  Driver
+	decoded memos
+}
 
 // New returns the typed layer over a driver.
-func New(d Driver) *Store { return &Store{d} }
+func New(d Driver) *Store { return &Store{driver: d} }
 
 // Get returns a value and its revision. It fails with ErrNotFound.
 func Get[T any](ctx context.Context, s *Store, key Key[T]) (T, Revision, error) {
@@ -30,29 +33,17 @@ func Get[T any](ctx context.Context, s *Store, key Key[T]) (T, Revision, error) 
 
 // List returns the members of a collection, ordered by ID.
 func List[T any](ctx context.Context, s *Store, c Collection[T]) ([]T, error) {
-	entries, _, err := s.driver.List(ctx, c.prefix)
+	entries, _, err := s.driver.Members(ctx, c.prefix)
 	if err != nil {
 		return nil, err
 	}
 	var all []T
 	for _, e := range entries {
-		if strings.Contains(e.Key[len(c.prefix):], "/") {
-			continue // belongs to a member
-		}
-		var v T
-		if err := decode(e, &v); err != nil {
+		if err := appendDecoded(e, &all); err != nil {
 			return nil, err
 		}
-		all = append(all, v)
 	}
 	return all, nil
-}
-
-func decode(e Entry, v any) error {
-	if err := json.Unmarshal(e.Value, v); err != nil {
-		return fmt.Errorf("read %s from the store: %w", e.Key, err)
-	}
-	return nil
 }
 
 // Batch collects changes that are made together. The zero Batch is empty and ready. It is not safe for concurrent use.
@@ -87,7 +78,7 @@ func (b *Batch) DeleteKey(key string) {
 // Len is the number of changes.
 func (b *Batch) Len() int { return len(b.changes) }
 
-// Changes are the changes in the order in which they were added. They must not be changed.
+// Changes are the changes in the order in which they were added, with their values as JSON. They must not be changed.
 func (b *Batch) Changes() []Change { return b.changes }
 
 // Commit makes all changes of a batch or none. It fails with ErrConflict or ErrInvalid. The batch may be committed
@@ -96,7 +87,19 @@ func (s *Store) Commit(ctx context.Context, b *Batch) (Revision, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	return s.driver.Commit(ctx, b.changes)
+	changes := slices.Clone(b.changes)
+	for i := range changes {
+		var err error
+		if changes[i].Value, err = pack(changes[i].Value); err != nil {
+			return 0, fmt.Errorf("write %s to the store: %w", changes[i].Key, err)
+		}
+	}
+	return s.driver.Commit(ctx, changes)
+}
+
+// Entries returns everything in the store, as it was at the revision that it returns, ordered by key.
+func (s *Store) Entries(ctx context.Context) ([]Entry, Revision, error) {
+	return s.driver.List(ctx, "")
 }
 
 // Watch calls changed once at the start and then after every change of the store; one call may stand for many changes.

@@ -2,8 +2,11 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,6 +118,136 @@ func TestServingWithoutDefinition(t *testing.T) {
 	commit(t, s, func(b *store.Batch) { store.Delete(b, store.Definitions(api).Key("d1"), store.Expect{}) })
 	if _, err := s.Serving(t.Context()); err == nil || !strings.Contains(err.Error(), "d1") {
 		t.Errorf("got %v, want an error that names deployment d1", err)
+	}
+}
+
+// A large value comes back as it was, takes little room, and is JSON to who looks at the batch.
+func TestLargeValue(t *testing.T) {
+	d := memory.New()
+	s := store.New(d)
+	large := apigw.Definition{RouteSelectionExpression: "$request.body.action"}
+	for i := range 300 {
+		large.Routes = append(large.Routes, apigw.Route{RouteID: fmt.Sprintf("r%d", i), RouteKey: fmt.Sprintf("key%d", i), Target: "integrations/i1"})
+	}
+	key := store.Definitions(api).Key("d1")
+	var b store.Batch
+	store.Put(&b, key, large, store.Absent())
+	plain := b.Changes()[0].Value
+	if !json.Valid(plain) {
+		t.Errorf("the batch shows %.20q", plain)
+	}
+	if _, err := s.Commit(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := store.Get(t.Context(), s, key)
+	if err != nil || !reflect.DeepEqual(got, large) {
+		t.Errorf("got %d routes, %v", len(got.Routes), err)
+	}
+	e, err := d.Get(t.Context(), key.String())
+	if err != nil || len(e.Value) > len(plain)/5 {
+		t.Errorf("%d bytes are kept as %d, %v", len(plain), len(e.Value), err)
+	}
+	damaged := slices.Clone(e.Value)
+	for i := 1; i < len(damaged); i += 7 {
+		damaged[i] ^= 0xFF
+	}
+	if _, err := d.Commit(t.Context(), []store.Change{{Key: key.String(), Value: damaged}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := store.Get(t.Context(), s, key); err == nil {
+		t.Errorf("a damaged value is read as %d routes", len(got.Routes))
+	}
+}
+
+// What a View says is what a new one would, whatever the changes, and what did not change keeps its revision.
+func TestView(t *testing.T) {
+	s := store.New(memory.New())
+	view, functions, served := s.NewView(), store.Revision(0), store.Revision(0)
+	steps := []func(b *store.Batch){
+		fill,
+		func(b *store.Batch) {
+			store.Put(b, store.Stages(api).Key("dev"), apigw.Stage{StageName: "dev", DeploymentID: "d1"}, store.Expect{})
+		},
+		func(b *store.Batch) {
+			store.Put(b, store.APIs().Key("other"), apigw.API{APIID: "other"}, store.Expect{})
+			store.Put(b, store.Stages("other").Key("live"), apigw.Stage{StageName: "live", DeploymentID: "d"}, store.Expect{})
+			store.Put(b, store.Deployments("other").Key("d"), apigw.Deployment{DeploymentID: "d"}, store.Expect{})
+			store.Put(b, store.Definitions("other").Key("d"), apigw.Definition{RouteSelectionExpression: "other"}, store.Expect{})
+		},
+		func(b *store.Batch) { store.Delete(b, store.APIKeys().Key("k1"), store.Expect{}) },
+		func(b *store.Batch) {
+			store.Put(b, store.Functions().Key("second"), apigw.Function{Name: "second"}, store.Expect{})
+			store.Delete(b, store.UsagePlanKeys("p1").Key("k1"), store.Expect{})
+		},
+		func(b *store.Batch) { store.Delete(b, store.Stages(api).Key("old"), store.Expect{}) },
+		func(b *store.Batch) {
+			store.Delete(b, store.APIs().Key(string(api)), store.Expect{})
+			store.Delete(b, store.Routes(api).Key("r1"), store.Expect{})
+			for _, key := range []string{"dev", "none", "gone"} {
+				store.Delete(b, store.Stages(api).Key(key), store.Expect{})
+			}
+		},
+		func(b *store.Batch) { // of what nobody has deployed
+			store.Put(b, store.APIs().Key("other"), apigw.API{APIID: "other", Name: "renamed"}, store.Expect{})
+			store.Put(b, store.Routes("other").Key("r"), apigw.Route{RouteID: "r"}, store.Expect{})
+		},
+	}
+	for i, step := range steps {
+		commit(t, s, step)
+		got, err := view.Serving(t.Context())
+		if err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		want, err := s.Serving(t.Context())
+		if err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if changed := got.FunctionsRevision != functions; changed != (i == 0 || i == 4) {
+			t.Errorf("step %d: whether a function changed is said to be %t", i, changed)
+		}
+		if changed := got.Served != served; changed != (i != 7) {
+			t.Errorf("step %d: whether what is served changed is said to be %t", i, changed)
+		}
+		functions, want.FunctionsRevision = got.FunctionsRevision, got.FunctionsRevision
+		served, want.Served = got.Served, got.Served
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("step %d: got %+v, want %+v", i, got, want)
+		}
+	}
+	// A fault does not go away by asking again, and nothing is forgotten over it.
+	commit(t, s, func(b *store.Batch) { store.Delete(b, store.Definitions("other").Key("d"), store.Expect{}) })
+	for range 2 {
+		if _, err := view.Serving(t.Context()); err == nil {
+			t.Error("a stage without its definition is served")
+		}
+	}
+	commit(t, s, func(b *store.Batch) { store.Delete(b, store.Stages("other").Key("live"), store.Expect{}) })
+	if got, err := view.Serving(t.Context()); err != nil || len(got.Domains) != 2 || len(got.Stages) != 0 {
+		t.Errorf("after the fault: %+v, %v", got, err)
+	}
+}
+
+// What a Tree has from an earlier one is what is in the store.
+func TestTreeAgain(t *testing.T) {
+	s := store.New(memory.New())
+	commit(t, s, fill)
+	tree := func(s *store.Store) *store.Tree {
+		t.Helper()
+		tree, err := s.Tree(t.Context(), api)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tree
+	}
+	first := tree(s)
+	first.Routes[0].RouteKey = "changed by the caller"
+	commit(t, s, func(b *store.Batch) {
+		store.Put(b, store.Integrations(api).Key("i1"), apigw.Integration{IntegrationID: "i1", IntegrationType: "MOCK"}, store.Expect{})
+		store.Delete(b, store.Models(api).Key("m1"), store.Expect{})
+	})
+	again := tree(s)
+	if again.Routes[0].RouteKey != "$default" || again.Integrations[0].IntegrationType != "MOCK" || len(again.Models) != 0 {
+		t.Errorf("got %+v", again)
 	}
 }
 

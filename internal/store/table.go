@@ -88,6 +88,33 @@ func (t *Table) list(prefix string) []Entry {
 	return entries
 }
 
+// Members is Driver's. It does not walk through what lies deeper.
+func (t *Table) Members(ctx context.Context, prefix string) ([]Entry, Revision, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, 0, fmt.Errorf("list the members of %s: %w", prefix, err)
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.lost != nil {
+		return nil, 0, fmt.Errorf("list the members of %s: %w", prefix, t.lost)
+	}
+	var entries []Entry
+	at := t.entries.Iter()
+	for ok := at.Seek(prefix); ok && strings.HasPrefix(at.Key(), prefix); {
+		member, _, deeper := strings.Cut(at.Key()[len(prefix):], "/")
+		if deeper {
+			ok = at.Seek(prefix + member + afterSlash)
+			continue
+		}
+		entries = append(entries, at.Value())
+		ok = at.Next()
+	}
+	return entries, t.revision, nil
+}
+
+// afterSlash comes after all that begins with a slash, and before all else that comes after it.
+const afterSlash = "0"
+
 // Since is Driver's.
 func (t *Table) Since(ctx context.Context, r Revision) (Delta, error) {
 	if err := context.Cause(ctx); err != nil {

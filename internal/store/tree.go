@@ -25,89 +25,76 @@ type Tree struct {
 	Revision Revision
 	// Keys are the store's keys of all of it.
 	Keys []string
-
-	stageRevisions      map[string]Revision
-	deploymentRevisions map[string]Revision
 }
 
-// Tree returns an API with all that belongs to it. It fails with ErrNotFound.
+// Tree returns an API with all that belongs to it. It fails with ErrNotFound. The slices are the caller's, but what their
+// members refer to is shared with other trees and must not be changed: who changes a map of a member puts another in its
+// place.
 func (s *Store) Tree(ctx context.Context, id apigw.APIID) (*Tree, error) {
-	trees, err := s.trees(ctx, APIs().Key(string(id)).path)
+	key := APIs().Key(string(id)).path
+	entries, _, err := s.driver.List(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range trees {
-		if t.API.APIID == id {
-			return t, nil
-		}
-	}
-	return nil, fmt.Errorf("API %s: %w", id, ErrNotFound)
-}
-
-// trees returns the APIs whose keys begin with prefix.
-func (s *Store) trees(ctx context.Context, prefix string) ([]*Tree, error) {
-	entries, _, err := s.driver.List(ctx, prefix)
-	if err != nil {
-		return nil, err
-	}
-	return treesOf(entries)
-}
-
-// treesOf makes the trees of the APIs that entries belong to.
-func treesOf(entries []Entry) ([]*Tree, error) {
-	byID := map[string]*Tree{}
-	var trees []*Tree
+	t := &Tree{}
+	seen := s.decoded.of(id)
+	next := make(memo, len(entries))
 	for _, e := range entries {
-		id, rest, _ := strings.Cut(strings.TrimPrefix(e.Key, apisPrefix), "/")
-		t := byID[id]
-		if t == nil {
-			t = &Tree{stageRevisions: map[string]Revision{}, deploymentRevisions: map[string]Revision{}}
-			byID[id] = t
-			trees = append(trees, t)
+		rest := e.Key[len(key):]
+		if rest != "" && rest[0] != '/' {
+			continue // of an API whose ID begins with this one's
 		}
-		if err := t.add(e, rest); err != nil {
+		segment, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+		if err := t.add(e, segment, seen, next); err != nil {
 			return nil, err
 		}
 	}
-	return trees, nil
+	if t.Revision == 0 {
+		return nil, fmt.Errorf("API %s: %w", id, ErrNotFound)
+	}
+	s.decoded.keep(id, next)
+	return t, nil
 }
 
-// add takes in one entry; rest is its key below the API, empty for the API itself.
-func (t *Tree) add(e Entry, rest string) error {
+// add takes in one entry of the API's collection segment, empty for the API itself. What was decoded before is in seen;
+// it puts what it has into next.
+func (t *Tree) add(e Entry, segment string, seen, next memo) error {
 	t.Keys = append(t.Keys, e.Key)
-	segment, id, _ := strings.Cut(rest, "/")
 	switch segment {
 	case "":
 		t.Revision = e.Revision
 		return decode(e, &t.API)
 	case routesSegment:
-		return appendDecoded(e, &t.Routes)
+		return appendRemembered(e, &t.Routes, seen, next)
 	case routeResponsesSegment:
-		return appendDecoded(e, &t.RouteResponses)
+		return appendRemembered(e, &t.RouteResponses, seen, next)
 	case integrationsSegment:
-		return appendDecoded(e, &t.Integrations)
+		return appendRemembered(e, &t.Integrations, seen, next)
 	case integrationResponsesSegment:
-		return appendDecoded(e, &t.IntegrationResponses)
+		return appendRemembered(e, &t.IntegrationResponses, seen, next)
 	case authorizersSegment:
-		return appendDecoded(e, &t.Authorizers)
+		return appendRemembered(e, &t.Authorizers, seen, next)
 	case modelsSegment:
-		return appendDecoded(e, &t.Models)
+		return appendRemembered(e, &t.Models, seen, next)
 	case deploymentsSegment:
-		t.deploymentRevisions[id] = e.Revision
-		return appendDecoded(e, &t.Deployments)
+		return appendRemembered(e, &t.Deployments, seen, next)
 	case stagesSegment:
-		t.stageRevisions[id] = e.Revision
-		return appendDecoded(e, &t.Stages)
+		return appendRemembered(e, &t.Stages, seen, next)
 	}
 	return fmt.Errorf("the store holds %s, which this version does not know", e.Key)
 }
 
-func appendDecoded[T any](e Entry, all *[]T) error {
-	var v T
-	if err := decode(e, &v); err != nil {
-		return err
+func appendRemembered[T any](e Entry, all *[]T, seen, next memo) error {
+	m := seen[e.Key]
+	if m.value == nil || m.revision != e.Revision {
+		v := new(T)
+		if err := decode(e, v); err != nil {
+			return err
+		}
+		m = memory{v, e.Revision}
 	}
-	*all = append(*all, v)
+	next[e.Key] = m
+	*all = append(*all, *m.value.(*T))
 	return nil
 }
 

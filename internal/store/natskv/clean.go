@@ -2,7 +2,6 @@ package natskv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,6 +14,9 @@ import (
 
 // copyAtMost bounds the bytes that are copied while nobody can commit.
 const copyAtMost = 256 << 10
+
+// deleteAt is how many bytes of records are gone through before they are deleted.
+const deleteAt = 16 << 20
 
 // readAtMost bounds how many records are read at a time.
 const readAtMost = 1000
@@ -45,11 +47,17 @@ func (d *Driver) clean(ctx context.Context) {
 	}
 }
 
-// cleanUp goes through the first records until what they waste is down to half of what it may be.
+// cleanUp goes through the records that there are now until what they waste is down to half of what it may be. Those that
+// come meanwhile are left to the next time, lest they be as many as it goes through.
 func (d *Driver) cleanUp(ctx context.Context) error {
+	if err := d.acquire(ctx); err != nil {
+		return err
+	}
+	last := d.last
+	d.release()
 	next, freed := d.first, int64(0)
-	for enough := false; !enough; {
-		parts, to, size, err := d.readParts(ctx, next)
+	for enough := false; !enough && next <= last && freed < deleteAt; {
+		parts, to, size, err := d.readParts(ctx, next, last)
 		if err != nil {
 			return err
 		}
@@ -68,17 +76,15 @@ func (d *Driver) cleanUp(ctx context.Context) error {
 	defer d.release()
 	d.logged -= freed
 	d.first = next
+	d.wakeCleaner()
 	return nil
 }
 
 // readParts returns the parts of some records from one on, the sequence of the record after them, and how many bytes
-// they take in the log. There must be one.
-func (d *Driver) readParts(ctx context.Context, from uint64) (parts []part, to uint64, size int64, err error) {
-	for to = from; size < copyAtMost && to-from < readAtMost; to++ {
+// they take in the log.
+func (d *Driver) readParts(ctx context.Context, from, last uint64) (parts []part, to uint64, size int64, err error) {
+	for to = from; to <= last && size < copyAtMost && to-from < readAtMost; to++ {
 		m, err := d.stream.GetMsg(ctx, to)
-		if errors.Is(err, jetstream.ErrMsgNotFound) && to > from {
-			break // the log's end
-		}
 		if err != nil {
 			return nil, 0, 0, fmt.Errorf("read record %d: %w", to, err)
 		}
@@ -132,5 +138,5 @@ func (d *Driver) copyForward(ctx context.Context, parts []part, from, to uint64,
 			d.moved[valid[i].key] = sequence
 		}
 	}
-	return d.logged-freed <= 3*d.valid/2+d.o.Garbage/2 || to > d.last, nil
+	return d.logged-freed <= 3*d.valid/2+d.o.Garbage/2, nil
 }

@@ -18,6 +18,9 @@ import (
 	"cleat/internal/store"
 )
 
+// LockFile is the file in the folder that is locked (filelock) while the store is open.
+const LockFile = "lock"
+
 // Options say where a store is kept.
 type Options struct {
 	// Dir is the folder, which is made if it is absent. Nothing else may be in it.
@@ -107,7 +110,7 @@ func (d *Driver) open(ctx context.Context) error {
 }
 
 func (d *Driver) takeLock() error {
-	f, err := os.OpenFile(filepath.Join(d.o.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(d.o.Dir, LockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
@@ -154,6 +157,11 @@ func (d *Driver) Get(ctx context.Context, key string) (store.Entry, error) {
 // List returns the entries under a prefix, ordered by key.
 func (d *Driver) List(ctx context.Context, prefix string) ([]store.Entry, store.Revision, error) {
 	return d.table.List(ctx, prefix)
+}
+
+// Members returns the entries right under a prefix, ordered by key.
+func (d *Driver) Members(ctx context.Context, prefix string) ([]store.Entry, store.Revision, error) {
+	return d.table.Members(ctx, prefix)
 }
 
 // Since returns what changed since a revision.

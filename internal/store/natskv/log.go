@@ -60,6 +60,7 @@ func (d *Driver) openStream(ctx context.Context) error {
 	config := jetstream.StreamConfig{
 		Name: streamName, Description: "Cleat's store: one message is one commit", Subjects: []string{subject},
 		Storage: jetstream.FileStorage, MaxMsgSize: maxRecord,
+		AllowDirect: true, // single records are read without the JSON of JetStream's API
 	}
 	stream, err := d.js.Stream(ctx, streamName)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

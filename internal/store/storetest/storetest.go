@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(tb testing.TB) store.Driver) {
 	t.Helper()
 	for name, test := range map[string]func(subject){
 		"GetAndList":         testGetAndList,
+		"Members":            testMembers,
 		"Delete":             testDelete,
 		"Expect":             testExpect,
 		"AllOrNothing":       testAllOrNothing,
@@ -112,6 +113,27 @@ func testGetAndList(s subject) {
 	} {
 		if got, r := list(t, d, prefix); got != want || r != r2 {
 			t.Errorf("list %q: %q at %d, want %q at %d", prefix, got, r, want, r2)
+		}
+	}
+}
+
+func testMembers(s subject) {
+	t, d := s.t, s.d
+	r := commit(t, d, put("a", "1"), put("a/x", "2"), put("a/x/y", "3"), put("a/x/y/z", "4"), put("a/x-", "5"), put("a/x0", "6"),
+		put("a/x=/only/deeper", "7"), put("a/xy", "8"), put("a0", "9"), put("b/x", "10"))
+	for prefix, want := range map[string]string{
+		"a/": "a/x=2 a/x-=5 a/x0=6 a/xy=8", "": "a=1 a0=9", "a/x/": "a/x/y=3", "a/x=/": "", "c/": "", "b/": "b/x=10",
+	} {
+		entries, at, err := d.Members(t.Context(), prefix)
+		if err != nil || at != r {
+			t.Fatalf("members of %q: at %d, %v", prefix, at, err)
+		}
+		var all []string
+		for _, e := range entries {
+			all = append(all, e.Key+"="+string(e.Value))
+		}
+		if got := strings.Join(all, " "); got != want {
+			t.Errorf("members of %q: %q, want %q", prefix, got, want)
 		}
 	}
 }
@@ -501,6 +523,12 @@ func testEndedContext(s subject) {
 	}
 	if _, _, err := d.List(ctx, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("list: %v", err)
+	}
+	if _, _, err := d.Members(ctx, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("members: %v", err)
+	}
+	if _, err := d.Since(ctx, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("since: %v", err)
 	}
 	if err := d.Watch(ctx, "", func(store.Revision) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("watch: %v", err)
