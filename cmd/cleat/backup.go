@@ -95,7 +95,7 @@ func (c *restoreCommand) Run(p *process) error {
 		_, _ = fmt.Fprintf(p.stdout, "what was there before is in %s\n", done.Aside)
 	}
 	if !done.SealKey {
-		_, _ = fmt.Fprintf(p.stdout, "there is no seal.key in it: put that of the node that was backed up there, or its access keys cannot be used\n")
+		_, _ = fmt.Fprintf(p.stdout, "there is no seal.key in it: unless the sealing key is kept elsewhere, bring that of the node that was backed up, or its access keys cannot be used\n")
 	}
 	return nil
 }

@@ -281,6 +281,7 @@ func (h *Handler) do(op *operation, c *Call, resource string, body func() ([]byt
 	if op.Changes {
 		// What has begun to change is not given up because its sender hung up.
 		var cancel context.CancelFunc
+		defer func(request context.Context) { c.Context = request }(c.Context) // which is what a stream has
 		c.Context, cancel = context.WithTimeout(context.WithoutCancel(c.Context), changeTimeout)
 		defer cancel()
 	}

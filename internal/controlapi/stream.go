@@ -18,8 +18,7 @@ func (h *Handler) stream(w http.ResponseWriter, op *operation, answer Answer, c 
 	awsapi.SetRequestIDs(w.Header(), c.RequestID)
 	maps.Copy(w.Header(), answer.Header)
 	w.WriteHeader(answer.Status)
-	// The call's own context ended when its change was done.
-	err := answer.Stream(c.Request.Context(), &patient{w, http.NewResponseController(w)})
+	err := answer.Stream(c.Context, &patient{w, http.NewResponseController(w)})
 	if err == nil {
 		return
 	}

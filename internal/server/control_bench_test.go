@@ -205,21 +205,37 @@ func BenchmarkControl(b *testing.B) {
 	path := func(i int) string { return "/v2/apis/" + string(benchAPI(i*7%600)) }
 	var id string
 	each("CreateRoute", func(b *testing.B, i int) {
+		b.Helper()
 		id, _ = n.call(b, http.MethodPost, path(i)+"/routes", `{"routeKey":"new","target":"integrations/i000001"}`)["routeId"].(string)
-	}, func(b *testing.B, i int) { n.call(b, http.MethodDelete, path(i)+"/routes/"+id, "") })
+	}, func(b *testing.B, i int) {
+		b.Helper()
+		n.call(b, http.MethodDelete, path(i)+"/routes/"+id, "")
+	})
 	each("UpdateIntegration", func(b *testing.B, i int) {
+		b.Helper()
 		n.call(b, http.MethodPatch, path(i)+"/integrations/i000001", fmt.Sprintf(`{"timeoutInMillis":%d}`, 1000+i%1000))
 	}, nil)
 	each("CreateDeployment", func(b *testing.B, i int) {
+		b.Helper()
 		id, _ = n.call(b, http.MethodPost, path(i)+"/deployments", fmt.Sprintf(`{"stageName":"prod","description":"%d"}`, i))["deploymentId"].(string)
 	}, nil)
-	each("GetRoute", func(b *testing.B, i int) { n.call(b, http.MethodGet, path(i)+"/routes/r000001", "") }, nil)
-	each("GetRoutes", func(b *testing.B, i int) { n.call(b, http.MethodGet, path(i)+"/routes?maxResults=500", "") }, nil)
-	each("GetApis", func(b *testing.B, _ int) { n.call(b, http.MethodGet, "/v2/apis", "") }, nil)
+	each("GetRoute", func(b *testing.B, i int) {
+		b.Helper()
+		n.call(b, http.MethodGet, path(i)+"/routes/r000001", "")
+	}, nil)
+	each("GetRoutes", func(b *testing.B, i int) {
+		b.Helper()
+		n.call(b, http.MethodGet, path(i)+"/routes?maxResults=500", "")
+	}, nil)
+	each("GetApis", func(b *testing.B, _ int) {
+		b.Helper()
+		n.call(b, http.MethodGet, "/v2/apis", "")
+	}, nil)
 	heap(b)
 }
 
 func heap(b *testing.B) {
+	b.Helper()
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&m)

@@ -60,6 +60,13 @@ func (t *Table) Get(ctx context.Context, key string) (Entry, error) {
 	return e, nil
 }
 
+// Lookup returns the entry of a key, for the driver itself: it needs no context and knows no loss.
+func (t *Table) Lookup(key string) (Entry, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.entries.Get(key)
+}
+
 // List is Driver's.
 func (t *Table) List(ctx context.Context, prefix string) ([]Entry, Revision, error) {
 	if err := context.Cause(ctx); err != nil {

@@ -94,7 +94,11 @@ func appendRemembered[T any](e Entry, all *[]T, seen, next memo) error {
 		m = memory{v, e.Revision}
 	}
 	next[e.Key] = m
-	*all = append(*all, *m.value.(*T))
+	v, ok := m.value.(*T)
+	if !ok {
+		return fmt.Errorf("%s was another kind of definition before", e.Key)
+	}
+	*all = append(*all, *v)
 	return nil
 }
 

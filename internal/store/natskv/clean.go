@@ -115,8 +115,8 @@ func (d *Driver) copyForward(ctx context.Context, parts []part, from, to uint64,
 		if p.deleted {
 			continue
 		}
-		e, err := d.table.Get(ctx, p.key)
-		if err != nil || e.Revision != p.revision {
+		e, ok := d.table.Lookup(p.key)
+		if !ok || e.Revision != p.revision {
 			continue
 		}
 		at, moved := d.moved[p.key]

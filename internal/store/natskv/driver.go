@@ -245,7 +245,7 @@ func (d *Driver) account(size int, parts []part) {
 	for i := range parts {
 		p := &parts[i]
 		delete(d.moved, p.key)
-		if e, err := d.table.Get(context.Background(), p.key); err == nil {
+		if e, ok := d.table.Lookup(p.key); ok {
 			d.valid -= int64(len(e.Key)+len(e.Value)) + partOverhead
 		}
 		if !p.deleted {

@@ -36,6 +36,7 @@ func open(tb testing.TB, o natskv.Options) *natskv.Driver {
 
 func TestDriver(t *testing.T) {
 	storetest.Run(t, func(tb testing.TB) store.Driver {
+		tb.Helper()
 		return open(tb, natskv.Options{Dir: tb.TempDir(), NoSync: true})
 	})
 }
