@@ -65,8 +65,8 @@ type maker = func(name, method, path string, do func(*controlapi.Call) (controla
 
 func (s *service) functionOperations(read, change maker) []controlapi.Operation {
 	all := []controlapi.Operation{
-		upload(change("CreateFunction", "POST", root, s.createFunction)),
-		upload(change("CreateFunction", "POST", root+"/{$}", s.createFunction)), // older SDKs write it so
+		named(upload(change("CreateFunction", "POST", root, s.createFunction))),
+		named(upload(change("CreateFunction", "POST", root+"/{$}", s.createFunction))), // older SDKs write it so
 		read("ListFunctions", "GET", root, s.listFunctions),
 		read("ListFunctions", "GET", root+"/{$}", s.listFunctions),
 		read("GetFunction", "GET", one, s.getFunction),
@@ -103,6 +103,22 @@ func (s *service) versionOperations(read, change maker) []controlapi.Operation {
 // upload gives an operation room for code.
 func upload(op controlapi.Operation) controlapi.Operation {
 	op.MaxBody = maxUpload
+	return op
+}
+
+// named makes an operation's ARN that of the function which its body names.
+func named(op controlapi.Operation) controlapi.Operation {
+	op.Named = func(c *controlapi.Call) string {
+		var in struct{ FunctionName string } // as the operation reads it
+		if c.JSON(&in) != nil {
+			return ""
+		}
+		n, err := awsapi.ParseFunctionName(in.FunctionName)
+		if err != nil {
+			return ""
+		}
+		return awsapi.FunctionARN(c.Region, c.Account, n.Name)
+	}
 	return op
 }
 

@@ -1,0 +1,67 @@
+package server_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// What a policy says of a resource holds for it however a request names it.
+func TestPoliciesAreNotGotRound(t *testing.T) {
+	s := serve(t, nil)
+	const but = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":%q}]}`
+	only := func(action, resource string) string {
+		return fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":%q,"Resource":%q}}`, action, resource)
+	}
+	const function = `{"FunctionName":%q,"Role":"arn:aws:iam::123456789012:role/x","Runtime":"nodejs22.x","Handler":"a.b","Code":{}}`
+	n := 0
+	for name, test := range map[string]struct {
+		policy, service, method, path, body string
+		want                                string
+	}{
+		"a domain name in another case":        {fmt.Sprintf(but, "arn:aws:apigateway:*::/domainnames/prod.example.com*"), "apigateway", "GET", "/v2/domainnames/PROD.example.com/apimappings", "", "403 AccessDenied"},
+		"another domain name":                  {fmt.Sprintf(but, "arn:aws:apigateway:*::/domainnames/prod.example.com*"), "apigateway", "GET", "/v2/domainnames/test.example.com/apimappings", "", "404 "},
+		"a function that is made":              {fmt.Sprintf(but, "arn:aws:lambda:*:*:function:prod-*"), "lambda", "POST", "/2015-03-31/functions", fmt.Sprintf(function, "prod-x"), "403 AccessDenied"},
+		"a function by its ARN":                {fmt.Sprintf(but, "arn:aws:lambda:*:*:function:prod-*"), "lambda", "POST", "/2015-03-31/functions", fmt.Sprintf(function, "arn:aws:lambda:eu-west-1:111111111111:function:prod-x"), "403 AccessDenied"},
+		"a function whose name is there twice": {fmt.Sprintf(but, "arn:aws:lambda:*:*:function:prod-*"), "lambda", "POST", "/2015-03-31/functions", `{"FunctionName":"x","functionname":"prod-x"}`, "403 AccessDenied"},
+		"functions of a prefix alone":          {only("lambda:CreateFunction", "arn:aws:lambda:*:*:function:dev-*"), "lambda", "POST", "/2015-03-31/functions", fmt.Sprintf(function, "dev-x"), "400 "},
+		"functions of another prefix":          {only("lambda:CreateFunction", "arn:aws:lambda:*:*:function:dev-*"), "lambda", "POST", "/2015-03-31/functions", fmt.Sprintf(function, "prod-x"), "403 AccessDenied"},
+		"an API named like a route":            {only("apigateway:DELETE", "arn:aws:apigateway:*::/apis/*/routes/*"), "apigateway", "DELETE", "/v2/apis/a%2Froutes%2Fb", "", "403 AccessDenied"},
+		"a function's tags by another ARN":     {fmt.Sprintf(but, "arn:aws:lambda:*:*:function:prod-*"), "lambda", "GET", "/2017-03-31/tags/arn%3Aaws%3Alambda%3Aeu-west-1%3A1%3Afunction%3Aprod-x", "", "40"},
+		"the use of somebody else's key":       {only("iam:GetAccessKeyLastUsed", "arn:aws:iam::*:user/eve*"), "iam", "POST", "/", "Action=GetAccessKeyLastUsed&PathPrefix=%2Feve&AccessKeyId=" + s.key.AccessKeyID, "403 "},
+		"a user in another case":               {fmt.Sprintf(but, "arn:aws:iam::*:user/admin"), "iam", "POST", "/", "Action=DeleteAccessKey&UserName=ADMIN&AccessKeyId=" + s.key.AccessKeyID, "403 "},
+		"a change by a link":                   {only("*", "*"), "iam", "GET", "/?Action=CreateUser&UserName=x", "", "400 "},
+		"another service's signature":          {only("*", "*"), "sts", "POST", "/v2/apis", createAPI, "403 InvalidSignatureException"},
+		"an action in the query string":        {only("sts:*", "*"), "iam", "POST", "/?Action=ListUsers", "Action=CreateUser&UserName=x", "403 "},
+	} {
+		n++
+		key := s.newUser(t, fmt.Sprintf("eve%d", n), test.policy)
+		if got := statusOf(t, s.admin, test.service, key, test.method, test.path, test.body); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// Whoever may make an integration can have the node itself call its own admin listener. That is no call from this machine.
+func TestIntegrationsAreNotLocal(t *testing.T) {
+	s := serve(t, nil)
+	for header, want := range map[string]int{"X-Other": 200, "X-Amzn-Apigateway-Api-Id": 401, "X-Forwarded-For": 401} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+s.admin.String()+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close = true
+		req.Header.Set(header, "") // a mapping can make it empty
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: got %d, want %d", header, res.StatusCode, want)
+		}
+	}
+}
