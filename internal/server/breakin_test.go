@@ -65,3 +65,52 @@ func TestIntegrationsAreNotLocal(t *testing.T) {
 		}
 	}
 }
+
+// A web page that a developer visits must not control their node, which asks for no credentials: neither by fetch, whose header
+// Authorization a browser asks about first, nor by forms, links and sockets, which can have the scope of a signature in their
+// URL.
+func TestPagesDoNotControlDev(t *testing.T) {
+	r := start(t, map[string]string{"serverless.yml": "service: s\nprovider: {name: aws, runtime: nodejs20.x}\nfunctions: {}\n"})
+	scope := func(service string) string { return "AKIA%2F20260101%2Fus-east-1%2F" + service + "%2Faws4_request" }
+	page := http.Header{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"cors"}}
+	with := func(h http.Header, pairs ...string) http.Header {
+		h = h.Clone()
+		for i := 0; i < len(pairs); i += 2 {
+			h.Set(pairs[i], pairs[i+1])
+		}
+		return h
+	}
+	link := http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"navigate"}}
+	authorization := "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/apigateway/aws4_request, SignedHeaders=host, Signature=0"
+	for name, test := range map[string]struct {
+		method, path string
+		header       http.Header
+		want         int
+	}{
+		"asking about a fetch":  {"OPTIONS", "/v2/apis", with(page, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization"), 403},
+		"asking about a stack":  {"OPTIONS", "/_cleat/stacks/x", with(page, "Access-Control-Request-Method", "PUT"), 403},
+		"a fetch":               {"POST", "/v2/apis", with(page, "Authorization", authorization), 403},
+		"a form":                {"POST", "/v2/apis?X-Amz-Credential=" + scope("apigateway"), with(page, "Content-Type", "text/plain"), 403},
+		"a form of a file":      {"POST", "/v2/apis?X-Amz-Credential=" + scope("apigateway"), with(page, "Origin", "null"), 403},
+		"an image":              {"GET", "/?Action=CreateUser&UserName=x&X-Amz-Credential=" + scope("iam"), http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}}, 403},
+		"a link":                {"GET", "/?Action=CreateUser&UserName=x&X-Amz-Credential=" + scope("iam"), link, 400},
+		"a link that reads":     {"GET", "/?Action=ListUsers&X-Amz-Credential=" + scope("iam"), link, 200}, // whose answer the page never sees
+		"a socket":              {"GET", "/?Action=CreateUser&UserName=x&X-Amz-Credential=" + scope("iam"), with(page, "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="), 400},
+		"a name of the page's":  {"POST", "/v2/apis?X-Amz-Credential=" + scope("apigateway"), http.Header{"Host": {"evil.example"}}, 403},
+		"a program, to be sure": {"GET", "/v2/apis", http.Header{"Authorization": {authorization}}, 200},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), test.method, "http://"+r.info.Addr+test.path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close, req.Header, req.Host = true, test.header, test.header.Get("Host")
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != test.want || res.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: got %d %v, want %d", name, res.StatusCode, res.Header, test.want)
+		}
+	}
+}
