@@ -54,3 +54,21 @@ func TestBombs(t *testing.T) {
 		}
 	}
 }
+
+// Faults are bounded too, and reading ends where a text is over its bounds.
+func TestManyFaults(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		most int
+	}{
+		"keys given twice": {"{" + strings.Repeat(`"a":1,`, 3000) + `"b":1}`, 1001},
+		"too many values":  {"{" + strings.Repeat(`"a":1,`, 300_000) + `"b":1}`, 1001},
+		"nested":           {strings.Repeat("[", 200) + strings.Repeat("]", 200), 1},
+		"a long list":      {"[" + strings.Repeat("1,", 300_000) + "1]", 1},
+	} {
+		_, err := cfn.Parse("t.json", []byte(test.text))
+		if faults := faultsOf(t, err); len(faults) == 0 || len(faults) > test.most {
+			t.Errorf("%s: got %d faults, want %d at most", name, len(faults), test.most)
+		}
+	}
+}
