@@ -8,6 +8,7 @@ package lambdaapi
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
@@ -46,6 +47,7 @@ func Service(o Options) controlapi.Service {
 	change := func(name, method, path string, do func(*controlapi.Call) (controlapi.Answer, error)) controlapi.Operation {
 		op := read(name, method, path, do)
 		op.Changes = true
+		op.Resource = func(c *controlapi.Call) string { return strings.TrimSuffix(resource(c), ":"+apigw.VersionLatest) }
 		return op
 	}
 	operations := slices.Concat(s.functionOperations(read, change), s.versionOperations(read, change), []controlapi.Operation{
@@ -122,7 +124,8 @@ func named(op controlapi.Operation) controlapi.Operation {
 	return op
 }
 
-// resource is the ARN that a call is about: the function's, with a qualifier where the call has one.
+// resource is the ARN that a call is about: the function's, with a qualifier where the call has one. Where it changes
+// something, $LATEST is the function itself, and what denies one must not be got round by the other.
 func resource(c *controlapi.Call) string {
 	given := c.Path("FunctionName")
 	if given == "" {
