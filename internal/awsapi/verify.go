@@ -364,7 +364,8 @@ func (s *SigV4) Verify(r *SignedRequest, claim *Signature, secret string) error 
 }
 
 // pathReadings are the canonical URIs under which a path may have been signed (spec management-api §1): encoded as it
-// came, encoded once it was decoded, and as it came. SDKs differ in whether they escape "@" before they sign.
+// came, encoded once it was decoded, and as it came. SDKs differ in whether they escape "@" before they sign. Where decoding
+// makes slashes the path would be another one, which the signature of that must not open.
 func pathReadings(path string) [][]byte {
 	encoded := func(path string) []byte { return appendCanonicalPath(make([]byte, 0, len(path)+len(path)/4), path) }
 	readings := append(make([][]byte, 0, 3), encoded(path))
@@ -373,7 +374,7 @@ func pathReadings(path string) [][]byte {
 			readings = append(readings, reading)
 		}
 	}
-	if decoded, err := url.PathUnescape(path); err == nil {
+	if decoded, err := url.PathUnescape(path); err == nil && strings.Count(decoded, "/") == strings.Count(path, "/") {
 		add(encoded(decoded))
 	}
 	if path != "" {

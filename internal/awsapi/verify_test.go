@@ -166,6 +166,8 @@ func TestCanonicalPaths(t *testing.T) {
 		"another connection":           {"/dev/%40connections/Ab%253D", "/dev/@connections/Ac%3D", false},
 		"another stage":                {"/dev/%40connections/Ab%253D", "/prod/@connections/Ab%3D", false},
 		"encoded three times":          {"/dev/%25252540connections/x", "/dev/@connections/x", false},
+		"a slash that is none":         {"/v2/apis/a/stages/b", "/v2/apis/a%2Fstages%2Fb", false},
+		"a slash in a name":            {"/v2/tags/a%252Fb", "/v2/tags/a%2Fb", true},
 		"a slash more":                 {"/dev/%40connections/x", "/dev/@connections/x/", false},
 		"invalid escape, as it stands": {"/dev/%25zz", "/dev/%zz", true},
 	} {

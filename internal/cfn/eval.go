@@ -26,6 +26,14 @@ const (
 	maxTexts = 64 << 20
 )
 
+// Bounds of what evaluation does. The stack of a goroutine cannot be caught when it overflows, so that depth is what keeps a
+// template that refers to itself in a way which Order has not seen from ending the process; steps are what keeps one that
+// doubles itself at each level from running for days.
+const (
+	maxEvaluationDepth = 1000
+	maxSteps           = 10_000_000
+)
+
 // Evaluator evaluates the intrinsic functions of one template. It makes new values and changes none. It is not safe for
 // concurrent use.
 type Evaluator struct {
@@ -36,6 +44,8 @@ type Evaluator struct {
 	conditions map[string]*condition
 	faults     Faults
 	made       int // bytes of all texts made
+	depth      int // of the value that is being evaluated, in those around it and those that refer to it
+	steps      int // values evaluated and made
 }
 
 type condition struct {
@@ -123,9 +133,11 @@ func (e *Evaluator) condition(name string, at Place) bool {
 
 // value evaluates one value; nil is AWS::NoValue or a fault.
 func (e *Evaluator) value(v *Value) *Value {
-	if v == nil {
+	if v == nil || !e.spend(v.Place, 1) {
 		return nil
 	}
+	e.depth++
+	defer func() { e.depth-- }()
 	switch v.Kind {
 	case List:
 		list := &Value{Kind: List, Place: v.Place}
@@ -149,6 +161,21 @@ func (e *Evaluator) value(v *Value) *Value {
 	default:
 		return v
 	}
+}
+
+// spend counts steps; false beyond the bounds, of which the first fault alone is told.
+func (e *Evaluator) spend(at Place, steps int) bool {
+	if e.steps > maxSteps {
+		return false
+	}
+	if e.steps += steps; e.depth > maxEvaluationDepth {
+		e.steps = maxSteps + 1
+	}
+	if e.steps > maxSteps {
+		e.fault(at, "evaluating the template takes too much: values refer to each other in a circle, or multiply each other")
+		return false
+	}
+	return true
 }
 
 // intrinsic returns the name and the argument of the function that v is.

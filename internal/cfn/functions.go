@@ -301,6 +301,9 @@ func (e *Evaluator) selectItem(arg *Value, at Place) *Value {
 	return list[n]
 }
 
+// splitSteps is what an item counts that Fn::Split makes: it stays in memory, where most steps leave nothing.
+const splitSteps = 10
+
 func (e *Evaluator) split(arg *Value, at Place) *Value {
 	args, ok := e.items(arg, at, "Fn::Split wants [delimiter, text]", 2)
 	if !ok {
@@ -317,6 +320,9 @@ func (e *Evaluator) split(arg *Value, at Place) *Value {
 		return e.fault(at, "Fn::Split: more than %d items", maxNodes)
 	}
 	list := ListOf(at)
+	if !e.spend(at, splitSteps*strings.Count(s, delimiter)) {
+		return nil
+	}
 	for item := range strings.SplitSeq(s, delimiter) {
 		list.Items = append(list.Items, TextOf(at, item))
 	}
@@ -413,8 +419,8 @@ func (e *Evaluator) findInMap(arg *Value, at Place) *Value {
 	}
 	found := e.template.Mappings.Path(keys[:]...)
 	switch {
-	case found != nil:
-		return e.value(found)
+	case found != nil: // literal: ReadTemplate has seen to it
+		return found
 	case len(args) == 4 && args[3].Get("DefaultValue") != nil:
 		return e.value(args[3].Get("DefaultValue"))
 	}

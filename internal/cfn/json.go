@@ -68,11 +68,14 @@ func parseJSON(file string, text []byte) (*Value, error) {
 	r := jsonReader{text: text, dec: json.NewDecoder(bytes.NewReader(text)), lines: newLines(file, text), budget: &budget{}}
 	r.dec.UseNumber()
 	v, err := r.value(0)
-	if err != nil {
+	if err != nil && !errors.Is(err, errBudget) { // which has a fault
 		r.faults.Addf(r.place(), "not valid JSON: %v", err)
 	}
 	return v, r.faults.Err()
 }
+
+// errBudget ends the reading of a text that is too large.
+var errBudget = errors.New("over the budget")
 
 // place is where the next token begins.
 func (r *jsonReader) place() Place {
@@ -87,7 +90,7 @@ func (r *jsonReader) value(depth int) (*Value, error) {
 	at := r.place()
 	if !r.budget.spend(depth) {
 		r.budget.fault(&r.faults, at)
-		return &Value{Place: at}, r.skip()
+		return nil, errBudget
 	}
 	token, err := r.dec.Token()
 	if err != nil {
@@ -107,12 +110,6 @@ func (r *jsonReader) value(depth int) (*Value, error) {
 		return BoolOf(at, t), nil
 	}
 	return &Value{Place: at}, nil
-}
-
-// skip passes over one value.
-func (r *jsonReader) skip() error {
-	var raw json.RawMessage
-	return r.dec.Decode(&raw)
 }
 
 func (r *jsonReader) object(at Place, depth int) (*Value, error) {

@@ -70,13 +70,32 @@ func ReadTemplate(v *Value) (*Template, error) {
 		t.addParameter(e, &faults)
 	}
 	t.Conditions = section("Conditions", false)
-	section("Mappings", false)
+	for _, e := range section("Mappings", false) {
+		checkLiteral(e.Key, e.Value, &faults)
+	}
 	section("Outputs", false)
 	for _, e := range section("Resources", true) {
 		t.addResource(e, &faults)
 	}
 	t.checkReferences(&faults)
 	return t, faults.Err()
+}
+
+// checkLiteral holds a mapping to CloudFormation's rule: no functions. One that looked itself up would never end.
+func checkLiteral(mapping string, v *Value, faults *Faults) {
+	if f, ok := intrinsic(v); ok {
+		faults.Addf(f.Place, "mapping %s: %s has no place in Mappings, whose values are literal", mapping, f.Key)
+		return
+	}
+	if v == nil {
+		return
+	}
+	for _, item := range v.Items {
+		checkLiteral(mapping, item, faults)
+	}
+	for _, e := range v.Keys {
+		checkLiteral(mapping, e.Value, faults)
+	}
 }
 
 // Resource returns the resource of a logical ID, nil when there is none.

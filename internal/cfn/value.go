@@ -39,9 +39,17 @@ func (f Fault) Error() string {
 // Faults are all that is wrong, in the order found. An empty Faults is not an error: return Err().
 type Faults []Fault //nolint:errname // see Fault
 
-// Addf adds a fault.
+// maxFaults is more than anybody reads. A template has room for millions, each of which is longer than what causes it.
+const maxFaults = 1000
+
+// Addf adds a fault. What comes after the first thousand is left out, and said to be.
 func (f *Faults) Addf(at Place, format string, args ...any) {
-	*f = append(*f, Fault{at, fmt.Sprintf(format, args...)})
+	switch n := len(*f); {
+	case n < maxFaults:
+		*f = append(*f, Fault{at, fmt.Sprintf(format, args...)})
+	case n == maxFaults:
+		*f = append(*f, Fault{Message: "there are more faults, which are not told: mend these first"})
+	}
 }
 
 // Err returns f as an error, nil when it is empty.

@@ -181,10 +181,15 @@ func TestRefused(t *testing.T) {
 	for range 21 {
 		many = append(many, entry{name: strings.Repeat("d/", len(many)) + "a"})
 	}
+	var deep []entry
+	for _, top := range []string{"a", "b", "c", "d", "e"} {
+		deep = append(deep, entry{name: top + "/1/2/3/4/f"})
+	}
 	for name, tt := range map[string]struct {
 		zip  []byte
 		want error
 	}{
+		"many folders":              {zipOf(t, deep...), codestore.ErrTooLarge},
 		"no zip file":               {[]byte("hello"), codestore.ErrInvalid},
 		"empty":                     {zipOf(t), codestore.ErrInvalid},
 		"folders only":              {zipOf(t, entry{name: "d/", mode: fs.ModeDir | 0o755}), codestore.ErrInvalid},

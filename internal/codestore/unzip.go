@@ -57,6 +57,7 @@ func (s *Store) unzip(ctx context.Context, f *os.File, dir string) error {
 	defer func() { _ = root.Close() }()
 	left := s.o.MaxCode
 	links := map[string]*zip.File{}
+	made := folders{}
 	files := 0
 	for _, e := range entries {
 		if err := context.Cause(ctx); err != nil {
@@ -65,6 +66,9 @@ func (s *Store) unzip(ctx context.Context, f *os.File, dir string) error {
 		name, err := localName(e.Name)
 		if err != nil {
 			return err
+		}
+		if made.add(name); len(made) > s.o.MaxFiles {
+			return fmt.Errorf("%w: more than %d folders", ErrTooLarge, s.o.MaxFiles)
 		}
 		switch mode := e.Mode(); {
 		case name == ".":
@@ -89,6 +93,19 @@ func (s *Store) unzip(ctx context.Context, f *os.File, dir string) error {
 		return fmt.Errorf("%w: it holds no file", ErrInvalid)
 	}
 	return unzipLinks(root, links)
+}
+
+// folders are those that a zip file's names have: one name of 4,096 bytes can have two thousand, and each is made.
+type folders map[string]struct{}
+
+// add adds the folders above a name.
+func (f folders) add(name string) {
+	for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
+		if _, known := f[dir]; known {
+			return
+		}
+		f[dir] = struct{}{}
+	}
 }
 
 // entries reads a zip file's directory, unless it has too many entries to be held in memory.

@@ -57,10 +57,14 @@ type importedKey struct {
 	plans []string
 }
 
+// importKey takes one in, up to the first of its plans that is wrong: a row has room for two million of them.
 func (u *usage) importKey(r *importedKey) problems {
 	p := u.putKey(r.key)
 	for _, plan := range r.plans {
-		p = append(p, u.putPlanKey(apigw.UsagePlanKey{ID: r.key.ID, Type: "API_KEY", UsagePlanID: plan})...)
+		if len(p) > 0 {
+			break
+		}
+		p = u.putPlanKey(apigw.UsagePlanKey{ID: r.key.ID, Type: "API_KEY", UsagePlanID: plan})
 	}
 	return p
 }

@@ -291,6 +291,37 @@ func TestImportAPIKeys(t *testing.T) {
 	}
 }
 
+// A file of a few bytes a plan must not cost hundreds for each.
+func TestImportAPIKeysCosts(t *testing.T) {
+	c, _ := newControl(t)
+	file := []byte("Name,Key,UsagePlanIds\na,value-of-the-first-key,\"" + strings.Repeat("x,", 20_000) + "\"\n")
+	allocs := testing.AllocsPerRun(1, func() {
+		if _, warnings, err := c.ImportAPIKeys(t.Context(), file, false); err != nil || len(warnings) != 1 {
+			t.Errorf("got %v, %v", warnings, err)
+		}
+	})
+	if allocs > 5000 {
+		t.Errorf("%v allocations for one row", allocs)
+	}
+}
+
+// FuzzImportAPIKeys: whatever file it is, what is said to be made is there, and nothing else.
+func FuzzImportAPIKeys(f *testing.F) {
+	for _, seed := range []string{"Name,Key\na,value-of-the-first-key\n", "\ufeffkey,name,enabled,usageplanids\n\"value-of-the-first-key\",\"a\"\"b\",TRUE,\"x, y\"\n", "name,key\n\r\na,b\n"} {
+		f.Add([]byte(seed), false)
+	}
+	f.Fuzz(func(t *testing.T, file []byte, strict bool) {
+		c, _ := newControl(t)
+		ids, warnings, err := c.ImportAPIKeys(t.Context(), file, strict)
+		if err != nil && (len(ids) > 0 || apigw.KindOf(err) == apigw.KindInternal) || strict && err == nil && len(warnings) > 0 {
+			t.Errorf("ids %v, warnings %q, %v", ids, warnings, err)
+		}
+		if keys := made[[]apigw.APIKey](t)(c.APIKeys(t.Context())); len(keys) != len(ids) {
+			t.Errorf("there are %d keys of %d", len(keys), len(ids))
+		}
+	})
+}
+
 // Many at once: nobody is told of a conflict, and one value is one key's.
 func TestConcurrentUsageChanges(t *testing.T) {
 	c, _ := newControl(t)

@@ -61,7 +61,7 @@ type Handler struct {
 	query map[string]map[string]*operation // by service and Action
 	names map[string]bool                  // of the services
 
-	uploads chan struct{} // holds a token for each large body that is in memory; never closed
+	bodies bodies
 }
 
 // operation is an Operation with its service.
@@ -84,7 +84,6 @@ func New(o Options) *Handler {
 	}
 	h := &Handler{
 		o: o, mux: http.NewServeMux(), query: map[string]map[string]*operation{}, names: map[string]bool{},
-		uploads: make(chan struct{}, maxUploads),
 	}
 	for i := range o.Services {
 		s := &h.o.Services[i]
@@ -164,6 +163,12 @@ func (h *Handler) serveQuery(w http.ResponseWriter, r *http.Request, byAction ma
 		break
 	}
 	id := apigw.NewRequestID()
+	release, err := h.bodies.reserve(r, h.o.SourceIP(r), maxForm)
+	if err != nil {
+		any.service.fail(w, err, id)
+		return
+	}
+	defer release()
 	body, err := readBody(w, r, maxForm)
 	if err != nil {
 		any.service.fail(w, err, id)
@@ -184,6 +189,10 @@ func (h *Handler) serveQuery(w http.ResponseWriter, r *http.Request, byAction ma
 		any.service.fail(w, &apigw.Error{Kind: apigw.KindInvalidAction, Message: fmt.Sprintf("Could not find operation %.64s", action)}, id)
 		return
 	}
+	if op.Changes && r.Method != http.MethodPost { // what a link or an image can make a browser send must change nothing
+		any.service.fail(w, &apigw.Error{Kind: apigw.KindBadRequest, Message: action + " must be sent by POST"}, id)
+		return
+	}
 	h.run(w, op, &Call{Request: r, Form: form, RequestID: id}, func() ([]byte, error) { return body, nil })
 }
 
@@ -195,41 +204,21 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, op *operation, f
 	}
 	var body []byte
 	var err error
-	read, waited := false, false
+	read, release := false, func() {}
+	defer func() { release() }()
 	h.run(w, op, &Call{Request: r, Form: form, RequestID: apigw.NewRequestID()}, func() ([]byte, error) {
 		if read {
 			return body, err
 		}
-		if atMost > largeBody {
-			if err = h.awaitUpload(r); err != nil {
-				return nil, err
-			}
-			waited = true
-		}
-		body, err = readBody(w, r, atMost)
 		read = true
+		var room func()
+		if room, err = h.bodies.reserve(r, h.o.SourceIP(r), atMost); err != nil {
+			return nil, err
+		}
+		release = room
+		body, err = readBody(w, r, atMost)
 		return body, err
 	})
-	if waited {
-		<-h.uploads
-	}
-}
-
-// Operations that may have a body of more than largeBody bytes are carried out no more than maxUploads at a time, for their
-// bodies are held in memory. None of them lasts long.
-const (
-	largeBody  = 16 << 20
-	maxUploads = 2
-)
-
-// awaitUpload waits for its turn to read a large body.
-func (h *Handler) awaitUpload(r *http.Request) error {
-	select {
-	case h.uploads <- struct{}{}:
-		return nil
-	case <-r.Context().Done():
-		return &apigw.Error{Kind: apigw.KindTooManyRequests, Err: context.Cause(r.Context())}
-	}
 }
 
 // run authorizes a call, carries it out, has it audited and answers it, in this order.
@@ -237,7 +226,7 @@ func (h *Handler) run(w http.ResponseWriter, op *operation, c *Call, body func()
 	c.Context = c.Request.Context()
 	c.Region, c.Account, c.Partition = h.o.Region, h.o.Account, awsapi.Partition(h.o.Region)
 	resource := op.Resource(c)
-	answer, err := h.do(op, c, resource, body)
+	answer, err := h.do(op, c, &resource, body)
 	if resource == "" {
 		resource = c.Caller.ARN
 	}
@@ -263,17 +252,16 @@ func (h *Handler) run(w http.ResponseWriter, op *operation, c *Call, body func()
 	}
 }
 
-func (h *Handler) do(op *operation, c *Call, resource string, body func() ([]byte, error)) (_ Answer, err error) {
+// do sets resource to what the body names, where the operation has such a thing.
+func (h *Handler) do(op *operation, c *Call, resource *string, body func() ([]byte, error)) (_ Answer, err error) {
 	defer func() { // a fault of one operation is answered like any other, and audited
 		if v := recover(); v != nil {
 			h.o.Log.Error("an operation of the control plane panicked", "operation", op.Name, "request_id", string(c.RequestID), "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
-	if h.o.Authorize != nil {
-		if c.Caller, err = h.o.Authorize(c.Request, body, Access{Service: op.service.Name, Action: op.Action, Resource: resource}); err != nil {
-			return Answer{}, err
-		}
+	if err := h.authorize(op, c, resource, body); err != nil {
+		return Answer{}, err
 	}
 	if c.Body, err = body(); err != nil {
 		return Answer{}, err
@@ -286,6 +274,30 @@ func (h *Handler) do(op *operation, c *Call, resource string, body func() ([]byt
 		defer cancel()
 	}
 	return op.Do(c)
+}
+
+// authorize finds out who sent a call and whether they may have it. What a body names is looked at only once its sender is
+// known, which takes a second look at the signature.
+func (h *Handler) authorize(op *operation, c *Call, resource *string, body func() ([]byte, error)) (err error) {
+	if h.o.Authorize == nil {
+		return nil
+	}
+	a := Access{Service: op.service.Name, Action: op.Action, Resource: *resource}
+	if op.Named == nil {
+		c.Caller, err = h.o.Authorize(c.Request, body, a)
+		return err
+	}
+	if c.Caller, err = h.o.Authorize(c.Request, body, Access{Service: a.Service}); err != nil {
+		return err
+	}
+	if c.Body, err = body(); err != nil {
+		return err
+	}
+	if named := op.Named(c); named != "" {
+		*resource, a.Resource = named, named
+	}
+	c.Caller, err = h.o.Authorize(c.Request, body, a)
+	return err
 }
 
 // changeTimeout bounds a change. It is what AWS's own tools wait for an answer.

@@ -119,6 +119,7 @@ func TestRouting(t *testing.T) {
 		"method":           {"", "PUT", "/things/a", "x", 200, `{"body":"x","caller":"","id":"a","name":"","q":""}`},
 		"form":             {"q", "POST", "/", "Action=Say&Name=a+b", 200, `{"body":"","caller":"","id":"","name":"a b","q":""}`},
 		"form in a GET":    {"q", "GET", "/?Action=Hear&Name=x", "", 200, `{"body":"","caller":"","id":"","name":"x","q":""}`},
+		"a change by GET":  {"q", "GET", "/?Action=Say&Name=x", "", 418, "<Error>Say must be sent by POST</Error>"},
 		"unknown action":   {"q", "POST", "/", "Action=Cry", 418, "<Error>Could not find operation Cry</Error>"},
 		"no action":        {"q", "POST", "/", "", 418, "<Error>Could not find operation </Error>"},
 		"no form":          {"q", "POST", "/", "%zz", 418, `<Error>The request's body is not a form: invalid URL escape "%zz"</Error>`},
@@ -245,7 +246,7 @@ func TestAuthorize(t *testing.T) {
 	if rec.Code != 200 || !strings.Contains(rec.Body.String(), `"body":"x"`) || !strings.Contains(rec.Body.String(), `"caller":"arn:admin"`) {
 		t.Errorf("got %d %s", rec.Code, rec.Body)
 	}
-	want := controlapi.Access{Service: "s", Action: "s:Put", Resource: "arn:aws-cn:s:cn-north-1:111111111111:thing/a/b"}
+	want := controlapi.Access{Service: "s", Action: "s:Put", Resource: "arn:aws-cn:s:cn-north-1:111111111111:thing/a%2Fb"} // one thing, and nothing below a thing a
 	if len(n.asked) != 1 || n.asked[0] != want {
 		t.Errorf("asked for %+v, want %+v", n.asked, want)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
@@ -36,6 +37,9 @@ type Operation struct {
 	// Resource is the ARN that the call is about; empty stands for the caller's own. It sees the call before its sender is known,
 	// and so must not read its Body.
 	Resource func(c *Call) string
+	// Named is the ARN of what the body names, for operations whose path says nothing of it: policies must allow the Action on
+	// it instead of the Resource. It is called once the sender is known. An empty one stands for the Resource. Nil: there is none.
+	Named func(c *Call) string
 	// Changes tells that the operation is not a mere read: each call of it is audited.
 	Changes bool
 	// MaxBody bounds the request's body in bytes. Zero: DefaultMaxBody.
@@ -94,9 +98,12 @@ func (c *Call) Path(name string) string { return c.Request.PathValue(name) }
 
 var wildcard = regexp.MustCompile(`\{(\w+)\}`)
 
-// Expand puts the values of the Path's wildcards into a text, such as "/apis/{apiId}".
+// Expand puts the values of the Path's wildcards into the path of an ARN, such as "/apis/{apiId}". A slash in a value is
+// encoded: "a/routes/b" for an apiId must not look to policies like a route.
 func (c *Call) Expand(text string) string {
-	return wildcard.ReplaceAllStringFunc(text, func(w string) string { return c.Path(w[1 : len(w)-1]) })
+	return wildcard.ReplaceAllStringFunc(text, func(w string) string {
+		return strings.ReplaceAll(c.Path(w[1:len(w)-1]), "/", "%2F")
+	})
 }
 
 // Query is a parameter of the query string, empty when it is absent.
@@ -116,18 +123,6 @@ func (c *Call) JSON(v any) error {
 		return &apigw.Error{Kind: apigw.KindBadRequest, Message: "Invalid request body: it is not a JSON object", Err: err}
 	}
 	return nil
-}
-
-// readBody reads a request's body, at most atMost bytes of it.
-func readBody(w http.ResponseWriter, r *http.Request, atMost int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, atMost))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, &apigw.Error{Kind: apigw.KindPayloadTooLarge, Message: "Request body is larger than " + strconv.FormatInt(atMost, 10) + " bytes", Err: err}
-	}
-	if err != nil {
-		return nil, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request's body could not be read", Err: err}
-	}
-	return body, nil
 }
 
 // write answers a call that went well.

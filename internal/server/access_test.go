@@ -523,7 +523,7 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space 
 func TestAuditOfNobodyIsBounded(t *testing.T) {
 	s := serve(t, nil)
 	for range 150 {
-		if got := statusOf(t, s.admin, "", awsapi.Credentials{}, "DELETE", "/v2/apis/a1b2c3d4e5", ""); !strings.HasPrefix(got, "403 ") {
+		if got := statusOf(t, s.admin, "", awsapi.Credentials{}, "DELETE", "/v2/apis/"+strings.Repeat("a", 1000), ""); !strings.HasPrefix(got, "403 ") {
 			t.Fatalf("got %s", got)
 		}
 	}
@@ -531,6 +531,9 @@ func TestAuditOfNobodyIsBounded(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	lines := auditLines(t, s.dir)
+	if first := fmt.Sprint(lines[1]["resource"]); len(first) > 300 { // after the one of the first key
+		t.Errorf("a line has a resource of %d bytes", len(first))
+	}
 	last := lines[len(lines)-1]
 	if skipped, _ := last["skipped"].(float64); last["operation"] != "CreateApi" || int(skipped)+len(lines) < 150 || len(lines) > 140 {
 		t.Errorf("%d lines, the last %v", len(lines), last)

@@ -35,10 +35,13 @@ type auditLog struct {
 	out eventlog.Output // guarded by mu
 }
 
-// nobodyRate and nobodyBurst bound the lines of calls by nobody known, in lines a second and at once.
+// nobodyRate and nobodyBurst bound the lines of calls by nobody known, in lines a second and at once, and maxNobodyText each
+// text of them, in bytes. The files that are kept hold them for two weeks at the least, when somebody does nothing but
+// that.
 const (
-	nobodyRate  = 1
-	nobodyBurst = 100
+	nobodyRate    = 0.1
+	nobodyBurst   = 100
+	maxNobodyText = 256
 )
 
 // auditTime bounds the writing of one line.
@@ -88,9 +91,9 @@ const (
 // maxAuditText bounds each text of a line, in bytes.
 const maxAuditText = 2 << 10
 
-func cutText(s string) string {
-	if len(s) > maxAuditText {
-		s = s[:maxAuditText] + "…"
+func cutText(s string, most int) string {
+	if len(s) > most {
+		s = s[:most] + "…"
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
@@ -103,10 +106,14 @@ func auditLineOf(e *controlapi.Entry) auditLine {
 	case e.Status >= 400:
 		result = auditRefused
 	}
+	most := maxAuditText
+	if e.Caller.ARN == "" {
+		most = maxNobodyText
+	}
 	return auditLine{
 		Time: e.Time, RequestID: string(e.RequestID), User: e.Caller.ARN, AccessKey: e.Caller.AccessKeyID, SourceIP: e.SourceIP,
-		UserAgent: cutText(e.UserAgent), Service: e.Service, Operation: e.Operation, Resource: cutText(e.Resource),
-		Result: result, Status: e.Status, Error: cutText(e.Error),
+		UserAgent: cutText(e.UserAgent, most), Service: e.Service, Operation: e.Operation, Resource: cutText(e.Resource, most),
+		Result: result, Status: e.Status, Error: cutText(e.Error, most),
 	}
 }
 

@@ -39,9 +39,17 @@ func operation(name, method, path string, do func(*controlapi.Call) (controlapi.
 	}
 }
 
-// resource is what policies call a path of the service.
+// resource is what policies call a path of the service. A domain name is one thing in whatever case it is written, and what
+// denies it must not be got round by another.
 func resource(path string) func(*controlapi.Call) string {
-	return func(c *controlapi.Call) string { return arnPrefix(c) + c.Expand(path) }
+	before, after, named := strings.Cut(path, "{domainName}")
+	return func(c *controlapi.Call) string {
+		arn := arnPrefix(c) + c.Expand(before)
+		if named {
+			arn += strings.ToLower(c.Expand("{domainName}")) + c.Expand(after)
+		}
+		return arn
+	}
 }
 
 // arnPrefix is what the ARNs of all of the service's resources begin with.

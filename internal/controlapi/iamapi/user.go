@@ -26,7 +26,7 @@ func (s *service) userOperations() []operation {
 		{"ListAccessKeys", false, s.user, s.listAccessKeys},
 		{"UpdateAccessKey", true, s.user, s.updateAccessKey},
 		{"DeleteAccessKey", true, s.user, s.deleteAccessKey},
-		{"GetAccessKeyLastUsed", false, users, s.getAccessKeyLastUsed},
+		{"GetAccessKeyLastUsed", false, s.keyOwner, s.getAccessKeyLastUsed},
 		{"PutUserPolicy", true, s.user, s.putUserPolicy},
 		{"GetUserPolicy", false, s.user, s.getUserPolicy},
 		{"ListUserPolicies", false, s.user, s.listUserPolicies},
@@ -81,6 +81,14 @@ func (s *service) user(c *controlapi.Call) string {
 		return s.ids.UserARN(u)
 	}
 	return "arn:" + c.Partition + ":iam::" + c.Account + ":user/" + name
+}
+
+// keyOwner is the ARN of the user whose access key a request is about.
+func (s *service) keyOwner(c *controlapi.Call) string {
+	if u, err := s.ids.KeyOwner(c.Context, c.Form.Get("AccessKeyId")); err == nil {
+		return s.ids.UserARN(u)
+	}
+	return "arn:" + c.Partition + ":iam::" + c.Account + ":user/*" // of nobody who is known, so that only who may ask about all hears so
 }
 
 // userName is the name of the user that a request is about.

@@ -8,6 +8,7 @@ package lambdaapi
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
@@ -46,6 +47,7 @@ func Service(o Options) controlapi.Service {
 	change := func(name, method, path string, do func(*controlapi.Call) (controlapi.Answer, error)) controlapi.Operation {
 		op := read(name, method, path, do)
 		op.Changes = true
+		op.Resource = func(c *controlapi.Call) string { return strings.TrimSuffix(resource(c), ":"+apigw.VersionLatest) }
 		return op
 	}
 	operations := slices.Concat(s.functionOperations(read, change), s.versionOperations(read, change), []controlapi.Operation{
@@ -65,8 +67,8 @@ type maker = func(name, method, path string, do func(*controlapi.Call) (controla
 
 func (s *service) functionOperations(read, change maker) []controlapi.Operation {
 	all := []controlapi.Operation{
-		upload(change("CreateFunction", "POST", root, s.createFunction)),
-		upload(change("CreateFunction", "POST", root+"/{$}", s.createFunction)), // older SDKs write it so
+		named(upload(change("CreateFunction", "POST", root, s.createFunction))),
+		named(upload(change("CreateFunction", "POST", root+"/{$}", s.createFunction))), // older SDKs write it so
 		read("ListFunctions", "GET", root, s.listFunctions),
 		read("ListFunctions", "GET", root+"/{$}", s.listFunctions),
 		read("GetFunction", "GET", one, s.getFunction),
@@ -106,7 +108,24 @@ func upload(op controlapi.Operation) controlapi.Operation {
 	return op
 }
 
-// resource is the ARN that a call is about: the function's, with a qualifier where the call has one.
+// named makes an operation's ARN that of the function which its body names.
+func named(op controlapi.Operation) controlapi.Operation {
+	op.Named = func(c *controlapi.Call) string {
+		var in struct{ FunctionName string } // as the operation reads it
+		if c.JSON(&in) != nil {
+			return ""
+		}
+		n, err := awsapi.ParseFunctionName(in.FunctionName)
+		if err != nil {
+			return ""
+		}
+		return awsapi.FunctionARN(c.Region, c.Account, n.Name)
+	}
+	return op
+}
+
+// resource is the ARN that a call is about: the function's, with a qualifier where the call has one. Where it changes
+// something, $LATEST is the function itself, and what denies one must not be got round by the other.
 func resource(c *controlapi.Call) string {
 	given := c.Path("FunctionName")
 	if given == "" {
