@@ -22,6 +22,8 @@ import (
 //	store/      definitions, by natskv
 //	code/       uploaded code, by codestore
 //	usage/      what API keys have used, by usageplan
+//	ca/         the authority that local functions trust
+//	acme/       certificates from an ACME authority
 //	seal.key    what seals secrets in the store
 //	audit.log   who changed what
 //

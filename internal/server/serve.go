@@ -173,8 +173,8 @@ func (s *serveNode) setLevel(settings *serveSettings) {
 func (s *serveNode) run(ctx context.Context) (err error) {
 	s.tellSettings()
 	v := &s.settings.Serve
-	if err := os.MkdirAll(v.Data, 0o700); err != nil {
-		return fmt.Errorf("the data directory: %w (name another with --data)", err)
+	if err := markData(v.Data); err != nil { // before anything is put in
+		return fmt.Errorf("data directory %s: %w (name another with --data)", v.Data, err)
 	}
 	s.domain = v.Domain
 	if s.hosts.authority, err = localca.Open(filepath.Join(v.Data, "ca")); err != nil {

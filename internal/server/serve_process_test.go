@@ -270,7 +270,11 @@ func TestServeListenerFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, ready, done := launch(t, "", server.ServeOptions{Sockets: map[string][]net.Listener{name: {ln}}})
-		<-ready
+		select {
+		case <-ready:
+		case err := <-done:
+			t.Fatal(err)
+		}
 		ln.Close()
 		if err := <-done; err == nil || !strings.Contains(err.Error(), "the "+name+" listener: ") {
 			t.Errorf("got %v", err)
@@ -291,7 +295,7 @@ func TestServeRefuses(t *testing.T) {
 		"a fault":      {"stop: { timeout: soon }\n", `cleat.yaml:1: stop.timeout: "soon" is not a duration`},
 		"two":          {"stop: { timeout: soon }\ntls: { cert: none.pem, key: none.key }\n", "cleat.yaml:2: tls: the certificate: open "},
 		"in use":       {"public:\n  listen:\n  - 127.0.0.1:0\n  - " + taken.Addr().String() + "\n", "cleat.yaml:4: public.listen: listen tcp "},
-		"no directory": {"data: /dev/null/x\n", "the data directory: mkdir /dev/null"},
+		"no directory": {"data: /dev/null/x\n", "data directory /dev/null/x: mkdir /dev/null"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _, done := launch(t, c.yaml, server.ServeOptions{})
