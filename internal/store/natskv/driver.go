@@ -42,7 +42,8 @@ type Driver struct {
 
 	lock   *os.File
 	server *server.Server
-	fatal  chan error // holds what the server could not start for; never closed
+	fatal  chan error  // holds what the server could not start for; never closed
+	faults chan string // holds what the server last complained of; never closed
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	stream jetstream.Stream
@@ -51,6 +52,7 @@ type Driver struct {
 	committing chan struct{}
 	last       uint64 // sequence of the log's last record
 	uncertain  bool   // a record may have been written that nobody acknowledged
+	failed     error  // why nothing can be written any more; nil while it can
 	logged     int64  // bytes of all records
 	valid      int64  // bytes of the entries that count
 	// moved are the sequences of the records that hold entries which the cleaner has copied. An entry that is not in it
@@ -81,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		o.Garbage = defaultGarbage
 	}
 	d := &Driver{
-		o: o, log: o.Log, fatal: make(chan error, 1), committing: make(chan struct{}, 1), moved: map[string]uint64{},
+		o: o, log: o.Log, fatal: make(chan error, 1), faults: make(chan string, 1), committing: make(chan struct{}, 1), moved: map[string]uint64{},
 		dirty: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	if err := d.open(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -37,7 +38,7 @@ func (d *Driver) startServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.SetLoggerV2(&logger{d.log, d.fatal}, false, false, false)
+	s.SetLoggerV2(&logger{d.log, d.fatal, d.faults}, false, false, false)
 	d.server = s
 	s.Start() // which reads what is in the folder
 	select {
@@ -149,15 +150,52 @@ func (d *Driver) takeIn(sequence uint64, message []byte) error {
 }
 
 // write appends a record to the log and returns its sequence once it is on disk. Only one caller writes at a time. An
-// error leaves open whether the record will be there unless it says so; settle finds out.
+// error leaves open whether the record will be there; settle finds out. After a fault of the disk the server takes no more:
+// so do we.
 func (d *Driver) write(ctx context.Context, record []byte) (uint64, error) {
-	ack, err := d.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: record}, jetstream.WithExpectLastSequence(d.last), jetstream.WithRetryAttempts(0))
+	if d.failed != nil {
+		return 0, d.failed
+	}
+	ack, err := d.append(ctx, record)
 	if err != nil {
 		d.uncertain = true
-		return 0, fmt.Errorf("write to %s: %w (see whether the disk is full or failing; the node must be started again after that)", d.o.Dir, err)
+		return 0, fmt.Errorf("write to %s: %w", d.o.Dir, err)
 	}
 	d.last = ack.Sequence
 	return ack.Sequence, nil
+}
+
+// faultTime is how long an acknowledgement is waited for after the server has complained: it may have been of something
+// else.
+const faultTime = time.Second
+
+// append publishes a record. The server does not answer when it cannot write; what it logs is all that there is to see then.
+func (d *Driver) append(ctx context.Context, record []byte) (*jetstream.PubAck, error) {
+	answer, err := d.js.PublishMsgAsync(&nats.Msg{Subject: subject, Data: record}, jetstream.WithExpectLastSequence(d.last), jetstream.WithRetryAttempts(0))
+	if err != nil {
+		return nil, err
+	}
+	var fault string
+	select {
+	case ack := <-answer.Ok():
+		return ack, nil
+	case err := <-answer.Err():
+		return nil, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case fault = <-d.faults:
+	}
+	patience := time.NewTimer(faultTime)
+	defer patience.Stop()
+	select {
+	case ack := <-answer.Ok():
+		return ack, nil
+	case err := <-answer.Err():
+		return nil, err
+	case <-patience.C:
+		d.failed = fmt.Errorf("nothing can be written to %s any more (%s): see to the disk, then start the node again", d.o.Dir, fault)
+		return nil, errors.New(fault)
+	}
 }
 
 // settle brings the table up to date after a write whose end nobody heard of.
@@ -187,6 +225,8 @@ func (d *Driver) settle(ctx context.Context) error {
 type logger struct {
 	log   *slog.Logger
 	fatal chan<- error
+	// faults holds the last error.
+	faults chan string
 }
 
 func (l *logger) say(level slog.Level, format string, v []any) {
@@ -194,10 +234,29 @@ func (l *logger) say(level slog.Level, format string, v []any) {
 }
 
 func (l *logger) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
-func (l *logger) Warnf(format string, v ...any)   { l.say(slog.LevelWarn, format, v) }
-func (l *logger) Errorf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
-func (l *logger) Debugf(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
-func (l *logger) Tracef(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+
+// Warnf passes on all but what the server says of records as large as ours may be.
+func (l *logger) Warnf(format string, v ...any) {
+	if !strings.HasPrefix(format, "Maximum payloads over") {
+		l.say(slog.LevelWarn, format, v)
+	}
+}
+
+// Errorf also tells whoever waits for a record to be written.
+func (l *logger) Errorf(format string, v ...any) {
+	l.say(slog.LevelError, format, v)
+	select {
+	case <-l.faults:
+	default:
+	}
+	select {
+	case l.faults <- fmt.Sprintf(format, v...):
+	default: // somebody was quicker
+	}
+}
+
+func (l *logger) Debugf(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
+func (l *logger) Tracef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
 
 // Fatalf is called instead of ending the process.
 func (l *logger) Fatalf(format string, v ...any) {
