@@ -80,8 +80,8 @@ conformance: ## Hold both engines to RFC 6455 and RFC 7692, and show the table: 
 fuzz: ## Fuzz for 30 s each: make fuzz [T=FuzzName] [P=./internal/frame] [D=30s]
 	tools/fuzz.sh "$(if $(filter command line,$(origin P)),$(P),./...)" "$(T)" "$(or $(D),30s)"
 
-# Seconds that all fuzz targets together may take: with more than 44 of them each gets less than 30.
-FUZZ_TOTAL := 660
+# Seconds that all fuzz targets together may take: with more than 28 of them each gets less than 30.
+FUZZ_TOTAL := 420
 
 .PHONY: fuzz-ci
 fuzz-ci: # every fuzz target, in a bounded time
