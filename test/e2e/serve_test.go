@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -56,7 +57,7 @@ func (s *serve) start() {
 	s.t.Cleanup(s.process.finish)
 	client := &http.Client{Timeout: time.Second}
 	s.eventually("cleat serve is ready", func() error {
-		resp, err := client.Get(s.endpoint() + "/_cleat/readyz")
+		resp, err := client.Get(s.endpoint() + "/_cleat/healthz")
 		if err != nil {
 			return err
 		}
@@ -99,15 +100,22 @@ func signWith(id, secret string) []string {
 	return []string{"AWS_ACCESS_KEY_ID=" + id, "AWS_SECRET_ACCESS_KEY=" + secret, "AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region, "AWS_PAGER="}
 }
 
-// dialWith connects with header fields, "Name: value".
-func dialWith(t *testing.T, url string, fields ...string) *client {
-	t.Helper()
-	header := http.Header{}
-	for _, field := range fields {
-		name, value, _ := strings.Cut(field, ": ")
-		header.Set(name, value)
-	}
-	return dial(t, url, &websocket.DialOptions{HTTPHeader: header})
+// dialSoon connects to a stage that was made or changed just now: clients see that after a moment.
+func (s *serve) dialSoon(url string, o *websocket.DialOptions) *client {
+	s.t.Helper()
+	var c *client
+	s.eventually("connect to "+url, func() error {
+		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+		defer cancel()
+		conn, _, err := websocket.Dial(ctx, url, o)
+		if err != nil {
+			return err
+		}
+		s.t.Cleanup(func() { conn.CloseNow() }) // what it says about a connection that is closed already matters to nobody
+		c = &client{t: s.t, conn: conn}
+		return nil
+	})
+	return c
 }
 
 // ids asks the node which connections a stage has.

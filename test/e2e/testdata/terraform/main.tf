@@ -10,9 +10,9 @@ variable "revision" { type = string }
 variable "region" { type = string }
 
 provider "aws" {
-  region                      = var.region
-  skip_metadata_api_check     = true
-  skip_region_validation      = true
+  region                  = var.region
+  skip_metadata_api_check = true
+  skip_region_validation  = true
   endpoints {
     apigateway   = var.endpoint
     apigatewayv2 = var.endpoint
