@@ -123,4 +123,3 @@ func marshal(t *testing.T, from, to any) {
 		t.Fatal(err)
 	}
 }
-

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,8 +19,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/coder/websocket"
 
 	"cleat/internal/controlapi/apigatewayv2"
 )
@@ -293,8 +290,7 @@ func (l *life) live() {
 	var c *client
 	connect := func() {
 		t.Helper()
-		header := http.Header{"X-Api-Key": {l.names["keyValue"]}, "Nowhere": {"yes"}}
-		c = s.dialSoon(url+"?token=let-me-in", &websocket.DialOptions{HTTPHeader: header})
+		c = dialSoon(t, url+"?token=let-me-in", "X-Api-Key: "+l.names["keyValue"], "Nowhere: yes")
 	}
 	connect()
 	// A change takes a moment to reach connections, though none of them is closed.
@@ -484,4 +480,3 @@ func cliArguments(t *testing.T, call *toolCall) []string {
 	}
 	return append(args, "--endpoint-url", call.Endpoint, "--output", "json")
 }
-

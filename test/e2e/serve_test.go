@@ -100,21 +100,45 @@ func signWith(id, secret string) []string {
 	return []string{"AWS_ACCESS_KEY_ID=" + id, "AWS_SECRET_ACCESS_KEY=" + secret, "AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region, "AWS_PAGER="}
 }
 
-// dialSoon connects to a stage that was made or changed just now: clients see that after a moment.
-func (s *serve) dialSoon(url string, o *websocket.DialOptions) *client {
+// in is s for a subtest, whose failures are then the subtest's own.
+func (s *serve) in(t *testing.T) *serve {
+	t.Helper()
+	sub := *s
+	sub.t, sub.process = t, s.process.in(t)
+	return &sub
+}
+
+// aws runs a command of the AWS CLI, its first words in one text, and returns what it prints in the form of text.
+func (s *serve) aws(program, words string, args ...string) string {
 	s.t.Helper()
+	args = append(append(strings.Fields(words), args...), "--endpoint-url", s.endpoint(), "--output", "text")
+	return strings.TrimSpace(mustCommand(s.t, s.key, "", program, args...))
+}
+
+// dialSoon connects to a stage that was made or changed just now, with header fields, "Name: value": clients see a change
+// after a moment.
+func dialSoon(t *testing.T, url string, fields ...string) *client {
+	t.Helper()
+	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, ": ")
+		o.HTTPHeader.Set(name, value)
+	}
 	var c *client
-	s.eventually("connect to "+url, func() error {
-		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	err := poll(func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		conn, _, err := websocket.Dial(ctx, url, o)
 		if err != nil {
 			return err
 		}
-		s.t.Cleanup(func() { conn.CloseNow() }) // what it says about a connection that is closed already matters to nobody
-		c = &client{t: s.t, conn: conn}
+		t.Cleanup(func() { conn.CloseNow() }) // what it says about a connection that is closed already matters to nobody
+		c = &client{t: t, conn: conn}
 		return nil
-	})
+	}, nil)
+	if err != nil {
+		t.Fatalf("connect to %s: %v", url, err)
+	}
 	return c
 }
 

@@ -95,7 +95,7 @@ func TestTerraform(t *testing.T) {
 	tf.must("v1", apply...)
 	tf.settled("after create", "v1")
 	api := tf.output("api_id")
-	c := s.dialSoon(s.ws(api, "prod")+"?token=let-me-in", nil)
+	c := dialSoon(t, s.ws(api, "prod")+"?token=let-me-in")
 	if got := c.ask("hello"); got != "v1 got hello" {
 		t.Errorf("received %q", got)
 	}
@@ -121,4 +121,3 @@ func TestTerraform(t *testing.T) {
 		t.Errorf("a client of a destroyed API gets %d, want 403", status)
 	}
 }
-
