@@ -119,7 +119,10 @@ func (s *serve) aws(program, words string, args ...string) string {
 // after a moment.
 func dialSoon(t *testing.T, url string, fields ...string) *client {
 	t.Helper()
-	o := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	// A connection of its own for each attempt: on one that is used again a node does not see how the client spells names.
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	o := &websocket.DialOptions{HTTPHeader: http.Header{}, HTTPClient: &http.Client{Transport: transport}}
 	for _, field := range fields {
 		name, value, _ := strings.Cut(field, ": ")
 		o.HTTPHeader.Set(name, value)
@@ -130,6 +133,7 @@ func dialSoon(t *testing.T, url string, fields ...string) *client {
 		defer cancel()
 		conn, _, err := websocket.Dial(ctx, url, o)
 		if err != nil {
+			transport.CloseIdleConnections()
 			return err
 		}
 		t.Cleanup(func() { conn.CloseNow() }) // what it says about a connection that is closed already matters to nobody

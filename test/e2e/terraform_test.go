@@ -76,7 +76,7 @@ func TestTerraform(t *testing.T) {
 	}
 	s := startServe(t)
 	tf := &terraform{t: t, node: s, dir: copyProject(t, "testdata/terraform", "")}
-	for _, revision := range []string{"v1", "v2"} {
+	for _, revision := range []string{"v1", "bare", "v2"} {
 		code, err := os.ReadFile(zipFile(t, "testdata/life/index.js", revision))
 		if err != nil {
 			t.Fatal(err)
@@ -105,8 +105,10 @@ func TestTerraform(t *testing.T) {
 		t.Errorf("received %q", got)
 	}
 
+	tf.must("bare", apply...)
+	tf.settled("after taking away what may be taken away", "bare")
 	tf.must("v2", apply...)
-	tf.settled("after update", "v2")
+	tf.settled("after adding it again", "v2")
 	s.eventually("the connection sees the new deployment", func() error {
 		if got := c.ask(`{"action": "mock"}`); got != `{"mock": "v2"}` {
 			return fmt.Errorf("received %s", got)

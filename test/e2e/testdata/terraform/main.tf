@@ -9,6 +9,11 @@ variable "endpoint" { type = string }
 variable "revision" { type = string }
 variable "region" { type = string }
 
+# The revision "bare" takes away again whatever does not have to be there.
+locals {
+  bare = var.revision == "bare"
+}
+
 provider "aws" {
   region                  = var.region
   skip_metadata_api_check = true
@@ -42,10 +47,10 @@ data "aws_iam_policy_document" "assume" {
 
 resource "aws_iam_role" "function" {
   name                 = "terraform-function"
-  description          = "What the function may do, ${var.revision}"
+  description          = local.bare ? null : "What the function may do, ${var.revision}"
   assume_role_policy   = data.aws_iam_policy_document.assume.json
   max_session_duration = 7200
-  tags                 = { revision = var.revision }
+  tags                 = local.bare ? null : { revision = var.revision }
 }
 
 resource "aws_iam_role_policy" "push" {
@@ -64,7 +69,7 @@ resource "aws_iam_role_policy_attachment" "logs" {
 
 resource "aws_lambda_function" "chat" {
   function_name    = "terraform-chat"
-  description      = "Answers, ${var.revision}"
+  description      = local.bare ? null : "Answers, ${var.revision}"
   role             = aws_iam_role.function.arn
   runtime          = "nodejs20.x"
   handler          = "index.handler"
@@ -76,7 +81,9 @@ resource "aws_lambda_function" "chat" {
   environment {
     variables = { REVISION = var.revision }
   }
-  tags = { revision = var.revision }
+  layers                         = []
+  reserved_concurrent_executions = local.bare ? null : 5
+  tags                           = local.bare ? null : { revision = var.revision }
 }
 
 resource "aws_lambda_alias" "live" {
@@ -97,12 +104,12 @@ resource "aws_lambda_permission" "gateway" {
 
 resource "aws_apigatewayv2_api" "chat" {
   name                         = "terraform"
-  description                  = "Chat, ${var.revision}"
+  description                  = local.bare ? null : "Chat, ${var.revision}"
   protocol_type                = "WEBSOCKET"
   route_selection_expression   = "$request.body.action"
   api_key_selection_expression = "$request.header.x-api-key"
-  version                      = var.revision
-  tags                         = { revision = var.revision }
+  version                      = local.bare ? null : var.revision
+  tags                         = local.bare ? null : { revision = var.revision }
 }
 
 resource "aws_apigatewayv2_integration" "function" {
@@ -110,9 +117,9 @@ resource "aws_apigatewayv2_integration" "function" {
   integration_type          = "AWS_PROXY"
   integration_method        = "POST"
   integration_uri           = aws_lambda_alias.live.invoke_arn
-  content_handling_strategy = "CONVERT_TO_TEXT"
-  description               = "The function, ${var.revision}"
-  timeout_milliseconds      = 12000
+  content_handling_strategy = "CONVERT_TO_TEXT" # the provider has no way to take it away again
+  description               = local.bare ? null : "The function, ${var.revision}"
+  timeout_milliseconds      = local.bare ? null : 12000
 }
 
 resource "aws_apigatewayv2_integration" "mock" {
@@ -131,6 +138,19 @@ resource "aws_apigatewayv2_integration_response" "mock" {
   response_templates            = { "$default" = "{\"mock\": \"${var.revision}\"}" }
 }
 
+resource "aws_apigatewayv2_integration" "backend" {
+  api_id               = aws_apigatewayv2_api.chat.id
+  integration_type     = "HTTP"
+  integration_method   = "POST"
+  integration_uri      = "http://backend.example.com/${var.revision}"
+  connection_type      = "VPC_LINK"
+  connection_id        = aws_api_gateway_vpc_link.backends.id
+  credentials_arn      = local.bare ? null : aws_iam_role.function.arn
+  passthrough_behavior = local.bare ? null : "NEVER"
+  request_parameters   = local.bare ? null : { "integration.request.header.revision" = "'${var.revision}'", "integration.request.header.${var.revision}" = "'yes'" }
+  request_templates    = local.bare ? null : { "$default" = "{}" }
+}
+
 resource "aws_apigatewayv2_authorizer" "token" {
   api_id           = aws_apigatewayv2_api.chat.id
   name             = "token"
@@ -143,7 +163,7 @@ resource "aws_apigatewayv2_model" "message" {
   api_id       = aws_apigatewayv2_api.chat.id
   name         = "message"
   content_type = "application/json"
-  description  = "A message, ${var.revision}"
+  description  = local.bare ? null : "A message, ${var.revision}"
   schema = jsonencode({
     "$schema"  = "http://json-schema.org/draft-04/schema#"
     type       = "object"
@@ -156,12 +176,15 @@ resource "aws_apigatewayv2_route" "connect" {
   api_id             = aws_apigatewayv2_api.chat.id
   route_key          = "$connect"
   target             = "integrations/${aws_apigatewayv2_integration.function.id}"
-  authorization_type = "CUSTOM"
-  authorizer_id      = aws_apigatewayv2_authorizer.token.id
-  operation_name     = "connect"
-  request_parameter {
-    request_parameter_key = "route.request.querystring.room"
-    required              = false
+  authorization_type = local.bare ? null : "CUSTOM"
+  authorizer_id      = local.bare ? null : aws_apigatewayv2_authorizer.token.id
+  operation_name     = local.bare ? null : "connect"
+  dynamic "request_parameter" {
+    for_each = local.bare ? [] : ["room"]
+    content {
+      request_parameter_key = "route.request.querystring.${request_parameter.value}"
+      required              = false
+    }
   }
 }
 
@@ -177,8 +200,8 @@ resource "aws_apigatewayv2_route" "mock" {
   route_key                           = "mock"
   target                              = "integrations/${aws_apigatewayv2_integration.mock.id}"
   route_response_selection_expression = "$default"
-  model_selection_expression          = "$request.body.action"
-  request_models                      = { mock = aws_apigatewayv2_model.message.name }
+  model_selection_expression          = local.bare ? null : "$request.body.action"
+  request_models                      = local.bare ? null : { mock = aws_apigatewayv2_model.message.name }
 }
 
 resource "aws_apigatewayv2_route_response" "answers" {
@@ -190,7 +213,7 @@ resource "aws_apigatewayv2_route_response" "answers" {
 
 resource "aws_apigatewayv2_deployment" "chat" {
   api_id      = aws_apigatewayv2_api.chat.id
-  description = "of ${var.revision}"
+  description = local.bare ? null : "of ${var.revision}"
   triggers    = { revision = var.revision }
   depends_on = [
     aws_apigatewayv2_route.connect, aws_apigatewayv2_route.default, aws_apigatewayv2_route.mock,
@@ -204,26 +227,35 @@ resource "aws_apigatewayv2_deployment" "chat" {
 resource "aws_apigatewayv2_stage" "prod" {
   api_id          = aws_apigatewayv2_api.chat.id
   name            = "prod"
-  description     = "What clients use, ${var.revision}"
+  description     = local.bare ? null : "What clients use, ${var.revision}"
   deployment_id   = aws_apigatewayv2_deployment.chat.id
-  stage_variables = { revision = var.revision }
-  access_log_settings {
-    destination_arn = "arn:aws:logs:${var.region}:123456789012:log-group:terraform"
-    format          = "$context.requestId"
+  stage_variables = local.bare ? null : { revision = var.revision, other = "x" }
+  dynamic "access_log_settings" {
+    for_each = local.bare ? [] : ["$context.requestId"]
+    content {
+      destination_arn = "arn:aws:logs:${var.region}:123456789012:log-group:terraform"
+      format          = access_log_settings.value
+    }
   }
-  default_route_settings {
-    data_trace_enabled       = true
-    detailed_metrics_enabled = true
-    logging_level            = "INFO"
-    throttling_burst_limit   = 100
-    throttling_rate_limit    = 50
+  dynamic "default_route_settings" {
+    for_each = local.bare ? [] : ["INFO"]
+    content {
+      data_trace_enabled       = true
+      detailed_metrics_enabled = true
+      logging_level            = default_route_settings.value
+      throttling_burst_limit   = 100
+      throttling_rate_limit    = 50
+    }
   }
-  route_settings {
-    route_key              = "mock"
-    throttling_burst_limit = 20
-    throttling_rate_limit  = 10
+  dynamic "route_settings" {
+    for_each = local.bare ? [] : ["mock"]
+    content {
+      route_key              = route_settings.value
+      throttling_burst_limit = 20
+      throttling_rate_limit  = 10
+    }
   }
-  tags       = { revision = var.revision }
+  tags       = local.bare ? null : { revision = var.revision }
   depends_on = [aws_api_gateway_account.node]
 }
 
@@ -240,20 +272,37 @@ resource "aws_apigatewayv2_domain_name" "chat" {
     endpoint_type   = "REGIONAL"
     security_policy = "TLS_1_2"
   }
-  tags = { revision = var.revision }
+  tags = local.bare ? null : { revision = var.revision }
 }
 
 resource "aws_apigatewayv2_api_mapping" "chat" {
   api_id          = aws_apigatewayv2_api.chat.id
   domain_name     = aws_apigatewayv2_domain_name.chat.id
   stage           = aws_apigatewayv2_stage.prod.id
-  api_mapping_key = var.revision
+  api_mapping_key = local.bare ? null : var.revision
 }
 
 resource "aws_apigatewayv2_vpc_link" "inside" {
   name               = "inside-${var.revision}"
   security_group_ids = []
   subnet_ids         = ["subnet-1", "subnet-2"]
+}
+
+# What else a configuration asks for.
+data "aws_apigatewayv2_api" "chat" { api_id = aws_apigatewayv2_api.chat.id }
+data "aws_apigatewayv2_apis" "all" { depends_on = [aws_apigatewayv2_api.chat] }
+data "aws_apigatewayv2_vpc_link" "inside" { vpc_link_id = aws_apigatewayv2_vpc_link.inside.id }
+data "aws_lambda_function" "chat" { function_name = aws_lambda_function.chat.function_name }
+data "aws_lambda_alias" "live" {
+  function_name = aws_lambda_function.chat.function_name
+  name          = aws_lambda_alias.live.name
+}
+data "aws_iam_role" "function" { name = aws_iam_role.function.name }
+data "aws_iam_user" "backend" { user_name = aws_iam_user.backend.name }
+data "aws_api_gateway_api_key" "partner" { id = aws_api_gateway_api_key.partner.id }
+data "aws_api_gateway_vpc_link" "backends" {
+  name       = "backends"
+  depends_on = [aws_api_gateway_vpc_link.backends]
 }
 
 # Keys and plans are those of REST APIs.
@@ -263,25 +312,31 @@ resource "aws_api_gateway_account" "node" {
 
 resource "aws_api_gateway_api_key" "partner" {
   name        = "partner"
-  description = "For a partner, ${var.revision}"
+  description = local.bare ? null : "For a partner, ${var.revision}"
   value       = "a-value-of-more-than-twenty-characters"
-  tags        = { revision = var.revision }
+  tags        = local.bare ? null : { revision = var.revision }
 }
 
 resource "aws_api_gateway_usage_plan" "partners" {
   name        = "partners"
-  description = "What partners may, ${var.revision}"
+  description = local.bare ? null : "What partners may, ${var.revision}"
   api_stages {
     api_id = aws_apigatewayv2_api.chat.id
     stage  = aws_apigatewayv2_stage.prod.name
   }
-  quota_settings {
-    limit  = 1000
-    period = "MONTH"
+  dynamic "quota_settings" {
+    for_each = local.bare ? [] : ["MONTH"]
+    content {
+      limit  = 1000
+      period = quota_settings.value
+    }
   }
-  throttle_settings {
-    burst_limit = 20
-    rate_limit  = 10
+  dynamic "throttle_settings" {
+    for_each = local.bare ? [] : [20]
+    content {
+      burst_limit = throttle_settings.value
+      rate_limit  = 10
+    }
   }
 }
 
@@ -293,7 +348,7 @@ resource "aws_api_gateway_usage_plan_key" "partner" {
 
 resource "aws_api_gateway_vpc_link" "backends" {
   name        = "backends"
-  description = "Backends, ${var.revision}"
+  description = local.bare ? null : "Backends, ${var.revision}"
   target_arns = ["arn:aws:elasticloadbalancing:${var.region}:123456789012:loadbalancer/net/backends/1234567890abcdef"]
 }
 
@@ -301,7 +356,7 @@ resource "aws_api_gateway_vpc_link" "backends" {
 resource "aws_iam_user" "backend" {
   name = "terraform-backend"
   path = "/apps/"
-  tags = { revision = var.revision }
+  tags = local.bare ? null : { revision = var.revision }
 }
 
 resource "aws_iam_user_policy" "push" {
