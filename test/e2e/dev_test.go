@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,14 +12,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -30,14 +27,10 @@ const patience = 20 * time.Second
 
 // dev is one running `cleat dev`.
 type dev struct {
-	t      *testing.T
-	cmd    *exec.Cmd
+	*process
 	dir    string // the copy of the project
 	port   int
 	events string // the file to which the project's functions append what they record
-	log    *transcript
-	ended  chan struct{} // closed when the process has ended; err is readable then
-	err    error
 }
 
 // options say how to start a project; the zero value starts it as `cleat dev` alone would.
@@ -57,22 +50,9 @@ func startDev(t *testing.T, name string, o options) *dev {
 // startDevIn runs `cleat dev` in dir, waits until it says it is ready, and ends it when the test ends.
 func startDevIn(t *testing.T, dir string, o options) *dev {
 	t.Helper()
-	d := &dev{
-		t: t, dir: dir, port: freePort(t), log: newTranscript(), ended: make(chan struct{}),
-		events: filepath.Join(t.TempDir(), "events.jsonl"),
-	}
-	args := append([]string{"dev", "--port", strconv.Itoa(d.port)}, o.args...)
-	d.cmd = exec.CommandContext(context.Background(), built.cleat, args...)
-	d.cmd.Dir = dir
-	d.cmd.Env = append(cleanEnv(), append([]string{"E2E_EVENTS=" + d.events}, o.env...)...)
-	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
-	if err := d.cmd.Start(); err != nil {
-		t.Fatalf("start cleat dev: %v", err)
-	}
-	go func() {
-		d.err = d.cmd.Wait()
-		close(d.ended)
-	}()
+	d := &dev{dir: dir, port: freePort(t), events: filepath.Join(t.TempDir(), "events.jsonl")}
+	env := append([]string{"E2E_EVENTS=" + d.events}, o.env...)
+	d.process = startProcess(t, dir, internalError, env, append([]string{"dev", "--port", strconv.Itoa(d.port)}, o.args...)...)
 	t.Cleanup(d.finish)
 	if !o.noWait {
 		d.waitReady()
@@ -145,7 +125,7 @@ func copyProject(t *testing.T, from, modules string) string {
 func (d *dev) in(t *testing.T) *dev {
 	t.Helper()
 	sub := *d
-	sub.t = t
+	sub.process = d.process.in(t)
 	return &sub
 }
 
@@ -174,14 +154,6 @@ func (d *dev) endpoint() string { return fmt.Sprintf("http://localhost:%d/dev", 
 // ws is the WebSocket URL that `cleat dev` prints for a stage "dev".
 func (d *dev) ws() string { return fmt.Sprintf("ws://localhost:%d/dev", d.port) }
 
-// eventually polls until check answers nil, and fails the test when that takes too long or the process ends.
-func (d *dev) eventually(what string, check func() error) {
-	d.t.Helper()
-	if err := poll(check, d.ended); err != nil {
-		d.t.Fatalf("%s: %v", what, err)
-	}
-}
-
 // poll calls check until it answers nil, abort is closed (nil: never) or patience ends.
 func poll(check func() error, abort <-chan struct{}) error {
 	deadline := time.NewTimer(patience)
@@ -203,63 +175,8 @@ func poll(check func() error, abort <-chan struct{}) error {
 	}
 }
 
-// interrupt sends what Ctrl-C sends.
-func (d *dev) interrupt() {
-	d.t.Helper()
-	if err := d.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		d.t.Fatalf("interrupt cleat dev: %v", err)
-	}
-}
-
-// wait waits for the process to end and returns its exit code, -1 if a signal ended it.
-func (d *dev) wait() int {
-	d.t.Helper()
-	select {
-	case <-d.ended:
-		return d.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
-		d.t.Fatalf("cleat dev did not end within %v", patience)
-		return -1
-	}
-}
-
-// finish ends a process that the test left running, and shows its log when the test failed.
-func (d *dev) finish() {
-	select {
-	case <-d.ended:
-	default:
-		d.stop()
-	}
-	for line := range strings.Lines(d.log.text()) {
-		if internalError.MatchString(line) {
-			d.t.Errorf("cleat dev reports an error of its own: %s", line)
-		}
-	}
-	if d.t.Failed() {
-		d.t.Logf("what cleat dev printed:\n%s", d.log.text())
-	}
-}
-
-// internalError is a line of Cleat's own log that asks somebody to act: nothing in these tests may be the cause of one.
+// internalError is a line of `cleat dev`'s own log that asks somebody to act.
 var internalError = regexp.MustCompile(`^\S+  error  `)
-
-func (d *dev) stop() {
-	if err := d.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		d.t.Errorf("interrupt cleat dev: %v", err)
-	}
-	select {
-	case <-d.ended:
-		if code := d.cmd.ProcessState.ExitCode(); code != 0 {
-			d.t.Errorf("cleat dev ended with %v after Ctrl-C, want exit code 0", d.cmd.ProcessState)
-		}
-	case <-time.After(patience):
-		d.t.Errorf("cleat dev did not end within %v of Ctrl-C", patience)
-		if err := d.cmd.Process.Kill(); err != nil {
-			d.t.Error(err)
-		}
-		<-d.ended
-	}
-}
 
 // workers are the processes that still run with the project's variables, read from /proc where there is one.
 func (d *dev) workers() error {
