@@ -157,26 +157,26 @@ const maxForm = 256 << 10
 
 // serveQuery finds the operation in the form that the request has for a body.
 func (h *Handler) serveQuery(w http.ResponseWriter, r *http.Request, byAction map[string]*operation) {
-	var any *operation // to answer for the service
+	var one *operation // to answer for the service
 	for _, op := range byAction {
-		any = op
+		one = op
 		break
 	}
 	id := apigw.NewRequestID()
 	release, err := h.bodies.reserve(r, h.o.SourceIP(r), maxForm)
 	if err != nil {
-		any.service.fail(w, err, id)
+		one.service.fail(w, err, id)
 		return
 	}
 	defer release()
 	body, err := readBody(w, r, maxForm)
 	if err != nil {
-		any.service.fail(w, err, id)
+		one.service.fail(w, err, id)
 		return
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		any.service.fail(w, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request's body is not a form", Err: err}, id)
+		one.service.fail(w, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request's body is not a form", Err: err}, id)
 		return
 	}
 	action := form.Get("Action")
@@ -186,11 +186,11 @@ func (h *Handler) serveQuery(w http.ResponseWriter, r *http.Request, byAction ma
 	}
 	op := byAction[action]
 	if op == nil {
-		any.service.fail(w, &apigw.Error{Kind: apigw.KindInvalidAction, Message: fmt.Sprintf("Could not find operation %.64s", action)}, id)
+		one.service.fail(w, &apigw.Error{Kind: apigw.KindInvalidAction, Message: fmt.Sprintf("Could not find operation %.64s", action)}, id)
 		return
 	}
 	if op.Changes && r.Method != http.MethodPost { // what a link or an image can make a browser send must change nothing
-		any.service.fail(w, &apigw.Error{Kind: apigw.KindBadRequest, Message: action + " must be sent by POST"}, id)
+		one.service.fail(w, &apigw.Error{Kind: apigw.KindBadRequest, Message: action + " must be sent by POST"}, id)
 		return
 	}
 	h.run(w, op, &Call{Request: r, Form: form, RequestID: id}, func() ([]byte, error) { return body, nil })

@@ -23,8 +23,8 @@ import (
 	"time"
 )
 
-// tool builds a program of the module pebble.
-func tool(t *testing.T, name string) string {
+// buildPebble builds a program of the module pebble.
+func buildPebble(t *testing.T, name string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), filepath.Base(name))
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", out, name)
@@ -99,7 +99,7 @@ func selfSigned(t *testing.T) (cert, key string) {
 // A node gets certificates from an ACME authority by itself: Pebble, Let's Encrypt's own for tests, whose challenges
 // (TLS-ALPN-01) come to the public listener.
 func TestACME(t *testing.T) {
-	pebble, names := tool(t, "github.com/letsencrypt/pebble/v2/cmd/pebble"), tool(t, "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv")
+	pebble, names := buildPebble(t, "github.com/letsencrypt/pebble/v2/cmd/pebble"), buildPebble(t, "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv")
 	ports := freePorts(t, 6)
 	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	dns, directory, public := at(0), ports[1], at(2)
