@@ -21,7 +21,7 @@ import (
 )
 
 // goSDK makes calls with AWS's SDK for Go v2.
-func goSDK(_ *testing.T, s *serve) tool {
+func goSDK(_ *testing.T, s *serve) caller {
 	key := func(name string) string {
 		for _, pair := range s.key {
 			if value, ok := strings.CutPrefix(pair, name+"="); ok {

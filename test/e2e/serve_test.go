@@ -57,7 +57,7 @@ func (s *serve) start() {
 	s.t.Cleanup(s.process.finish)
 	client := &http.Client{Timeout: time.Second}
 	s.eventually("cleat serve is ready", func() error {
-		resp, err := client.Get(s.endpoint() + "/_cleat/healthz")
+		resp, err := client.Get(s.endpoint() + "/_cleat/readyz")
 		if err != nil {
 			return err
 		}
