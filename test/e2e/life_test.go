@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -255,6 +256,7 @@ func empty(v any) bool {
 // TestLife has each tool lead an API through its whole life on a node of its own, with clients that come and go meanwhile
 // (spec control-plane §2 to §14).
 func TestLife(t *testing.T) {
+	t.Parallel()
 	tools := map[string]func(t *testing.T, s *serve) caller{
 		"JavaScript SDK v3": lineTool("node", "clients/calls.mjs"),
 		"boto3":             lineTool(filepath.Join(strings.SplitN(built.path, ":", 2)[0], "python3"), "clients/calls.py"),
@@ -391,7 +393,7 @@ func lineTool(program, script string) func(*testing.T, *serve) caller {
 				t.Fatalf("%s: %v\n%s", script, err, stderr.text())
 			}
 			answer, err := answers.ReadString('\n')
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				t.Fatalf("%s: %v", script, err)
 			}
 			if answer == "" {
