@@ -115,7 +115,7 @@ generate: ## Make docs/compatibility.md from its source and the scenarios
 	$(GO) run ./test/compat/cmd/compat page
 
 .PHONY: e2e
-e2e: build ## Drive the binary with wscat, the AWS CLI, the JavaScript SDKs, boto3 and Chromium (installs them)
+e2e: build ## Drive the binary with wscat, the AWS CLI, the SDKs for JavaScript, Python and Go, CDK, osls and Chromium (installs them)
 	test/e2e/setup.sh
 	$(GO) test -tags e2e -count 1 -timeout 15m ./test/e2e/...
 

@@ -21,7 +21,7 @@ import (
 )
 
 // goSDK makes calls with AWS's SDK for Go v2.
-func goSDK(_ *testing.T, s *serve) tool {
+func goSDK(_ *testing.T, s *serve) caller {
 	key := func(name string) string {
 		for _, pair := range s.key {
 			if value, ok := strings.CutPrefix(pair, name+"="); ok {
@@ -101,10 +101,10 @@ func goCall(t *testing.T, client any, call *toolCall) (map[string]any, error) {
 	}
 	marshal(t, call.Params, in.Interface())
 	out := method.Call([]reflect.Value{reflect.ValueOf(ctx), in})
-	if err, _ := out[1].Interface().(error); err != nil {
+	if err, _ := reflect.TypeAssert[error](out[1]); err != nil {
 		return nil, err
 	}
-	if o, ok := out[0].Interface().(*lambda.InvokeOutput); ok {
+	if o, ok := reflect.TypeAssert[*lambda.InvokeOutput](out[0]); ok {
 		return map[string]any{"StatusCode": float64(o.StatusCode), "ExecutedVersion": aws.ToString(o.ExecutedVersion), "Payload": string(o.Payload)}, nil
 	}
 	var result map[string]any

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -97,16 +98,16 @@ type toolAnswer struct {
 	}
 }
 
-// tool makes calls with one of AWS's tools.
-type tool func(t *testing.T, call toolCall) toolAnswer
+// caller makes calls with one of AWS's tools.
+type caller func(t *testing.T, call toolCall) toolAnswer
 
 // life plays the phases against a node.
 type life struct {
-	t     *testing.T
-	node  *serve
-	tool  tool
-	calls map[string][]*lifeCall
-	names map[string]string
+	t      *testing.T
+	node   *serve
+	caller caller
+	calls  map[string][]*lifeCall
+	names  map[string]string
 }
 
 // blobs are the parameters that are bytes: of a file, or a text.
@@ -157,7 +158,7 @@ func (l *life) play(phase string) {
 			call.Blobs[name] = content
 			delete(call.Params, name)
 		}
-		l.check(where, c.want, l.tool(l.t, call))
+		l.check(where, c.want, l.caller(l.t, call))
 	}
 }
 
@@ -255,7 +256,8 @@ func empty(v any) bool {
 // TestLife has each tool lead an API through its whole life on a node of its own, with clients that come and go meanwhile
 // (spec control-plane §2 to §14).
 func TestLife(t *testing.T) {
-	tools := map[string]func(t *testing.T, s *serve) tool{
+	t.Parallel()
+	tools := map[string]func(t *testing.T, s *serve) caller{
 		"JavaScript SDK v3": lineTool("node", "clients/calls.mjs"),
 		"boto3":             lineTool(filepath.Join(strings.SplitN(built.path, ":", 2)[0], "python3"), "clients/calls.py"),
 		"Go SDK v2":         goSDK,
@@ -267,7 +269,7 @@ func TestLife(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startServe(t)
-			l := &life{t: t, node: s, tool: start(t, s), calls: readLife(t), names: map[string]string{
+			l := &life{t: t, node: s, caller: start(t, s), calls: readLife(t), names: map[string]string{
 				"zip": zipFile(t, "testdata/life/index.js", ""),
 				"assume": `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
 					"Principal": {"Service": "lambda.amazonaws.com"}}]}`,
@@ -356,8 +358,8 @@ func zipFile(t *testing.T, name, comment string) string {
 }
 
 // lineTool is a program that reads calls, one a line, and answers each with a line.
-func lineTool(program, script string) func(*testing.T, *serve) tool {
-	return func(t *testing.T, s *serve) tool {
+func lineTool(program, script string) func(*testing.T, *serve) caller {
+	return func(t *testing.T, s *serve) caller {
 		t.Helper()
 		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, script) // it ends when its input does
 		cmd.Env = append(cleanEnv(), s.key...)
@@ -391,7 +393,7 @@ func lineTool(program, script string) func(*testing.T, *serve) tool {
 				t.Fatalf("%s: %v\n%s", script, err, stderr.text())
 			}
 			answer, err := answers.ReadString('\n')
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				t.Fatalf("%s: %v", script, err)
 			}
 			if answer == "" {
@@ -405,8 +407,8 @@ func lineTool(program, script string) func(*testing.T, *serve) tool {
 var cliError = regexp.MustCompile(`An error occurred \((\w+)\)`)
 
 // awsCLI is one of the AWS CLIs, which is started anew for each call.
-func awsCLI(program string) func(*testing.T, *serve) tool {
-	return func(_ *testing.T, s *serve) tool {
+func awsCLI(program string) func(*testing.T, *serve) caller {
+	return func(_ *testing.T, s *serve) caller {
 		return func(t *testing.T, call toolCall) toolAnswer {
 			t.Helper()
 			stdout, stderr, err := command(t, s.key, "", program, cliArguments(t, &call)...)

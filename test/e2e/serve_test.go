@@ -25,10 +25,9 @@ const region = "us-east-1"
 type serve struct {
 	*process
 	t             *testing.T
-	data          string // its data directory
-	public, admin int    // ports
-	env           []string
-	args          []string
+	data          string   // its data directory
+	public, admin int      // ports
+	args          []string // further arguments of `cleat serve`
 	key           []string // variables with the administrator's access key
 }
 
@@ -53,11 +52,11 @@ func startServe(t *testing.T, args ...string) *serve {
 func (s *serve) start() {
 	s.t.Helper()
 	args := []string{"serve", "--data", s.data, "--public", fmt.Sprintf("127.0.0.1:%d", s.public), "--admin", fmt.Sprintf("127.0.0.1:%d", s.admin)}
-	s.process = startProcess(s.t, s.t.TempDir(), serveFault, s.env, append(args, s.args...)...)
-	s.t.Cleanup(s.process.finish)
+	s.process = startProcess(s.t, s.t.TempDir(), serveFault, nil, append(args, s.args...)...)
+	s.t.Cleanup(s.finish)
 	client := &http.Client{Timeout: time.Second}
 	s.eventually("cleat serve is ready", func() error {
-		resp, err := client.Get(s.endpoint() + "/_cleat/healthz")
+		resp, err := client.Get(s.endpoint() + "/_cleat/readyz")
 		if err != nil {
 			return err
 		}

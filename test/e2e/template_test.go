@@ -3,13 +3,10 @@
 package e2e_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -74,70 +71,6 @@ func runIn(t *testing.T, dir, program string, args ...string) {
 	}
 }
 
-// TestForms runs one app from serverless.yml, the package that osls makes of it, a SAM template and what CDK makes: a client's
-// whole life gives the same events (spec control-plane §15-§18).
-func TestForms(t *testing.T) {
-	modules, err := filepath.Abs("node_modules")
-	if err != nil {
-		t.Fatal(err)
-	}
-	forms := map[string]func(t *testing.T, dir string) options{
-		"serverless.yml": func(t *testing.T, dir string) options {
-			t.Helper()
-			return options{env: []string{"E2E_EVENTS=" + filepath.Join(dir, "events.jsonl")}}
-		},
-		".serverless": func(t *testing.T, dir string) options {
-			t.Helper()
-			runIn(t, dir, filepath.Join(modules, ".bin", "osls"), "package")
-			for _, name := range []string{"serverless.yml", "index.js"} { // the package is all that is left
-				if err := os.Remove(filepath.Join(dir, name)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			return options{}
-		},
-		"SAM": func(t *testing.T, dir string) options {
-			t.Helper()
-			replaceProject(t, dir, "testdata/sam/template.yaml")
-			return options{args: []string{"--param", "Events=" + filepath.Join(dir, "events.jsonl")}}
-		},
-		"CDK": func(t *testing.T, dir string) options {
-			t.Helper()
-			replaceProject(t, dir, "testdata/cdk/app.js")
-			linked, err := filepath.Abs(cdkModules)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Symlink(linked, filepath.Join(dir, "node_modules")); err != nil {
-				t.Fatal(err)
-			}
-			synthesize(t, dir, "node app.js")
-			return options{args: []string{"--param", "Events=" + filepath.Join(dir, "events.jsonl")}}
-		},
-	}
-	var want string
-	for _, form := range []string{"serverless.yml", ".serverless", "SAM", "CDK"} {
-		t.Run(form, func(t *testing.T) {
-			dir := copyProject(t, "testdata/recorder", "")
-			d := startDevIn(t, dir, forms[form](t, dir))
-			d.events = filepath.Join(dir, "events.jsonl")
-			c, id := d.connect()
-			if got, want := c.ask("plain text"), "plain text"; got != want {
-				t.Errorf("received %q, want %q", got, want)
-			}
-			c.conn.Close(1000, "bye")
-			d.awaitEvent("DISCONNECT", id)
-			got := d.lifeOf(id)
-			if form == "serverless.yml" {
-				want = got
-			}
-			if got != want {
-				t.Errorf("the events are\n%s\nwant\n%s", got, want)
-			}
-		})
-	}
-}
-
 // replaceProject puts another project file in place of serverless.yml.
 func replaceProject(t *testing.T, dir, file string) {
 	t.Helper()
@@ -151,48 +84,4 @@ func replaceProject(t *testing.T, dir, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// lifeOf are the events of a connection as they were recorded, without what is new each time.
-func (d *dev) lifeOf(id string) string {
-	d.t.Helper()
-	text, err := os.ReadFile(d.events)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	var life strings.Builder
-	for line := range bytes.Lines(text) {
-		var e struct {
-			Headers map[string]string
-			Multi   map[string]any `json:"multiValueHeaders"`
-			Context map[string]any `json:"requestContext"`
-			Rest    map[string]any `json:"-"`
-		}
-		if err := json.Unmarshal(line, &e.Rest); err != nil {
-			d.t.Fatal(err)
-		}
-		if err := json.Unmarshal(line, &e); err != nil {
-			d.t.Fatal(err)
-		}
-		if e.Context["connectionId"] != id {
-			continue
-		}
-		for _, name := range []string{"connectionId", "requestId", "extendedRequestId", "messageId", "apiId", "domainName", "requestTime", "requestTimeEpoch", "connectedAt"} {
-			if _, ok := e.Context[name]; ok {
-				e.Context[name] = "…"
-			}
-		}
-		for _, name := range []string{"Host", "Sec-Websocket-Key", "X-Amzn-Trace-Id", "X-Forwarded-Port"} {
-			if _, ok := e.Headers[name]; ok {
-				e.Headers[name], e.Multi[name] = "…", "…"
-			}
-		}
-		e.Rest["headers"], e.Rest["multiValueHeaders"], e.Rest["requestContext"] = e.Headers, e.Multi, e.Context
-		shown, err := json.MarshalIndent(e.Rest, "", " ")
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		life.Write(append(shown, '\n'))
-	}
-	return life.String()
 }
