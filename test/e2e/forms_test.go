@@ -65,7 +65,8 @@ func recorderForms() []recorderForm {
 
 // TestForms runs one app from serverless.yml, the package that osls makes of it, a SAM template, what CDK makes, and calls of the AWS CLI,
 // by `cleat dev` and on a node: a client's whole life gives the same events (spec control-plane §15-§18).
-func TestForms(t *testing.T) {
+func TestForms(t *testing.T) { //nolint:tparallel // the forms take turns: one at a time has the names of the functions
+	t.Parallel()
 	node := startServe(t)
 	var want string
 	same := func(t *testing.T, url, events string) {
