@@ -59,7 +59,7 @@ func (l *loops) expand(v *Value) *Value {
 		return out
 	case Map:
 		out := &Value{Kind: Map, Place: v.Place}
-		seen := map[string]bool{}
+		seen, told := map[string]bool{}, map[string]bool{}
 		for _, entry := range v.Keys {
 			made := []Entry{{entry.Key, entry.Place, nil}}
 			if strings.HasPrefix(entry.Key, loopPrefix) {
@@ -69,6 +69,10 @@ func (l *loops) expand(v *Value) *Value {
 			}
 			for _, m := range made {
 				if seen[m.Key] {
+					if told[m.Key] {
+						continue // a loop may give it thousands of times
+					}
+					told[m.Key] = true
 					l.e.faults.Addf(entry.Place, "%q is given twice: by %s and before it", m.Key, entry.Key)
 					continue
 				}
