@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"cleat/internal/filelock"
 )
 
 // A pool's folder holds a lock file that the pool keeps locked. The system takes the lock away when the process ends in
@@ -44,7 +46,10 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = tryLock(f)
+	locked, err := filelock.Try(f)
+	if err == nil && !locked {
+		err = errors.New("somebody else has it")
+	}
 	if err == nil {
 		if _, err = os.Stat(name); err == nil {
 			return f, nil
@@ -114,7 +119,7 @@ func removeLeftover(dir string) (gone bool, err error) {
 	if err != nil {
 		return false, ignoreAbsent(err)
 	}
-	if tryLock(f) != nil {
+	if locked, err := filelock.Try(f); err != nil || !locked {
 		return false, f.Close() // its owner lives
 	}
 	return true, removeDir(dir, f)

@@ -8,11 +8,6 @@ import (
 	"syscall"
 )
 
-// tryLock locks a file until it is closed or the process ends; it fails when somebody else holds the lock.
-func tryLock(f *os.File) error {
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-}
-
 // ownFolder tells whether a folder belongs to this user alone.
 func ownFolder(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)

@@ -2,12 +2,7 @@
 
 package lambda
 
-import (
-	"io/fs"
-	"os"
-)
+import "io/fs"
 
-// tryLock has no counterpart here; what a killed process leaves behind stays.
-func tryLock(*os.File) error { return nil }
-
+// ownFolder cannot tell here; what a killed process leaves behind stays.
 func ownFolder(fs.FileInfo) bool { return false }
