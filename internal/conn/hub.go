@@ -250,8 +250,7 @@ func (h *Hub) Reserve(attachment any) (apigw.ConnectionID, error) {
 	e.s.mu.Lock()
 	defer e.s.mu.Unlock()
 	e.s.state = statePending
-	e.s.key = newKey(e.s.generation)
-	e.r.id = identity{h.incarnation, n, e.s.key}.id()
+	e.s.key, e.r.id = newID(h.incarnation, n, e.s.generation)
 	e.r.attachment = attachment
 	h.stats.pending.Add(1)
 	return e.r.id, nil

@@ -52,6 +52,18 @@ func newKey(generation uint32) uint64 {
 	return uint64(generation)&(1<<generationBits-1)<<secretBits | secret
 }
 
+// newID makes the ID of a slot's next tenant, and the key in it. None begins with a hyphen: command lines, the AWS CLI's
+// among them, would take such an ID for an option.
+func newID(incarnation, slot, generation uint32) (key uint64, id apigw.ConnectionID) {
+	for {
+		key = newKey(generation)
+		id = identity{incarnation, slot, key}.id()
+		if id[0] != '-' {
+			return key, id
+		}
+	}
+}
+
 // scatter spreads the secret's bits over the 54 bits that stand before it (the finaliser of SplitMix64).
 func scatter(secret uint64) uint64 {
 	z := secret + 0x9e3779b97f4a7c15
