@@ -12,7 +12,7 @@ import (
 	"cleat/internal/awsclient"
 	"cleat/internal/cfn"
 	"cleat/internal/config"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi/stackapi"
 	"cleat/internal/project"
 	"cleat/internal/server"
@@ -47,7 +47,7 @@ func (c *applyCommand) Run(p *process) error {
 	defer node.client.Close()
 	a := &applying{applyCommand: c, p: p, node: node, style: styleFor(p.stdout, p.env)}
 	if c.Delete && c.Name != "" {
-		return a.delete(control.StackName(c.Name))
+		return a.delete(stacks.Name(c.Name))
 	}
 	options, err := c.options(p.env)
 	if err != nil {
@@ -60,9 +60,9 @@ func (c *applyCommand) Run(p *process) error {
 	if err != nil {
 		return showFaults(p.stderr, err)
 	}
-	name := control.StackName(c.Name)
+	name := stacks.Name(c.Name)
 	if c.Name == "" {
-		name = control.StackName(report.Project.Name + "-" + report.Project.Stage)
+		name = stacks.Name(report.Project.Name + "-" + report.Project.Stage)
 	}
 	if c.Delete {
 		return a.delete(name)

@@ -5,12 +5,12 @@ import (
 	"net"
 	"strings"
 
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 )
 
 // domains says which custom domain names lead to a stage, and how to get there: names below localhost resolve by
 // themselves, others need the hosts file or a Host header.
-func (t *textReporter) domains(b *strings.Builder, api control.APISummary, stage, addr string) {
+func (t *textReporter) domains(b *strings.Builder, api stacks.APISummary, stage, addr string) {
 	told := map[string]bool{}
 	for _, d := range api.Domains {
 		if d.Stage != stage {
@@ -27,7 +27,7 @@ func (t *textReporter) domains(b *strings.Builder, api control.APISummary, stage
 }
 
 // domainURLs are the addresses of a stage under custom domain names.
-func domainURLs(api control.APISummary, stage, addr string) []string {
+func domainURLs(api stacks.APISummary, stage, addr string) []string {
 	var urls []string
 	for _, d := range api.Domains {
 		if d.Stage == stage {
@@ -38,7 +38,7 @@ func domainURLs(api control.APISummary, stage, addr string) []string {
 }
 
 // domainURL is an address under a custom domain name, at the port of addr.
-func domainURL(d control.DomainSummary, addr string) string {
+func domainURL(d stacks.DomainSummary, addr string) string {
 	host := d.Name
 	if _, port, err := net.SplitHostPort(addr); err == nil {
 		host = net.JoinHostPort(d.Name, port)
@@ -47,7 +47,7 @@ func domainURL(d control.DomainSummary, addr string) string {
 }
 
 // path is the path of a mapping; the root has none.
-func path(d control.DomainSummary) string {
+func path(d stacks.DomainSummary) string {
 	if d.Key == "" {
 		return ""
 	}

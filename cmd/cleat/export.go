@@ -13,7 +13,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsclient"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/export"
 	"cleat/internal/project"
 	"cleat/internal/store"
@@ -188,7 +188,7 @@ func (x *exporting) readBack(short *cfn.Value) (api *export.API, err error) {
 		return nil, err
 	}
 	s := store.New(memory.New())
-	out, err := control.New(s, control.Options{}).Apply(x.p.ctx, control.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region})
+	out, err := stacks.New(s, stacks.Options{}).Apply(x.p.ctx, stacks.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region})
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/export"
 	"cleat/internal/project"
 	"cleat/internal/store"
@@ -18,7 +18,7 @@ import (
 func apiOf(t *testing.T, template *cfn.Value, region string) *export.API {
 	t.Helper()
 	s := store.New(memory.New())
-	out, err := control.New(s, control.Options{}).Apply(t.Context(), control.Stack{Name: "x", Template: template, Region: region})
+	out, err := stacks.New(s, stacks.Options{}).Apply(t.Context(), stacks.Stack{Name: "x", Template: template, Region: region})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/awsclient"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi/stackapi"
 	"cleat/internal/export"
 	"cleat/internal/project"
@@ -72,7 +72,7 @@ func (c *importCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	dir := cmp.Or(c.Output, control.StackName(api.API.Name))
+	dir := cmp.Or(c.Output, stacks.Name(api.API.Name))
 	if err := c.writeFolder(x, dir, text, api); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (c *importCommand) apply(p *process, api *export.API, template *cfn.Value, 
 	}
 	defer node.client.Close()
 	a := &applying{applyCommand: &applyCommand{Yes: c.Yes, Output: "text"}, p: p, node: node, style: styleFor(p.stdout, p.env)}
-	return a.apply(control.StackName(cmp.Or(c.Name, api.API.Name)), &project.Project{Template: template, Region: region})
+	return a.apply(stacks.Name(cmp.Or(c.Name, api.API.Name)), &project.Project{Template: template, Region: region})
 }
 
 func indentJSON(out *bytes.Buffer, text []byte) error {

@@ -8,18 +8,18 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi/stackapi"
 )
 
 // Signs of a plan, as wide as the widest.
-var signs = map[control.Action]string{control.ActionCreate: "  +", control.ActionUpdate: "  ~", control.ActionReplace: "-/+", control.ActionDelete: "  -"}
+var signs = map[stacks.Action]string{stacks.ActionCreate: "  +", stacks.ActionUpdate: "  ~", stacks.ActionReplace: "-/+", stacks.ActionDelete: "  -"}
 
-func (a *applying) paint(action control.Action, text string) string {
+func (a *applying) paint(action stacks.Action, text string) string {
 	switch action {
-	case control.ActionCreate:
+	case stacks.ActionCreate:
 		return a.style.good(text)
-	case control.ActionDelete:
+	case stacks.ActionDelete:
 		return a.style.bad(text)
 	default:
 		return a.style.warn(text)
@@ -34,11 +34,11 @@ func (a *applying) showPlan(r stackapi.Result) {
 	for _, c := range r.Changes {
 		width = min(max(width, len(c.LogicalID)), widestID)
 	}
-	counts := map[control.Action]int{}
+	counts := map[stacks.Action]int{}
 	for _, c := range r.Changes {
 		counts[c.Action]++
 		id := ""
-		if c.Action != control.ActionCreate {
+		if c.Action != stacks.ActionCreate {
 			id = "  " + c.PhysicalID
 		}
 		fmt.Fprintf(&b, "%s %-*s  %s%s\n", a.paint(c.Action, signs[c.Action]), width, printable(c.LogicalID), printable(c.Type), a.style.dim(printable(id)))
@@ -51,9 +51,9 @@ func (a *applying) showPlan(r stackapi.Result) {
 	} else {
 		var parts []string
 		for _, c := range []struct {
-			action control.Action
+			action stacks.Action
 			verb   string
-		}{{control.ActionCreate, "create"}, {control.ActionUpdate, "update"}, {control.ActionReplace, "replace"}, {control.ActionDelete, "delete"}} {
+		}{{stacks.ActionCreate, "create"}, {stacks.ActionUpdate, "update"}, {stacks.ActionReplace, "replace"}, {stacks.ActionDelete, "delete"}} {
 			if n := counts[c.action]; n > 0 {
 				parts = append(parts, fmt.Sprintf("%d to %s", n, c.verb))
 			}
@@ -70,7 +70,7 @@ const widestID = 40
 const longestValue = 60
 
 // property is one line of a plan.
-func property(p control.PropertyChange) string {
+func property(p stacks.PropertyChange) string {
 	if p.Secret {
 		return printable(p.Name) + ": (not shown)"
 	}

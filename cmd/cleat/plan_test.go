@@ -6,7 +6,7 @@ import (
 
 	"cleat/internal/awsclient"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi/stackapi"
 )
 
@@ -18,15 +18,15 @@ func TestShowPlan(t *testing.T) {
 	}
 	var out strings.Builder
 	a := &applying{p: &process{stdout: &out}, node: &remote{client: client}}
-	a.showPlan(stackapi.Result{Name: "chat-dev", Changes: []control.Change{
-		{Action: control.ActionCreate, LogicalID: "Api", Type: "AWS::ApiGatewayV2::Api", PhysicalID: "a1b2c3d4e5"},
-		{Action: control.ActionUpdate, LogicalID: "Say", Type: "AWS::Lambda::Function", PhysicalID: "say", Properties: []control.PropertyChange{
+	a.showPlan(stackapi.Result{Name: "chat-dev", Changes: []stacks.Change{
+		{Action: stacks.ActionCreate, LogicalID: "Api", Type: "AWS::ApiGatewayV2::Api", PhysicalID: "a1b2c3d4e5"},
+		{Action: stacks.ActionUpdate, LogicalID: "Say", Type: "AWS::Lambda::Function", PhysicalID: "say", Properties: []stacks.PropertyChange{
 			{Name: "Code", Old: strings.Repeat("a", 64), New: strings.Repeat("b", 64)}, {Name: "Environment.KEY", Secret: true}, {Name: "Timeout", New: "6"},
 		}},
-		{Action: control.ActionReplace, LogicalID: "Stage", Type: "AWS::ApiGatewayV2::Stage", PhysicalID: "live", Properties: []control.PropertyChange{
+		{Action: stacks.ActionReplace, LogicalID: "Stage", Type: "AWS::ApiGatewayV2::Stage", PhysicalID: "live", Properties: []stacks.PropertyChange{
 			{Name: "Description", Old: "two\nlines", New: "\x1b[31m" + strings.Repeat("x", 100)},
 		}},
-		{Action: control.ActionDelete, LogicalID: "Old", Type: "AWS::ApiGatewayV2::Route", PhysicalID: "r1"},
+		{Action: stacks.ActionDelete, LogicalID: "Old", Type: "AWS::ApiGatewayV2::Route", PhysicalID: "r1"},
 	}})
 	want := `Stack chat-dev on http://127.0.0.1:3002
 

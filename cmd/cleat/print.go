@@ -15,7 +15,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/lambda"
 	"cleat/internal/server"
 )
@@ -93,7 +93,7 @@ func (t *textReporter) Started(s server.Started) {
 }
 
 // addresses says where each API is and what its routes lead to.
-func (t *textReporter) addresses(b *strings.Builder, o control.Outcome, addr, region string) {
+func (t *textReporter) addresses(b *strings.Builder, o stacks.Outcome, addr, region string) {
 	for _, api := range o.APIs {
 		for _, stage := range api.Stages {
 			if api.EndpointDisabled {
@@ -125,7 +125,7 @@ func (t *textReporter) addresses(b *strings.Builder, o control.Outcome, addr, re
 }
 
 // keyStatus says what a user needs to know of an API key: the value only where nobody else could.
-func keyStatus(k control.APIKeySummary) string {
+func keyStatus(k stacks.APIKeySummary) string {
 	switch {
 	case !k.Enabled:
 		return "not enabled"

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/lambda"
 	"cleat/internal/project"
 	"cleat/internal/server"
@@ -103,9 +103,9 @@ func TestJSONEvents(t *testing.T) {
 func TestStartedWithoutEndpoint(t *testing.T) {
 	started := server.Started{
 		Project: &project.Project{Name: "chat", Stage: "dev", Region: "eu-west-1"}, Addr: "localhost:3001",
-		Outcome: control.Outcome{APIs: []control.APISummary{{
+		Outcome: stacks.Outcome{APIs: []stacks.APISummary{{
 			ID: "a1b2c3d4e5", Stages: []string{"dev", "other"}, EndpointDisabled: true,
-			Domains: []control.DomainSummary{{Name: "*.chat.test", Key: "v1", Stage: "dev"}, {Name: "chat.localhost", Stage: "dev"}},
+			Domains: []stacks.DomainSummary{{Name: "*.chat.test", Key: "v1", Stage: "dev"}, {Name: "chat.localhost", Stage: "dev"}},
 		}}},
 	}
 	var out bytes.Buffer

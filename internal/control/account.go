@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 )
 
@@ -21,9 +22,9 @@ func (c *Control) Account(ctx context.Context) (apigw.Account, error) {
 // UpdateAccount changes the account by patch operations.
 func (c *Control) UpdateAccount(ctx context.Context, ops []PatchOperation) (apigw.Account, error) {
 	var out apigw.Account
-	err := c.changeUsage(ctx, func(u *usage) (problems, error) {
-		p := patch(ops, accountPatches(&u.account))
-		out = u.account
+	err := c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+		p := patch(ops, accountPatches(&u.Account))
+		out = u.Account
 		return p, nil
 	})
 	if err != nil {
@@ -32,24 +33,27 @@ func (c *Control) UpdateAccount(ctx context.Context, ops []PatchOperation) (apig
 	return out, nil
 }
 
+// maxRoleARN bounds the ARN of the account's role, in characters.
+const maxRoleARN = 2048
+
 // accountPatches are the paths of the account that may be changed.
 func accountPatches(a *apigw.Account) patches {
 	return patches{
-		"/cloudwatchRoleArn": {"replace remove add", func(p *problems, op PatchOperation) {
+		"/cloudwatchRoleArn": {"replace remove add", func(p *draft.Problems, op PatchOperation) {
 			if op.Op == "remove" {
 				op.Value = ""
 			}
 			// Its parts are partition, service, region, account and resource. Terraform resets it with an empty text.
 			parts := strings.SplitN(op.Value, ":", 6)
-			if op.Value != "" && (len(parts) < 6 || parts[0] != "arn" || parts[2] != "iam" || !strings.HasPrefix(parts[5], "role/") || len(op.Value) > maxURI) {
-				p.bad("cloudwatchRoleArn", "The role ARN is not well formed")
+			if op.Value != "" && (len(parts) < 6 || parts[0] != "arn" || parts[2] != "iam" || !strings.HasPrefix(parts[5], "role/") || len(op.Value) > maxRoleARN) {
+				p.Bad("cloudwatchRoleArn", "The role ARN is not well formed")
 			}
 			a.CloudWatchRoleARN = op.Value
 		}},
 		// Usage plans are a feature of every account since 2016.
-		"/features": {"add remove", func(p *problems, op PatchOperation) {
+		"/features": {"add remove", func(p *draft.Problems, op PatchOperation) {
 			if op.Op == "remove" || op.Value != "UsagePlans" {
-				p.badValue(op, "UsagePlans, which cannot be removed")
+				badValue(p, op, "UsagePlans, which cannot be removed")
 			}
 		}},
 	}

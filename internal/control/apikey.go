@@ -2,11 +2,11 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"strconv"
 
 	"cleat/internal/apigw"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 )
 
@@ -18,35 +18,25 @@ const (
 
 // changeUsage makes one change of the API keys, usage plans and the account, and commits it. Changes through one Control
 // take turns, so that they conflict with those of other nodes and of templates alone.
-func (c *Control) changeUsage(ctx context.Context, edit func(u *usage) (problems, error)) error {
+func (c *Control) changeUsage(ctx context.Context, edit func(u *draft.Usage) (draft.Problems, error)) error {
 	c.usageChanges.Lock()
 	defer c.usageChanges.Unlock()
-	return retry(func() error {
-		u, err := c.loadUsage(ctx)
+	return draft.Retry(func() error {
+		u, err := draft.LoadUsage(ctx, c.store)
 		if err != nil {
 			return err
 		}
 		p, err := edit(u)
 		if err == nil {
-			err = c.held(p).err()
+			err = c.held(p).Err()
 		}
 		if err != nil {
 			return err
 		}
 		var b store.Batch
-		u.write(&b)
-		if b.Len() == 0 {
-			return nil
-		}
-		return c.commitBatch(ctx, &b)
+		u.Write(&b)
+		return c.commit(ctx, &b)
 	})
-}
-
-// newKeyValue makes the value of a key that is given none.
-func newKeyValue() string {
-	var b [32]byte
-	rand.Read(b[:])
-	return base36(b[:], generatedValue)
 }
 
 func unknownKey(id string) *apigw.Error {
@@ -55,12 +45,12 @@ func unknownKey(id string) *apigw.Error {
 
 // CreateAPIKey makes an API key (spec control-plane §14). ID, dates and an absent value are filled in.
 func (c *Control) CreateAPIKey(ctx context.Context, k apigw.APIKey) (apigw.APIKey, error) {
-	k.ID, k.CreatedDate = newID(keyIDLength), now()
+	k.ID, k.CreatedDate = draft.NewID(keyIDLength), draft.Now()
 	k.LastUpdatedDate = k.CreatedDate
 	if k.Value == "" {
-		k.Value = newKeyValue()
+		k.Value = draft.NewKeyValue()
 	}
-	err := c.changeUsage(ctx, func(u *usage) (problems, error) { return u.putKey(k), nil })
+	err := c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) { return u.PutKey(k), nil })
 	if err != nil {
 		return apigw.APIKey{}, err
 	}
@@ -94,8 +84,8 @@ func get[T any](ctx context.Context, c *Control, of store.Collection[T], id stri
 // UpdateAPIKey changes an API key by patch operations: all of them, or none where one is refused.
 func (c *Control) UpdateAPIKey(ctx context.Context, id string, ops []PatchOperation) (apigw.APIKey, error) {
 	var out apigw.APIKey
-	err := c.changeUsage(ctx, func(u *usage) (problems, error) {
-		have := find(u.keys, apiKeyID, id)
+	err := c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+		have := u.Key(id)
 		if have == nil {
 			return nil, unknownKey(id)
 		}
@@ -103,10 +93,10 @@ func (c *Control) UpdateAPIKey(ctx context.Context, id string, ops []PatchOperat
 		if p := patch(ops, keyPatches(&out)); len(p) > 0 {
 			return p, nil
 		}
-		if !equal(out, *have) {
-			out.LastUpdatedDate = now()
+		if !store.Equal(out, *have) {
+			out.LastUpdatedDate = draft.Now()
 		}
-		return u.putKey(out), nil
+		return u.PutKey(out), nil
 	})
 	if err != nil {
 		return apigw.APIKey{}, err
@@ -117,30 +107,30 @@ func (c *Control) UpdateAPIKey(ctx context.Context, id string, ops []PatchOperat
 // keyPatches are the paths of an API key that may be changed.
 func keyPatches(k *apigw.APIKey) patches {
 	return patches{
-		"/name":        {"replace", func(_ *problems, op PatchOperation) { k.Name = op.Value }},
-		"/description": {"replace", func(_ *problems, op PatchOperation) { k.Description = op.Value }},
-		"/customerId":  {"replace", func(_ *problems, op PatchOperation) { k.CustomerID = op.Value }},
-		"/enabled": {"replace", func(p *problems, op PatchOperation) {
+		"/name":        {"replace", func(_ *draft.Problems, op PatchOperation) { k.Name = op.Value }},
+		"/description": {"replace", func(_ *draft.Problems, op PatchOperation) { k.Description = op.Value }},
+		"/customerId":  {"replace", func(_ *draft.Problems, op PatchOperation) { k.CustomerID = op.Value }},
+		"/enabled": {"replace", func(p *draft.Problems, op PatchOperation) {
 			on, err := strconv.ParseBool(op.Value)
 			if err != nil {
-				p.badValue(op, "true or false")
+				badValue(p, op, "true or false")
 			}
 			k.Enabled = on
 		}},
 		// Stages are a key's no more: AWS takes them where no usage plan ever was, and there they have no effect.
-		"/stages": {"add remove", func(p *problems, op PatchOperation) {
-			p.bad("", "Invalid patch path '/stages' specified for op '%s'. A key is good for the stages of its usage plans", op.Op)
+		"/stages": {"add remove", func(p *draft.Problems, op PatchOperation) {
+			p.Bad("", "Invalid patch path '/stages' specified for op '%s'. A key is good for the stages of its usage plans", op.Op)
 		}},
 	}
 }
 
 // DeleteAPIKey deletes an API key and takes it out of its usage plans.
 func (c *Control) DeleteAPIKey(ctx context.Context, id string) error {
-	return c.changeUsage(ctx, func(u *usage) (problems, error) {
-		if find(u.keys, apiKeyID, id) == nil {
+	return c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+		if u.Key(id) == nil {
 			return nil, unknownKey(id)
 		}
-		u.dropKey(id)
+		u.DropKey(id)
 		return nil, nil
 	})
 }

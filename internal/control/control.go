@@ -3,12 +3,11 @@ package control
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
-	"time"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 )
 
@@ -39,27 +38,6 @@ func New(s *store.Store, o Options) *Control {
 	return &Control{store: s, o: o}
 }
 
-// attempts bounds how often a change is tried again when somebody else was quicker.
-const attempts = 5
-
-// now is the time as AWS shows it: UTC, whole seconds (spec control-plane §1).
-func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
-
-// Retry runs a change of what is kept beside APIs, a function's, until it does not conflict with another's, a few times at
-// most. The error of a change that never got through is an *apigw.Error of KindConflict.
-func Retry(change func() error) error { return retry(change) }
-
-// retry runs a change until it does not conflict.
-func retry(change func() error) error {
-	var err error
-	for range attempts {
-		if err = change(); !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
-	return &apigw.Error{Kind: apigw.KindConflict, Message: "Unable to complete operation due to concurrent modification. Please try again later.", Err: err}
-}
-
 // load returns an API as it is; what is missing is AWS's answer.
 func (c *Control) load(ctx context.Context, id apigw.APIID) (*store.Tree, error) {
 	if !isID(string(id)) {
@@ -80,32 +58,28 @@ func (c *Control) unknownAPI(id apigw.APIID, err error) error {
 }
 
 // change makes one change of an API, brings its stages with autoDeploy up to date and commits.
-func (c *Control) change(ctx context.Context, id apigw.APIID, edit func(d *draft) problems) error {
-	return retry(func() error {
+func (c *Control) change(ctx context.Context, id apigw.APIID, edit func(d *draft.API) draft.Problems) error {
+	return draft.Retry(func() error {
 		t, err := c.load(ctx, id)
 		if err != nil {
 			return err
 		}
-		d := editable(t)
-		if err := edit(d).err(); err != nil {
+		d := draft.Of(t)
+		if err := edit(d).Err(); err != nil {
 			return err
 		}
-		d.autoDeploy(now())
-		return c.commit(ctx, d)
+		d.AutoDeploy()
+		var b store.Batch
+		d.Write(&b)
+		return c.commit(ctx, &b)
 	})
 }
 
-func (c *Control) commit(ctx context.Context, d *draft) error {
-	var b store.Batch
-	d.write(&b)
+// commit commits a batch, unless nothing is in it; what the store can never hold is refused.
+func (c *Control) commit(ctx context.Context, b *store.Batch) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	return c.commitBatch(ctx, &b)
-}
-
-// commitBatch commits; what the store can never hold is refused.
-func (c *Control) commitBatch(ctx context.Context, b *store.Batch) error {
 	_, err := c.store.Commit(ctx, b)
 	if errors.Is(err, store.ErrInvalid) {
 		return &apigw.Error{Kind: apigw.KindBadRequest, Message: "The definition is too large to be kept", Err: err}
@@ -114,9 +88,9 @@ func (c *Control) commitBatch(ctx context.Context, b *store.Batch) error {
 }
 
 // held are the problems that this node minds.
-func (c *Control) held(p problems) problems {
+func (c *Control) held(p draft.Problems) draft.Problems {
 	if c.o.Unlimited {
-		p = slices.DeleteFunc(p, func(one problem) bool { return one.err.Kind == apigw.KindQuotaExceeded })
+		return p.WithoutQuotas()
 	}
 	return p
 }
@@ -139,13 +113,15 @@ func (c *Control) APIs(ctx context.Context) ([]apigw.API, error) {
 // CreateAPI makes an API of its name, protocol and expressions; ID, date and defaults are filled in (spec control-plane
 // §3). region makes the endpoint's host name. Like every operation it fails with an *apigw.Error for what AWS refuses.
 func (c *Control) CreateAPI(ctx context.Context, api apigw.API, region string) (apigw.API, error) {
-	api.APIID, api.CreatedDate = apigw.APIID(newID(apiIDLength)), now()
-	api.APIEndpoint = apiEndpoint(api.APIID, region)
+	d := draft.New(apigw.APIID(draft.NewID(draft.APIIDLength)), region)
+	api.APIID, api.CreatedDate, api.APIEndpoint = d.Now.API.APIID, d.Now.API.CreatedDate, d.Now.API.APIEndpoint
 	c.showEndpoint(&api)
-	if err := checkAPI(&api).err(); err != nil {
+	if err := d.Set(api).Err(); err != nil {
 		return apigw.API{}, err
 	}
-	return api, c.commit(ctx, &draft{now: store.Tree{API: api}})
+	var b store.Batch
+	d.Write(&b)
+	return d.Now.API, c.commit(ctx, &b)
 }
 
 // UpdateAPI changes an API as edit says, which is given it as it is and returns it as it is to be; identifiers, protocol
@@ -153,17 +129,17 @@ func (c *Control) CreateAPI(ctx context.Context, api apigw.API, region string) (
 // update's. So it is with all methods called Update.
 func (c *Control) UpdateAPI(ctx context.Context, id apigw.APIID, edit func(apigw.API) (apigw.API, error)) (apigw.API, error) {
 	var out apigw.API
-	err := c.change(ctx, id, func(d *draft) problems {
-		before := d.now.API
+	err := c.change(ctx, id, func(d *draft.API) draft.Problems {
+		before := d.Now.API
 		after, err := edit(before)
 		if err != nil {
-			return failed(err)
+			return draft.Failed(err)
 		}
-		p := checkAPI(&after)
-		d.now.API, out = after, after
+		p := d.Set(after)
+		out = d.Now.API
 		if before.DisableSchemaValidation && !after.DisableSchemaValidation {
-			for i := range d.now.Models {
-				p = append(p, d.checkSchema(&d.now.Models[i])...)
+			for i := range d.Now.Models {
+				p = append(p, d.CheckSchema(&d.Now.Models[i])...)
 			}
 		}
 		return p
@@ -171,53 +147,36 @@ func (c *Control) UpdateAPI(ctx context.Context, id apigw.APIID, edit func(apigw
 	return out, err
 }
 
-func apiEndpoint(id apigw.APIID, region string) string {
-	return "wss://" + string(id) + ".execute-api." + region + "." + urlSuffix(region)
-}
-
 // DeleteAPI deletes an API with all that belongs to it, its stages included, unless a custom domain name leads to it.
 func (c *Control) DeleteAPI(ctx context.Context, id apigw.APIID) error {
-	return retry(func() error {
+	return draft.Retry(func() error {
 		t, err := c.load(ctx, id)
 		if err != nil {
 			return err
 		}
-		ds, err := c.loadDomains(ctx)
+		ds, err := draft.LoadDomains(ctx, c.store)
 		if err != nil {
 			return err
 		}
-		if err := ds.removable(id, "").err(); err != nil {
+		if err := ds.Removable(id, "").Err(); err != nil {
 			return err
 		}
 		var b store.Batch
-		deleteAPI(&b, t)
+		t.Delete(&b)
 		_, err = c.store.Commit(ctx, &b)
 		return err
 	})
-}
-
-func deleteAPI(b *store.Batch, t *store.Tree) {
-	key := store.APIs().Key(string(t.API.APIID))
-	store.Delete(b, key, store.At(t.Revision))
-	for _, k := range t.Keys {
-		if k != key.String() {
-			b.DeleteKey(k)
-		}
-	}
-	for i := range t.Deployments {
-		store.Delete(b, store.Definitions(t.API.APIID).Key(t.Deployments[i].DeploymentID), store.Expect{})
-	}
 }
 
 // CreateDeployment freezes the API as it is and, when stage is not empty, points that stage at it (spec control-plane
 // §10).
 func (c *Control) CreateDeployment(ctx context.Context, api apigw.APIID, description, stage string) (apigw.Deployment, error) {
 	var out apigw.Deployment
-	err := c.change(ctx, api, func(d *draft) problems {
-		var p problems
-		out, p = d.deploy(newID(idLength), description, false, now())
+	err := c.change(ctx, api, func(d *draft.API) draft.Problems {
+		var p draft.Problems
+		out, p = d.Deploy(draft.NewID(draft.IDLength), description)
 		if stage != "" && len(p) == 0 {
-			p = d.pointStage(stage, out.DeploymentID, now())
+			p = d.PointStage(stage, out.DeploymentID)
 		}
 		return p
 	})
@@ -225,19 +184,4 @@ func (c *Control) CreateDeployment(ctx context.Context, api apigw.APIID, descrip
 		return apigw.Deployment{}, err
 	}
 	return out, nil
-}
-
-// pointStage makes a stage serve a deployment.
-func (d *draft) pointStage(stage, deployment string, at time.Time) problems {
-	var p problems
-	s := find(d.now.Stages, stageName, stage)
-	switch {
-	case s == nil:
-		p.add(apigw.KindNotFound, "stageName", "Invalid stage identifier specified")
-	case s.AutoDeploy:
-		p.bad("stageName", "Deployment ID cannot be set on a stage with autoDeploy")
-	case s.DeploymentID != deployment:
-		s.DeploymentID, s.LastUpdatedDate = deployment, at
-	}
-	return p
 }

@@ -1,11 +1,8 @@
-// Package control holds the rules of APIs: what may be created, changed and deleted, with which defaults, and with which
-// words AWS refuses (spec control-plane §1.1 to §12). It changes definitions in the store and nothing else; the data
-// plane sees them there.
+// Package control holds the operations by which API Gateway's resources are made, changed and deleted one at a time
+// (spec control-plane §2 to §14): CreateAPI, CreateRoute and their like are what requests of apigatewayv2 and apigateway,
+// and the console, call. It changes definitions in the store and nothing else; the data plane sees them there.
 //
-// There are two ways in, over the same checks. The operations (CreateAPI, CreateRoute, ...) are what apigatewayv2
-// requests and the console call. Apply gives a whole CloudFormation template effect at once, as a deployment of its stack
-// would: everything or nothing, in place, in one commit.
-//
-// An API and all below it is changed as one draft (draft.go); custom domain names and their API mappings, which belong to
-// no API, as domains (domains.go); API keys and usage plans as usage (usage.go).
+// What a definition must look like, its defaults and the words with which AWS refuses it are package draft's, for
+// templates make the same things. Below this package stand the operations of other services, over the same drafts:
+// stacks, which gives whole templates effect, and functions, which are Lambda's.
 package control

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 )
 
@@ -25,22 +26,24 @@ func (c *Control) ImportAPIKeys(ctx context.Context, file []byte, failOnWarnings
 	if err != nil {
 		return nil, nil, err
 	}
-	err = c.changeUsage(ctx, func(u *usage) (problems, error) {
+	err = c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
 		ids, warnings = nil, nil
+		changes := 0
 		for _, r := range rows {
-			if p := c.held(u.importKey(&r)); len(p) > 0 {
-				u.undoKey(&r) // a row is taken whole or not at all
-				warnings = append(warnings, fmt.Sprintf("Line %d: %v", r.line, p.err()))
+			if p := c.importKey(u, &r); len(p) > 0 {
+				u.UndoKey(r.key.ID) // a row is taken whole or not at all
+				warnings = append(warnings, fmt.Sprintf("Line %d: %v", r.line, p.Err()))
 				continue
 			}
 			ids = append(ids, r.key.ID)
+			changes += 1 + len(r.plans)
 		}
-		var p problems
+		var p draft.Problems
 		if failOnWarnings && len(warnings) > 0 {
-			p.bad("", "Failed to import API keys: %s", strings.Join(warnings, "; "))
+			p.Bad("", "Failed to import API keys: %s", strings.Join(warnings, "; "))
 		}
-		if len(u.touched) >= store.MaxChanges {
-			p.bad("", "The file makes %d keys and memberships of usage plans; at most %d go at once: split it", len(u.touched), store.MaxChanges-1)
+		if changes >= store.MaxChanges {
+			p.Bad("", "The file makes %d keys and memberships of usage plans; at most %d go at once: split it", changes, store.MaxChanges-1)
 		}
 		return p, nil
 	})
@@ -58,28 +61,15 @@ type importedKey struct {
 }
 
 // importKey takes one in, up to the first of its plans that is wrong: a row has room for two million of them.
-func (u *usage) importKey(r *importedKey) problems {
-	p := u.putKey(r.key)
+func (c *Control) importKey(u *draft.Usage, r *importedKey) draft.Problems {
+	p := c.held(u.PutKey(r.key))
 	for _, plan := range r.plans {
 		if len(p) > 0 {
 			break
 		}
-		p = u.putPlanKey(apigw.UsagePlanKey{ID: r.key.ID, Type: "API_KEY", UsagePlanID: plan})
+		p = c.held(u.PutPlanKey(apigw.UsagePlanKey{ID: r.key.ID, Type: "API_KEY", UsagePlanID: plan}))
 	}
 	return p
-}
-
-// undoKey takes out what importKey has put in.
-func (u *usage) undoKey(r *importedKey) {
-	drop(&u.keys, func(k *apigw.APIKey) bool { return k.ID == r.key.ID })
-	delete(u.touched, apiKeyEntry(&r.key).String())
-	drop(&u.planKeys, func(k *apigw.UsagePlanKey) bool {
-		if k.ID != r.key.ID {
-			return false
-		}
-		delete(u.touched, planKeyEntry(k).String())
-		return true
-	})
 }
 
 // readKeys reads the rows of a file.
@@ -122,7 +112,7 @@ func readKeys(file []byte) ([]importedKey, error) {
 		}
 		line, _ := r.FieldPos(0)
 		k := importedKey{line: line, key: apigw.APIKey{
-			ID: newID(keyIDLength), Name: cell("name"), Value: cell("key"), Description: cell("description"), CreatedDate: now(), LastUpdatedDate: now(),
+			ID: draft.NewID(keyIDLength), Name: cell("name"), Value: cell("key"), Description: cell("description"), CreatedDate: draft.Now(), LastUpdatedDate: draft.Now(),
 		}}
 		if text := cell("enabled"); text != "" {
 			if k.key.Enabled, err = strconv.ParseBool(strings.ToLower(text)); err != nil {

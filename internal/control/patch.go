@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"cleat/internal/draft"
 )
 
 // PatchOperation is one change of a resource of the v1 API, in the manner of RFC 6902; values are always texts (spec
@@ -23,21 +25,21 @@ const maxPatches = 1000
 // patches are the paths of a resource that may be changed. One that ends in "/*" stands for all below it.
 type patches map[string]struct {
 	ops string // that are allowed on it, with blanks between
-	do  func(p *problems, op PatchOperation)
+	do  func(p *draft.Problems, op PatchOperation)
 }
 
 // patch carries out operations up to the first that is refused, whose problem it returns.
-func patch(ops []PatchOperation, allowed patches) problems {
-	var p problems
+func patch(ops []PatchOperation, allowed patches) draft.Problems {
+	var p draft.Problems
 	if len(ops) > maxPatches {
-		p.bad("patchOperations", "more than %d patch operations", maxPatches)
+		p.Bad("patchOperations", "more than %d patch operations", maxPatches)
 	}
 	for _, op := range ops {
 		if len(p) > 0 {
 			return p
 		}
 		if !slices.Contains([]string{"add", "remove", "replace", "move", "copy", "test"}, op.Op) {
-			p.bad("patchOperations", "Invalid patch operation specified. Must be one of [add, remove, replace]")
+			p.Bad("patchOperations", "Invalid patch operation specified. Must be one of [add, remove, replace]")
 			return p
 		}
 		a, ok := allowed[op.Path]
@@ -47,7 +49,7 @@ func patch(ops []PatchOperation, allowed patches) problems {
 			}
 		}
 		if !ok || !slices.Contains(strings.Fields(a.ops), op.Op) {
-			p.badPath(op, allowed)
+			badPath(&p, op, allowed)
 			return p
 		}
 		a.do(&p, op)
@@ -56,35 +58,35 @@ func patch(ops []PatchOperation, allowed patches) problems {
 }
 
 // badPath refuses an operation on a path that does not take it.
-func (p *problems) badPath(op PatchOperation, allowed patches) {
+func badPath(p *draft.Problems, op PatchOperation, allowed patches) {
 	var paths []string
 	for _, path := range slices.Sorted(maps.Keys(allowed)) {
 		if slices.Contains(strings.Fields(allowed[path].ops), op.Op) {
 			paths = append(paths, path)
 		}
 	}
-	p.bad("patchOperations", "Invalid patch path '%.256s' specified for op '%s'. Must be one of: [%s]", op.Path, op.Op, strings.Join(paths, ", "))
+	p.Bad("patchOperations", "Invalid patch path '%.256s' specified for op '%s'. Must be one of: [%s]", op.Path, op.Op, strings.Join(paths, ", "))
 }
 
-func (p *problems) badValue(op PatchOperation, want string) {
-	p.bad("patchOperations", "Invalid value '%.256s' specified for path '%.256s': want %s", op.Value, op.Path, want)
+func badValue(p *draft.Problems, op PatchOperation, want string) {
+	p.Bad("patchOperations", "Invalid value '%.256s' specified for path '%.256s': want %s", op.Value, op.Path, want)
 }
 
 // integer reads the value of an operation.
-func (p *problems) integer(op PatchOperation, into *int) {
+func integer(p *draft.Problems, op PatchOperation, into *int) {
 	n, err := strconv.ParseInt(op.Value, 10, 32)
 	if err != nil {
-		p.badValue(op, "a whole number")
+		badValue(p, op, "a whole number")
 		return
 	}
 	*into = int(n)
 }
 
 // number reads the value of an operation.
-func (p *problems) number(op PatchOperation, into *float64) {
+func number(p *draft.Problems, op PatchOperation, into *float64) {
 	f, err := strconv.ParseFloat(op.Value, 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-		p.badValue(op, "a number")
+		badValue(p, op, "a number")
 		return
 	}
 	*into = f

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/draft"
 )
 
 // NodeTags returns the tags of what belongs to no API: an API key, usage plan or VPC link, by the path in its ARN, such
@@ -54,27 +55,27 @@ func (c *Control) changeTags(ctx context.Context, path string, edit func(map[str
 	kind, id, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch kind {
 	case "apikeys":
-		return c.changeUsage(ctx, func(u *usage) (problems, error) {
-			k := find(u.keys, apiKeyID, id)
+		return c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+			k := u.Key(id)
 			if k == nil {
 				return nil, unknownKey(id)
 			}
 			next := *k
 			next.Tags = edited(k.Tags)
-			return u.putKey(next), nil
+			return u.PutKey(next), nil
 		})
 	case "usageplans":
-		return c.changeUsage(ctx, func(u *usage) (problems, error) {
-			p := find(u.plans, usagePlanID, id)
+		return c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+			p := u.Plan(id)
 			if p == nil {
 				return nil, unknownPlan(id)
 			}
 			next := *p
 			next.Tags = edited(p.Tags)
-			return u.putPlan(next), nil
+			return u.PutPlan(next), nil
 		})
 	case "vpclinks":
-		_, err := c.changeLink(ctx, id, func(l *apigw.VPCLink) problems {
+		_, err := c.changeLink(ctx, id, func(l *apigw.VPCLink) draft.Problems {
 			l.Tags = edited(l.Tags)
 			return nil
 		})

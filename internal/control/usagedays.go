@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"cleat/internal/apigw"
+	"cleat/internal/draft"
 )
 
 // PlanUsers returns a usage plan and the IDs of its API keys, or one of those alone where key is not empty. What they
@@ -32,15 +33,15 @@ func (c *Control) PlanUsers(ctx context.Context, plan, key string) (apigw.UsageP
 // RemainingOf reads the patch operations of UpdateUsage: how much is to be left of a key's quota in the running period.
 // changed is false where they ask for nothing.
 func RemainingOf(plan *apigw.UsagePlan, ops []PatchOperation) (remaining int, changed bool, err error) {
-	p := patch(ops, patches{"/remaining": {"replace", func(p *problems, op PatchOperation) {
-		p.integer(op, &remaining)
+	p := patch(ops, patches{"/remaining": {"replace", func(p *draft.Problems, op PatchOperation) {
+		integer(p, op, &remaining)
 		changed = true
 		switch {
 		case plan.Quota == nil:
-			p.bad("", "Usage Plan %s has no quota, so that there is nothing remaining", plan.ID)
+			p.Bad("", "Usage Plan %s has no quota, so that there is nothing remaining", plan.ID)
 		case remaining < 0:
-			p.badValue(op, "a whole number that is not negative")
+			badValue(p, op, "a whole number that is not negative")
 		}
 	}}})
-	return remaining, changed, p.err()
+	return remaining, changed, p.Err()
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 )
 
@@ -17,10 +18,12 @@ func unknownPlan(id string) *apigw.Error {
 
 // CreateUsagePlan makes a usage plan (spec control-plane §14). The ID is filled in.
 func (c *Control) CreateUsagePlan(ctx context.Context, plan apigw.UsagePlan) (apigw.UsagePlan, error) {
-	plan.ID = newID(planIDLength)
-	err := c.changeUsage(ctx, func(u *usage) (problems, error) {
+	plan.ID = draft.NewID(planIDLength)
+	err := c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
 		if plan.Name == "" {
-			return problems{{"name", &apigw.Error{Kind: apigw.KindBadRequest, Message: "Usage Plan name is required"}}}, nil
+			var p draft.Problems
+			p.Bad("name", "Usage Plan name is required")
+			return p, nil
 		}
 		return c.putPlanWithStages(ctx, u, plan, nil)
 	})
@@ -31,48 +34,45 @@ func (c *Control) CreateUsagePlan(ctx context.Context, plan apigw.UsagePlan) (ap
 }
 
 // putPlanWithStages is putPlan where the stages that the plan did not have before must exist.
-func (c *Control) putPlanWithStages(ctx context.Context, u *usage, plan apigw.UsagePlan, before []apigw.UsagePlanStage) (problems, error) {
+func (c *Control) putPlanWithStages(ctx context.Context, u *draft.Usage, plan apigw.UsagePlan, before []apigw.UsagePlanStage) (draft.Problems, error) {
 	for i := range plan.APIStages {
 		s := &plan.APIStages[i]
 		if slices.ContainsFunc(before, func(o apigw.UsagePlanStage) bool { return o.APIID == s.APIID && o.Stage == s.Stage }) {
 			continue
 		}
-		var p problems
+		var p draft.Problems
 		if s.APIID == "" || s.Stage == "" {
-			p.bad("apiStages", "Invalid API Stage {api: %s, stage: %s} specified for usageplan %s", s.APIID, s.Stage, plan.Name)
+			p.Bad("apiStages", "Invalid API Stage {api: %s, stage: %s} specified for usageplan %s", s.APIID, s.Stage, plan.Name)
 			return p, nil
 		}
 		err := store.ErrNotFound
-		if isID(string(s.APIID)) && stagePattern.MatchString(s.Stage) {
+		if isID(string(s.APIID)) && draft.IsStageName(s.Stage) {
 			_, _, err = store.Get(ctx, c.store, store.Stages(s.APIID).Key(s.Stage))
 		}
 		if errors.Is(err, store.ErrNotFound) {
-			p.add(apigw.KindNotFound, "apiStages", "API Stage not found: %s:%s", s.APIID, s.Stage)
+			p.Add(apigw.KindNotFound, "apiStages", "API Stage not found: %s:%s", s.APIID, s.Stage)
 			return p, nil
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	return u.putPlan(plan), nil
+	return u.PutPlan(plan), nil
 }
 
 // UsagePlans returns all usage plans, or those of one API key where its ID is not empty, ordered by ID.
 func (c *Control) UsagePlans(ctx context.Context, key string) ([]apigw.UsagePlan, error) {
-	u, err := c.loadUsage(ctx)
+	u, err := draft.LoadUsage(ctx, c.store)
 	if err != nil {
 		return nil, err
 	}
 	if key == "" {
-		return u.plans, nil
+		return u.Plans, nil
 	}
-	if find(u.keys, apiKeyID, key) == nil {
+	if u.Key(key) == nil {
 		return nil, unknownKey(key)
 	}
-	drop(&u.plans, func(p *apigw.UsagePlan) bool {
-		return find(u.planKeys, planKeyID, planKeyID(&apigw.UsagePlanKey{ID: key, UsagePlanID: p.ID})) == nil
-	})
-	return u.plans, nil
+	return slices.DeleteFunc(u.Plans, func(p apigw.UsagePlan) bool { return !u.InPlan(p.ID, key) }), nil
 }
 
 // UsagePlan returns a usage plan. An unknown one is an *apigw.Error of KindNotFound.
@@ -87,8 +87,8 @@ func (c *Control) UsagePlan(ctx context.Context, id string) (apigw.UsagePlan, er
 // UpdateUsagePlan changes a usage plan by patch operations: all of them, or none where one is refused.
 func (c *Control) UpdateUsagePlan(ctx context.Context, id string, ops []PatchOperation) (apigw.UsagePlan, error) {
 	var out apigw.UsagePlan
-	err := c.changeUsage(ctx, func(u *usage) (problems, error) {
-		have := find(u.plans, usagePlanID, id)
+	err := c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+		have := u.Plan(id)
 		if have == nil {
 			return nil, unknownPlan(id)
 		}
@@ -136,39 +136,39 @@ func planPatches(plan *apigw.UsagePlan) patches {
 		return plan.Quota
 	}
 	return patches{
-		"/name":        {"replace", func(_ *problems, op PatchOperation) { plan.Name = op.Value }},
-		"/description": {"replace", func(_ *problems, op PatchOperation) { plan.Description = op.Value }},
-		"/productCode": {"add replace remove", func(_ *problems, op PatchOperation) {
+		"/name":        {"replace", func(_ *draft.Problems, op PatchOperation) { plan.Name = op.Value }},
+		"/description": {"replace", func(_ *draft.Problems, op PatchOperation) { plan.Description = op.Value }},
+		"/productCode": {"add replace remove", func(_ *draft.Problems, op PatchOperation) {
 			plan.ProductCode = op.Value
 			if op.Op == "remove" {
 				plan.ProductCode = ""
 			}
 		}},
-		"/throttle":            {"remove", func(*problems, PatchOperation) { plan.Throttle = nil }},
-		"/throttle/rateLimit":  {"add replace", func(p *problems, op PatchOperation) { p.number(op, &throttle().RateLimit) }},
-		"/throttle/burstLimit": {"add replace", func(p *problems, op PatchOperation) { p.integer(op, &throttle().BurstLimit) }},
-		"/quota":               {"remove", func(*problems, PatchOperation) { plan.Quota = nil }},
-		"/quota/limit":         {"add replace", func(p *problems, op PatchOperation) { p.integer(op, &quota().Limit) }},
-		"/quota/offset":        {"add replace", func(p *problems, op PatchOperation) { p.integer(op, &quota().Offset) }},
-		"/quota/period":        {"add replace", func(_ *problems, op PatchOperation) { quota().Period = apigw.QuotaPeriod(op.Value) }},
-		"/apiStages":           {"add remove", func(p *problems, op PatchOperation) { patchStages(p, plan, op) }},
-		"/apiStages/*":         {"add replace remove", func(p *problems, op PatchOperation) { patchStageThrottle(p, plan, op) }},
+		"/throttle":            {"remove", func(*draft.Problems, PatchOperation) { plan.Throttle = nil }},
+		"/throttle/rateLimit":  {"add replace", func(p *draft.Problems, op PatchOperation) { number(p, op, &throttle().RateLimit) }},
+		"/throttle/burstLimit": {"add replace", func(p *draft.Problems, op PatchOperation) { integer(p, op, &throttle().BurstLimit) }},
+		"/quota":               {"remove", func(*draft.Problems, PatchOperation) { plan.Quota = nil }},
+		"/quota/limit":         {"add replace", func(p *draft.Problems, op PatchOperation) { integer(p, op, &quota().Limit) }},
+		"/quota/offset":        {"add replace", func(p *draft.Problems, op PatchOperation) { integer(p, op, &quota().Offset) }},
+		"/quota/period":        {"add replace", func(_ *draft.Problems, op PatchOperation) { quota().Period = apigw.QuotaPeriod(op.Value) }},
+		"/apiStages":           {"add remove", func(p *draft.Problems, op PatchOperation) { patchStages(p, plan, op) }},
+		"/apiStages/*":         {"add replace remove", func(p *draft.Problems, op PatchOperation) { patchStageThrottle(p, plan, op) }},
 	}
 }
 
 // patchStages puts a stage, "apiId:stage", into a plan or takes it out.
-func patchStages(p *problems, plan *apigw.UsagePlan, op PatchOperation) {
+func patchStages(p *draft.Problems, plan *apigw.UsagePlan, op PatchOperation) {
 	api, stage, _ := strings.Cut(op.Value, ":")
 	at := func(s apigw.UsagePlanStage) bool { return string(s.APIID) == api && s.Stage == stage }
 	n := len(plan.APIStages)
 	switch {
 	case op.Op == "add" && slices.ContainsFunc(plan.APIStages, at):
-		p.add(apigw.KindConflict, "apiStages", "API Stage %s is in the plan already", op.Value)
+		p.Add(apigw.KindConflict, "apiStages", "API Stage %s is in the plan already", op.Value)
 	case op.Op == "add":
 		plan.APIStages = append(plan.APIStages, apigw.UsagePlanStage{APIID: apigw.APIID(api), Stage: stage})
 	default:
 		if plan.APIStages = slices.DeleteFunc(plan.APIStages, at); len(plan.APIStages) == n {
-			p.add(apigw.KindNotFound, "apiStages", "API Stage not found: %s", op.Value)
+			p.Add(apigw.KindNotFound, "apiStages", "API Stage not found: %s", op.Value)
 		}
 	}
 }
@@ -181,7 +181,7 @@ func patchStages(p *problems, plan *apigw.UsagePlan, op PatchOperation) {
 //	/apiStages/{apiId:stage}/throttle/{routeKey}/burstLimit    add, replace
 //
 // A route key may have slashes as they are: Terraform sends them so.
-func patchStageThrottle(p *problems, plan *apigw.UsagePlan, op PatchOperation) {
+func patchStageThrottle(p *draft.Problems, plan *apigw.UsagePlan, op PatchOperation) {
 	id, rest, _ := strings.Cut(strings.TrimPrefix(op.Path, "/apiStages/"), "/")
 	id = unescape(id)
 	i := slices.IndexFunc(plan.APIStages, func(s apigw.UsagePlanStage) bool { return string(s.APIID)+":"+s.Stage == id })
@@ -189,12 +189,12 @@ func patchStageThrottle(p *problems, plan *apigw.UsagePlan, op PatchOperation) {
 	cut := strings.LastIndexByte(key, '/')
 	switch {
 	case i < 0:
-		p.add(apigw.KindNotFound, "apiStages", "API Stage not found: %.256s", id)
+		p.Add(apigw.KindNotFound, "apiStages", "API Stage not found: %.256s", id)
 	case op.Op == "remove" && rest == "throttle":
 		plan.APIStages[i].Throttle = nil
 	case op.Op == "remove" && below && key != "":
 		if _, ok := plan.APIStages[i].Throttle[unescape(key)]; !ok {
-			p.add(apigw.KindNotFound, "apiStages", "There is no throttle for %.256s on API Stage %s", unescape(key), id)
+			p.Add(apigw.KindNotFound, "apiStages", "There is no throttle for %.256s on API Stage %s", unescape(key), id)
 		}
 		delete(plan.APIStages[i].Throttle, unescape(key))
 	case op.Op != "remove" && below && cut > 0:
@@ -203,34 +203,34 @@ func patchStageThrottle(p *problems, plan *apigw.UsagePlan, op PatchOperation) {
 		t := s.Throttle[route]
 		switch key[cut+1:] {
 		case "rateLimit":
-			p.number(op, &t.RateLimit)
+			number(p, op, &t.RateLimit)
 		case "burstLimit":
-			p.integer(op, &t.BurstLimit)
+			integer(p, op, &t.BurstLimit)
 		default:
-			p.badPath(op, planPatches(plan))
+			badPath(p, op, planPatches(plan))
 		}
 		if s.Throttle == nil {
 			s.Throttle = map[string]apigw.ThrottleSettings{}
 		}
 		s.Throttle[route] = t
 	default:
-		p.badPath(op, planPatches(plan))
+		badPath(p, op, planPatches(plan))
 	}
 }
 
 // DeleteUsagePlan deletes a usage plan, unless it opens any stage still. Its keys are those of no plan then, or of others.
 func (c *Control) DeleteUsagePlan(ctx context.Context, id string) error {
-	return c.changeUsage(ctx, func(u *usage) (problems, error) {
-		plan := find(u.plans, usagePlanID, id)
+	return c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+		plan := u.Plan(id)
 		if plan == nil {
 			return nil, unknownPlan(id)
 		}
-		var p problems
+		var p draft.Problems
 		if len(plan.APIStages) > 0 {
-			p.bad("", "Cannot delete Usage Plan %s because there are API Stages associated with it", id)
+			p.Bad("", "Cannot delete Usage Plan %s because there are API Stages associated with it", id)
 			return p, nil
 		}
-		u.dropPlan(id)
+		u.DropPlan(id)
 		return nil, nil
 	})
 }
@@ -243,9 +243,10 @@ type PlanKey struct {
 	Name  string `json:"name,omitempty"`
 }
 
-func (u *usage) planKey(k *apigw.UsagePlanKey) PlanKey {
+// planKeyOf shows the belonging of a key to a plan.
+func planKeyOf(u *draft.Usage, k *apigw.UsagePlanKey) PlanKey {
 	out := PlanKey{ID: k.ID, Type: k.Type}
-	if key := find(u.keys, apiKeyID, k.ID); key != nil {
+	if key := u.Key(k.ID); key != nil {
 		out.Value, out.Name = key.Value, key.Name
 	}
 	return out
@@ -254,9 +255,9 @@ func (u *usage) planKey(k *apigw.UsagePlanKey) PlanKey {
 // CreateUsagePlanKey puts an API key into a usage plan (spec control-plane §14).
 func (c *Control) CreateUsagePlanKey(ctx context.Context, k apigw.UsagePlanKey) (PlanKey, error) {
 	var out PlanKey
-	err := c.changeUsage(ctx, func(u *usage) (problems, error) {
-		p := u.putPlanKey(k)
-		out = u.planKey(&k)
+	err := c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+		p := u.PutPlanKey(k)
+		out = planKeyOf(u, &k)
 		return p, nil
 	})
 	if err != nil {
@@ -267,17 +268,17 @@ func (c *Control) CreateUsagePlanKey(ctx context.Context, k apigw.UsagePlanKey) 
 
 // UsagePlanKeys returns the API keys of a usage plan, ordered by ID.
 func (c *Control) UsagePlanKeys(ctx context.Context, plan string) ([]PlanKey, error) {
-	u, err := c.loadUsage(ctx)
+	u, err := draft.LoadUsage(ctx, c.store)
 	if err != nil {
 		return nil, err
 	}
-	if find(u.plans, usagePlanID, plan) == nil {
+	if u.Plan(plan) == nil {
 		return nil, unknownPlan(plan)
 	}
 	var out []PlanKey
-	for i := range u.planKeys {
-		if k := &u.planKeys[i]; k.UsagePlanID == plan {
-			out = append(out, u.planKey(k))
+	for i := range u.PlanKeys {
+		if k := &u.PlanKeys[i]; k.UsagePlanID == plan {
+			out = append(out, planKeyOf(u, k))
 		}
 	}
 	return out, nil
@@ -289,23 +290,23 @@ func (c *Control) UsagePlanKey(ctx context.Context, plan, key string) (PlanKey, 
 	if err != nil {
 		return PlanKey{}, err
 	}
-	k := find(keys, func(k *PlanKey) string { return k.ID }, key)
-	if k == nil {
+	i := slices.IndexFunc(keys, func(k PlanKey) bool { return k.ID == key })
+	if i < 0 {
 		return PlanKey{}, unknownKey(key)
 	}
-	return *k, nil
+	return keys[i], nil
 }
 
 // DeleteUsagePlanKey takes an API key out of a usage plan.
 func (c *Control) DeleteUsagePlanKey(ctx context.Context, plan, key string) error {
-	return c.changeUsage(ctx, func(u *usage) (problems, error) {
-		if find(u.plans, usagePlanID, plan) == nil {
+	return c.changeUsage(ctx, func(u *draft.Usage) (draft.Problems, error) {
+		if u.Plan(plan) == nil {
 			return nil, unknownPlan(plan)
 		}
-		if find(u.planKeys, planKeyID, planKeyID(&apigw.UsagePlanKey{ID: key, UsagePlanID: plan})) == nil {
+		if !u.InPlan(plan, key) {
 			return nil, unknownKey(key)
 		}
-		u.dropPlanKeys(func(k *apigw.UsagePlanKey) bool { return k.ID == key && k.UsagePlanID == plan })
+		u.DropPlanKey(plan, key)
 		return nil, nil
 	})
 }

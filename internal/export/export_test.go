@@ -16,6 +16,7 @@ import (
 	"cleat/internal/awsclient"
 	"cleat/internal/cfn"
 	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/export"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
@@ -182,7 +183,7 @@ func (w *world) apply(name string, text []byte) {
 	if err != nil {
 		w.t.Fatalf("%v\n%s", err, text)
 	}
-	if _, err := w.control.Apply(w.t.Context(), control.Stack{Name: name, Template: v, Region: "eu-west-1"}); err != nil {
+	if _, err := stacks.New(w.store, stacks.Options{}).Apply(w.t.Context(), stacks.Stack{Name: name, Template: v, Region: "eu-west-1"}); err != nil {
 		w.t.Fatalf("%v\n%s", err, text)
 	}
 }

@@ -1,6 +1,6 @@
 // Package logformat renders the lines of access logs: a stage's format is text with $context variables, of any layout
 // (CLF, JSON, XML, CSV), and one record gives one line (spec data-plane §9.1). It writes nothing anywhere: package
-// eventlog does, and package control asks whether a format can be used at all.
+// eventlog does, and package draft asks whether a format can be used at all.
 package logformat
 
 import (

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"cleat/internal/apigw"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/project"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
@@ -104,10 +104,10 @@ func zipped(t *testing.T, files []txtar.File) []txtar.File {
 }
 
 // definition is what a project comes to in the store, in words.
-func definition(t *testing.T, p *project.Project) (string, control.Outcome) {
+func definition(t *testing.T, p *project.Project) (string, stacks.Outcome) {
 	t.Helper()
 	s := store.New(memory.New())
-	out, err := control.New(s, control.Options{}).Apply(t.Context(), control.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region})
+	out, err := stacks.New(s, stacks.Options{}).Apply(t.Context(), stacks.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"cleat/internal/awsapi"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/project"
 	"cleat/internal/server"
 	"cleat/internal/store"
@@ -562,7 +562,7 @@ exports.bye = async () => ({});`
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = control.New(store.New(d), control.Options{}).Apply(t.Context(), control.Stack{Name: p.Name, Template: p.Template, Region: p.Region, Account: awsapi.DefaultAccount})
+	_, err = stacks.New(store.New(d), stacks.Options{}).Apply(t.Context(), stacks.Stack{Name: p.Name, Template: p.Template, Region: p.Region, Account: awsapi.DefaultAccount})
 	if err := errors.Join(err, d.Close()); err != nil {
 		t.Fatal(err)
 	}

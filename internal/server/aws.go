@@ -8,7 +8,7 @@ import (
 
 	"cleat/internal/backend"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/project"
 )
 
@@ -77,7 +77,7 @@ func endpointVariables(p settings) map[string]string {
 }
 
 // missingLinks warns of integrations whose VPC link leads nowhere.
-func missingLinks(p *project.Project, outcome *control.Outcome) {
+func missingLinks(p *project.Project, outcome *stacks.Outcome) {
 	known := map[string]bool{}
 	for _, l := range p.VPCLinks {
 		known[l.Name] = true

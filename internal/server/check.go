@@ -11,7 +11,7 @@ import (
 
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/gateway"
 	"cleat/internal/project"
 	"cleat/internal/store"
@@ -21,7 +21,7 @@ import (
 // Report is what Check found.
 type Report struct {
 	Project  *project.Project
-	Outcome  control.Outcome
+	Outcome  stacks.Outcome
 	Warnings []cfn.Fault
 }
 
@@ -38,11 +38,11 @@ func Check(ctx context.Context, dir string, o project.Options) (Report, error) {
 // load reads a project and rehearses it: what passes can be applied, and what does not changes nothing. What could be
 // read of a project with faults is rehearsed too, so that all faults are told at once, whoever finds them. The project
 // is never nil.
-func load(ctx context.Context, dir string, o project.Options) (*project.Project, control.Outcome, error) {
+func load(ctx context.Context, dir string, o project.Options) (*project.Project, stacks.Outcome, error) {
 	p, err := project.Load(dir, o)
 	faults, ok := errors.AsType[cfn.Faults](err)
 	if err != nil && (!ok || p.Template == nil) {
-		return p, control.Outcome{}, err
+		return p, stacks.Outcome{}, err
 	}
 	outcome, err := rehearse(ctx, p)
 	if len(faults) == 0 {
@@ -64,9 +64,9 @@ func load(ctx context.Context, dir string, o project.Options) (*project.Project,
 }
 
 // rehearse applies a project to a store that nobody serves.
-func rehearse(ctx context.Context, p *project.Project) (control.Outcome, error) {
+func rehearse(ctx context.Context, p *project.Project) (stacks.Outcome, error) {
 	s := store.New(memory.New())
-	outcome, err := control.New(s, control.Options{Unlimited: unlimited(p.Limits, "")}).Apply(ctx, stackOf(p))
+	outcome, err := stacks.New(s, stacks.Options{Unlimited: unlimited(p.Limits, "")}).Apply(ctx, stackOf(p))
 	if err != nil {
 		return outcome, err
 	}
@@ -78,8 +78,8 @@ func rehearse(ctx context.Context, p *project.Project) (control.Outcome, error) 
 	return outcome, gateway.Compile(serving)
 }
 
-func stackOf(p *project.Project) control.Stack {
-	return control.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region, Account: awsapi.DefaultAccount}
+func stackOf(p *project.Project) stacks.Stack {
+	return stacks.Stack{Name: p.Name, Template: p.Template, Parameters: p.Parameters, Region: p.Region, Account: awsapi.DefaultAccount}
 }
 
 // withDefaults adds the variables of more that env does not have.

@@ -21,7 +21,7 @@ func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) e
 	o.Log, o.Authorize, o.Audit = n.log, n.authorize, n.access.audit.entry
 	o.Services = []controlapi.Service{
 		apigatewayv2.Service(n.control),
-		n.stacks(reload),
+		n.stackService(reload),
 		apigateway.Service(apigateway.Options{Control: n.control, Used: n.planUsage, SetRemaining: n.setRemaining, LinkLeads: n.linkLeads}),
 		lambdaapi.Service(lambdaapi.Options{Functions: functions.New(n.store, n.effect.await), Code: n.code, Invoker: n.invoker}),
 		lambdaapi.CodeService(n.code),

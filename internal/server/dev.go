@@ -20,6 +20,7 @@ import (
 	"cleat/internal/cfn"
 	"cleat/internal/conn"
 	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi"
 	"cleat/internal/gateway"
 	"cleat/internal/integration"
@@ -76,7 +77,7 @@ type Reporter interface {
 // Started is what a user needs to know to begin.
 type Started struct {
 	Project *project.Project
-	Outcome control.Outcome
+	Outcome stacks.Outcome
 	Addr    string // "localhost:3001"
 	Open    bool   // other machines can reach it
 	Took    time.Duration
@@ -86,7 +87,7 @@ type Started struct {
 // Reloaded says what a change on disk came to.
 type Reloaded struct {
 	Files   []string // relative to the project's folder
-	Outcome control.Outcome
+	Outcome stacks.Outcome
 	Took    time.Duration
 	// Definitions tells whether the project was read again, rather than only the functions' code.
 	Definitions bool
@@ -114,8 +115,8 @@ type dev struct {
 
 	mu      sync.Mutex // serialises reloads
 	project *project.Project
-	apis    []control.APISummary    // as last told
-	keys    []control.APIKeySummary // as last told
+	apis    []stacks.APISummary    // as last told
+	keys    []stacks.APIKeySummary // as last told
 }
 
 // RunDev runs a project until ctx ends, then stops in order: connections are closed with 1001, their $disconnect
@@ -274,13 +275,13 @@ func (d *dev) shutdown(ctx context.Context, stopServing context.CancelFunc, serv
 
 // apply gives the node the project's definitions. Those of the project's former name, which is where its identifiers
 // come from, are taken away.
-func (d *dev) apply(ctx context.Context, p *project.Project) (control.Outcome, error) {
+func (d *dev) apply(ctx context.Context, p *project.Project) (stacks.Outcome, error) {
 	stack := stackOf(p)
 	stack.KeySeed = d.keySeed
 	if d.project.Name != p.Name {
 		stack.Former = d.project.Name
 	}
-	outcome, err := d.node.control.Apply(ctx, stack)
+	outcome, err := d.node.stacks.Apply(ctx, stack)
 	if err != nil {
 		return outcome, err
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/listen"
 	"cleat/internal/localca"
 )
@@ -19,7 +19,7 @@ type domainNames struct {
 }
 
 // set takes the names from an applied project.
-func (d *domainNames) set(o control.Outcome) {
+func (d *domainNames) set(o stacks.Outcome) {
 	names := []string{}
 	for _, api := range o.APIs {
 		for _, domain := range api.Domains {

@@ -20,6 +20,7 @@ import (
 	"cleat/internal/codestore"
 	"cleat/internal/config"
 	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/credentials"
 	"cleat/internal/eventlog"
 	"cleat/internal/gateway"
@@ -36,6 +37,7 @@ type node struct {
 	log       *slog.Logger
 	store     *store.Store
 	control   *control.Control
+	stacks    *stacks.Stacks
 	code      *codestore.Store
 	functions *lambda.Pool
 	invoker   *backend.Functions
@@ -119,6 +121,7 @@ func newNode(o nodeOptions) (*node, error) {
 		n.store = store.New(memory.New())
 	}
 	n.control, n.view = control.New(n.store, o.control), n.store.NewView()
+	n.stacks = stacks.New(n.store, stacks.Options{Unlimited: o.control.Unlimited})
 	n.setAccess(o.access, o.lambda.Region, o.lambda.Account)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds

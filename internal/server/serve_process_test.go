@@ -21,7 +21,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/project"
 	"cleat/internal/server"
 	"cleat/internal/store"
@@ -115,7 +115,7 @@ func defined(t *testing.T, yaml string) *store.Store {
 		t.Fatal(err)
 	}
 	s := store.New(memory.New())
-	if _, err := control.New(s, control.Options{}).Apply(t.Context(), control.Stack{Name: p.Name, Template: p.Template, Region: p.Region, Account: awsapi.DefaultAccount}); err != nil {
+	if _, err := stacks.New(s, stacks.Options{}).Apply(t.Context(), stacks.Stack{Name: p.Name, Template: p.Template, Region: p.Region, Account: awsapi.DefaultAccount}); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -10,14 +10,14 @@ import (
 	"cleat/internal/gateway"
 )
 
-// stacks is the API of whole templates. A template is compiled as the gateway would before it is committed; reload then makes
+// stackService is the API of whole templates. A template is compiled as the gateway would before it is committed; reload then makes
 // this node serve it, and what it cannot serve is taken back.
-func (n *node) stacks(reload func(context.Context) error) controlapi.Service {
+func (n *node) stackService(reload func(context.Context) error) controlapi.Service {
 	hasCode := func(sha string) bool {
 		_, err := n.code.Stat(sha)
 		return err == nil
 	}
-	return stackapi.Service(n.control, stackapi.Options{Check: gateway.Compile, Settle: reload, HasCode: hasCode, Addresses: n.addresses})
+	return stackapi.Service(n.stacks, stackapi.Options{Check: gateway.Compile, Settle: reload, HasCode: hasCode, Addresses: n.addresses})
 }
 
 // addressesAt makes the URLs of stages on a node that clients find at the given ones, in the form that holds whatever else it

@@ -13,7 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi/stackapi"
 	"cleat/internal/server"
 )
@@ -95,7 +95,7 @@ func TestApplyToClients(t *testing.T) {
 
 	changed := strings.Replace(stackTemplate, `{"200": one}`, `{"200": two}`, 1)
 	r, _ := node.apply(changed)
-	if len(r.Changes) != 3 || r.Changes[0].LogicalID != "Answer" || r.Changes[0].Action != control.ActionUpdate {
+	if len(r.Changes) != 3 || r.Changes[0].LogicalID != "Answer" || r.Changes[0].Action != stacks.ActionUpdate {
 		t.Errorf("changed %+v", r.Changes)
 	}
 	if got := ask(t, ws, "{}"); got != "two" {

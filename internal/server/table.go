@@ -9,7 +9,7 @@ import (
 
 	"cleat/internal/awsapi"
 	"cleat/internal/backend"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 )
 
 // TableStatus says what became of one DynamoDB table of the project.
@@ -36,7 +36,7 @@ const tableTime = 5 * time.Second // for all tables of a project together
 
 // makeTables creates the tables that the project declares, where they are missing. A table that cannot be made does
 // not keep the project from running: its status says why.
-func (d *dev) makeTables(ctx context.Context, tables []control.Table) []TableStatus {
+func (d *dev) makeTables(ctx context.Context, tables []stacks.Table) []TableStatus {
 	endpoint := d.node.tableEndpoint(settingsOf(d.project))
 	ctx, cancel := context.WithTimeout(ctx, tableTime)
 	defer cancel()
@@ -54,7 +54,7 @@ func (d *dev) makeTables(ctx context.Context, tables []control.Table) []TableSta
 	return out
 }
 
-func (d *dev) makeTable(ctx context.Context, endpoint string, t control.Table) (created bool, err error) {
+func (d *dev) makeTable(ctx context.Context, endpoint string, t stacks.Table) (created bool, err error) {
 	db := backend.AWSJSON{
 		Endpoint: endpoint, Service: serviceDynamoDB, Target: "DynamoDB_20120810", Region: d.project.Region,
 		Credentials: awsapi.Credentials{AccessKeyID: d.project.AWS.AccessKeyID, SecretAccessKey: d.project.AWS.SecretAccessKey, SessionToken: d.project.AWS.SessionToken},

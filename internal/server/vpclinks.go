@@ -8,7 +8,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/backend"
 	"cleat/internal/config"
-	"cleat/internal/control"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 )
 
@@ -17,10 +17,10 @@ import (
 func linkTo(configured []config.VPCLink, l *apigw.VPCLink) (at *config.VPCLink, target string) {
 	names := []string{l.ID, l.Name}
 	for _, t := range l.TargetARNs {
-		if control.IsTargetURL(t) {
+		if draft.IsTargetURL(t) {
 			target = t
 		}
-		names = append(names, control.LoadBalancerName(t))
+		names = append(names, draft.LoadBalancerName(t))
 	}
 	for _, name := range names {
 		i := slices.IndexFunc(configured, func(c config.VPCLink) bool { return name != "" && c.Name == name })

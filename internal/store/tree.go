@@ -56,6 +56,20 @@ func (s *Store) Tree(ctx context.Context, id apigw.APIID) (*Tree, error) {
 	return t, nil
 }
 
+// Delete adds the deletion of the API and of all that belongs to it, the definitions of its deployments included.
+func (t *Tree) Delete(b *Batch) {
+	key := APIs().Key(string(t.API.APIID))
+	Delete(b, key, At(t.Revision))
+	for _, k := range t.Keys {
+		if k != key.path {
+			b.DeleteKey(k)
+		}
+	}
+	for i := range t.Deployments {
+		Delete(b, Definitions(t.API.APIID).Key(t.Deployments[i].DeploymentID), Expect{})
+	}
+}
+
 // add takes in one entry of the API's collection segment, empty for the API itself. What was decoded before is in seen;
 // it puts what it has into next.
 func (t *Tree) add(e Entry, segment string, seen, next memo) error {

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
-	"cleat/internal/control"
+	"cleat/internal/draft"
 )
 
 // Bounds of a function's definition (spec lambda §4 and Lambda's quotas).
@@ -17,9 +17,9 @@ const (
 	maxTags        = 50
 )
 
-// check is control.CheckFunction with what only Lambda's API refuses: projects are run with a warning.
+// check is draft.CheckFunction with what only Lambda's API refuses: projects are run with a warning.
 func check(f *apigw.Function) error {
-	if err := control.CheckFunction(f); err != nil {
+	if err := draft.CheckFunction(f).Err(); err != nil {
 		return err
 	}
 	size := 0

@@ -1,6 +1,6 @@
 // Package functions holds the rules of Lambda's functions (spec lambda §1): what may be made and changed, that a published
 // version never changes, what an alias may point at, what stays of a function when its code does. What a definition must
-// look like is control's to say, for templates make functions too. The package calls no function and keeps no code.
+// look like is draft's to say, for templates make functions too. The package calls no function and keeps no code.
 package functions
 
 import (
@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
-	"cleat/internal/control"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 )
 
@@ -128,7 +128,7 @@ func alias(t *store.FunctionTree, name string) *apigw.FunctionAlias {
 
 // change makes one change of a function: edit changes the tree's Function, or adds further changes to the batch.
 func (s *Functions) change(ctx context.Context, name, arn string, edit func(t *store.FunctionTree, b *store.Batch) error) error {
-	return control.Retry(func() error {
+	return draft.Retry(func() error {
 		t, err := s.Tree(ctx, name, arn)
 		if err != nil {
 			return err
@@ -161,7 +161,7 @@ func (s *Functions) Creatable(ctx context.Context, f *apigw.Function) error {
 func (s *Functions) Create(ctx context.Context, f apigw.Function, publish bool) (apigw.Function, error) {
 	f.LastModified = now()
 	out := f
-	err := control.Retry(func() error {
+	err := draft.Retry(func() error {
 		if err := s.Creatable(ctx, &f); err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (s *Functions) Tag(ctx context.Context, name, arn string, tags map[string]s
 // Delete deletes a function with all that belongs to it or, with a qualifier, one version of it.
 func (s *Functions) Delete(ctx context.Context, name, arn, qualifier string) error {
 	if qualifier == "" {
-		return control.Retry(func() error {
+		return draft.Retry(func() error {
 			t, err := s.Tree(ctx, name, arn)
 			if err != nil {
 				return err

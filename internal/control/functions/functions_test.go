@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"cleat/internal/apigw"
-	"cleat/internal/control"
 	"cleat/internal/control/functions"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
 )
@@ -125,7 +125,7 @@ func TestTooLarge(t *testing.T) {
 }
 
 // Templates and Lambda's API hold a definition to the same rules.
-func TestChecksAreControls(t *testing.T) {
+func TestChecksAreDrafts(t *testing.T) {
 	for name, spoil := range map[string]func(*apigw.Function){
 		"name":    func(f *apigw.Function) { f.Name = "a.b" },
 		"runtime": func(f *apigw.Function) { f.Runtime = "" },
@@ -136,7 +136,7 @@ func TestChecksAreControls(t *testing.T) {
 		f := function()
 		spoil(&f)
 		_, err := functions.New(store.New(memory.New()), nil).Create(t.Context(), f, false)
-		if want := control.CheckFunction(&f); want == nil || err == nil || err.Error() != want.Error() {
+		if want := draft.CheckFunction(&f).Err(); want == nil || err == nil || err.Error() != want.Error() {
 			t.Errorf("%s: got %v, want %v", name, err, want)
 		}
 	}

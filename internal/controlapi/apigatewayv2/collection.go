@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"cleat/internal/control"
 	"cleat/internal/controlapi"
 )
 
@@ -163,9 +162,4 @@ func readToken(c *controlapi.Call, token string) (after string, ok bool) {
 	b, err := base64.RawURLEncoding.DecodeString(token)
 	path, after, ok := strings.Cut(string(b), "\x00")
 	return after, err == nil && ok && after != "" && path == c.Request.URL.Path
-}
-
-// unknown is the answer of a kind that belongs to an API.
-func unknown(what string) func(id string) error {
-	return func(id string) error { return control.Unknown(what, id) }
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"cleat/internal/apigw"
-	"cleat/internal/control"
 	"cleat/internal/controlapi"
+	"cleat/internal/draft"
 )
 
 // parts are the operations on a part of a resource.
@@ -65,7 +65,7 @@ func (s *service) resetAuthorizersCache(c *controlapi.Call) (controlapi.Answer, 
 		return controlapi.Answer{}, err
 	}
 	if name := c.Path("stageName"); !slices.ContainsFunc(t.Stages, func(v apigw.Stage) bool { return v.StageName == name }) {
-		return controlapi.Answer{}, control.Unknown("stage", name)
+		return controlapi.Answer{}, draft.Stages.Unknown(name)
 	}
 	return controlapi.NoContent(), nil
 }

@@ -7,6 +7,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/control"
 	"cleat/internal/controlapi"
+	"cleat/internal/draft"
 	"cleat/internal/store"
 )
 
@@ -91,7 +92,7 @@ func (s *service) routes() *collection[apigw.Route] {
 			"authorizationScopes": httpOnly,
 		},
 		all: of(s, func(t *store.Tree) []apigw.Route { return t.Routes }), key: func(v *apigw.Route) string { return v.RouteID },
-		unknown: unknown("Route"),
+		unknown: draft.Routes.Unknown,
 		create: func(c *controlapi.Call, v apigw.Route) (apigw.Route, error) {
 			return s.control.CreateRoute(c.Context, apiID(c), v)
 		},
@@ -115,11 +116,11 @@ func (s *service) routeResponses() *collection[apigw.RouteResponse] {
 			}
 			route := c.Path("routeId")
 			if !slices.ContainsFunc(t.Routes, func(r apigw.Route) bool { return r.RouteID == route }) {
-				return nil, control.Unknown("Route", route)
+				return nil, draft.Routes.Unknown(route)
 			}
 			return where(t.RouteResponses, func(r *apigw.RouteResponse) bool { return r.RouteID == route }), nil
 		},
-		key: func(v *apigw.RouteResponse) string { return v.RouteResponseID }, unknown: unknown("RouteResponse"), nested: true,
+		key: func(v *apigw.RouteResponse) string { return v.RouteResponseID }, unknown: draft.RouteResponses.Unknown, nested: true,
 		create: func(c *controlapi.Call, v apigw.RouteResponse) (apigw.RouteResponse, error) {
 			v.RouteID = c.Path("routeId")
 			return s.control.CreateRouteResponse(c.Context, apiID(c), v)
@@ -151,7 +152,7 @@ func (s *service) integrations() *collection[apigw.Integration] {
 			"integrationSubtype": httpOnly, "responseParameters": httpOnly, "tlsConfig": httpOnly,
 		},
 		all: of(s, func(t *store.Tree) []apigw.Integration { return t.Integrations }), key: func(v *apigw.Integration) string { return v.IntegrationID },
-		unknown: unknown("Integration"),
+		unknown: draft.Integrations.Unknown,
 		create: func(c *controlapi.Call, v apigw.Integration) (apigw.Integration, error) {
 			return s.control.CreateIntegration(c.Context, apiID(c), v)
 		},
@@ -178,11 +179,11 @@ func (s *service) integrationResponses() *collection[apigw.IntegrationResponse] 
 			}
 			in := c.Path("integrationId")
 			if !slices.ContainsFunc(t.Integrations, func(v apigw.Integration) bool { return v.IntegrationID == in }) {
-				return nil, control.Unknown("Integration", in)
+				return nil, draft.Integrations.Unknown(in)
 			}
 			return where(t.IntegrationResponses, func(r *apigw.IntegrationResponse) bool { return r.IntegrationID == in }), nil
 		},
-		key: func(v *apigw.IntegrationResponse) string { return v.IntegrationResponseID }, unknown: unknown("IntegrationResponse"), nested: true,
+		key: func(v *apigw.IntegrationResponse) string { return v.IntegrationResponseID }, unknown: draft.IntegrationResponses.Unknown, nested: true,
 		create: func(c *controlapi.Call, v apigw.IntegrationResponse) (apigw.IntegrationResponse, error) {
 			v.IntegrationID = c.Path("integrationId")
 			return s.control.CreateIntegrationResponse(c.Context, apiID(c), v)
@@ -212,7 +213,7 @@ func (s *service) authorizers() *collection[apigw.Authorizer] {
 			"authorizerPayloadFormatVersion": httpOnly, "enableSimpleResponses": httpOnly, "jwtConfiguration": httpOnly,
 		},
 		all: of(s, func(t *store.Tree) []apigw.Authorizer { return t.Authorizers }), key: func(v *apigw.Authorizer) string { return v.AuthorizerID },
-		unknown: unknown("Authorizer"),
+		unknown: draft.Authorizers.Unknown,
 		create: func(c *controlapi.Call, v apigw.Authorizer) (apigw.Authorizer, error) {
 			return s.control.CreateAuthorizer(c.Context, apiID(c), v)
 		},
@@ -230,7 +231,7 @@ func (s *service) models() *collection[apigw.Model] {
 		name: "Model", plural: "Models", path: "/v2/apis/{apiId}/models", id: "modelId",
 		members: members{"contentType": settable, "description": settable, "name": settable, "schema": settable},
 		all:     of(s, func(t *store.Tree) []apigw.Model { return t.Models }), key: func(v *apigw.Model) string { return v.ModelID },
-		unknown: unknown("Model"),
+		unknown: draft.Models.Unknown,
 		create: func(c *controlapi.Call, v apigw.Model) (apigw.Model, error) {
 			return s.control.CreateModel(c.Context, apiID(c), v)
 		},
@@ -248,7 +249,7 @@ func (s *service) deployments() *collection[apigw.Deployment] {
 		name: "Deployment", plural: "Deployments", path: "/v2/apis/{apiId}/deployments", id: "deploymentId",
 		members: members{"description": settable},
 		all:     of(s, func(t *store.Tree) []apigw.Deployment { return t.Deployments }), key: func(v *apigw.Deployment) string { return v.DeploymentID },
-		unknown: unknown("Deployment"),
+		unknown: draft.Deployments.Unknown,
 		create: func(c *controlapi.Call, v apigw.Deployment) (apigw.Deployment, error) {
 			var request struct {
 				StageName string `json:"stageName"`
@@ -281,7 +282,7 @@ func (s *service) stages() *collection[apigw.Stage] {
 			"routeSettings": {update: joinEach}, "stageName": initial, "stageVariables": {update: joinTexts}, "tags": initial,
 		},
 		all: of(s, func(t *store.Tree) []apigw.Stage { return t.Stages }), key: func(v *apigw.Stage) string { return v.StageName },
-		unknown: unknown("stage"),
+		unknown: draft.Stages.Unknown,
 		create: func(c *controlapi.Call, v apigw.Stage) (apigw.Stage, error) {
 			return s.control.CreateStage(c.Context, apiID(c), v)
 		},

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
-	"cleat/internal/control"
 	"cleat/internal/controlapi"
+	"cleat/internal/draft"
 )
 
 // tags are the operations on the tags of APIs, stages and custom domain names (spec control-plane §13).
@@ -79,7 +79,7 @@ func (s *service) taggedStage(c *controlapi.Call, id apigw.APIID, name string) t
 			}
 			i := slices.IndexFunc(t.Stages, func(v apigw.Stage) bool { return v.StageName == name })
 			if i < 0 {
-				return nil, control.Unknown("stage", name)
+				return nil, draft.Stages.Unknown(name)
 			}
 			return t.Stages[i].Tags, nil
 		},

@@ -6,7 +6,7 @@
 //	DELETE /_cleat/stacks/{name}?dryRun=true   → Result
 //
 // Requests are signed for the service "cleat"; policies name the actions cleat:ApplyStack, ReadStack and DeleteStack, and
-// arn:{partition}:cleat:{region}:{account}:stack/{name}. What a template may hold, and what it changes, is control's.
+// arn:{partition}:cleat:{region}:{account}:stack/{name}. What a template may hold, and what it changes, is package stacks'.
 package stackapi
 
 import (
@@ -20,7 +20,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi"
 	"cleat/internal/store"
 )
@@ -33,7 +33,7 @@ const maxBody = 16 << 20
 
 // Options are what the service needs of the node.
 type Options struct {
-	// Check and Settle are as in control.Stack.
+	// Check and Settle are as in stacks.Stack.
 	Check  func(store.Serving) error
 	Settle func(context.Context) error
 	// HasCode tells whether a zip file of that SHA-256 has been uploaded. Nil: none ever has.
@@ -43,19 +43,19 @@ type Options struct {
 }
 
 type service struct {
-	control *control.Control
-	o       Options
+	stacks *stacks.Stacks
+	o      Options
 }
 
-// Service returns the API of the stacks that c keeps.
-func Service(c *control.Control, o Options) controlapi.Service {
+// Service returns the API of the stacks that t keeps.
+func Service(t *stacks.Stacks, o Options) controlapi.Service {
 	if o.HasCode == nil {
 		o.HasCode = func(string) bool { return false }
 	}
 	if o.Addresses == nil {
 		o.Addresses = func(apigw.APIID, string) []string { return nil }
 	}
-	s := &service{c, o}
+	s := &service{t, o}
 	one, all := resource("{name}"), resource("*")
 	return controlapi.Service{Name: ServiceName, WriteError: writeError, Operations: []controlapi.Operation{
 		{Name: "ApplyStack", Method: http.MethodPut, Path: "/_cleat/stacks/{name}", Action: "cleat:ApplyStack", Resource: one, Changes: true, MaxBody: maxBody, Do: s.apply},
@@ -76,7 +76,7 @@ var stackName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
 // nameOf is the stack of a call. Its policies were asked for this very name, so it is not mended.
 func nameOf(c *controlapi.Call) (string, error) {
 	name := c.Path("name")
-	if !stackName.MatchString(name) || control.StackName(name) != name {
+	if !stackName.MatchString(name) || stacks.Name(name) != name {
 		return "", badRequest("Invalid stack name: want a letter, then at most 127 letters, digits and -, the last no -")
 	}
 	return name, nil
@@ -95,13 +95,13 @@ func dryRun(c *controlapi.Call) (bool, error) {
 	return false, badRequest("dryRun must be true or false")
 }
 
-func (s *service) stack(c *controlapi.Call) (control.Stack, error) {
+func (s *service) stack(c *controlapi.Call) (stacks.Stack, error) {
 	name, err := nameOf(c)
 	if err != nil {
-		return control.Stack{}, err
+		return stacks.Stack{}, err
 	}
 	dry, err := dryRun(c)
-	return control.Stack{
+	return stacks.Stack{
 		Name: name, Region: c.Region, Account: c.Account, DryRun: dry, Check: s.o.Check, Settle: s.o.Settle, HasCode: s.o.HasCode,
 	}, err
 }
@@ -122,7 +122,7 @@ func (s *service) apply(c *controlapi.Call) (controlapi.Answer, error) {
 		}
 		stack.Region = q.Region
 	}
-	out, err := s.control.Apply(c.Context, stack)
+	out, err := s.stacks.Apply(c.Context, stack)
 	if err != nil {
 		return controlapi.Answer{}, explain(err)
 	}
@@ -134,7 +134,7 @@ func (s *service) delete(c *controlapi.Call) (controlapi.Answer, error) {
 	if err != nil {
 		return controlapi.Answer{}, err
 	}
-	out, err := s.control.DeleteStack(c.Context, stack)
+	out, err := s.stacks.Delete(c.Context, stack)
 	if err != nil {
 		return controlapi.Answer{}, explain(err)
 	}
@@ -142,7 +142,7 @@ func (s *service) delete(c *controlapi.Call) (controlapi.Answer, error) {
 }
 
 func (s *service) list(c *controlapi.Call) (controlapi.Answer, error) {
-	names, err := s.control.Stacks(c.Context)
+	names, err := s.stacks.Names(c.Context)
 	if err != nil {
 		return controlapi.Answer{}, err
 	}
@@ -158,7 +158,7 @@ func (s *service) describe(c *controlapi.Call) (controlapi.Answer, error) {
 	if err != nil {
 		return controlapi.Answer{}, err
 	}
-	d, err := s.control.Stack(c.Context, name)
+	d, err := s.stacks.Describe(c.Context, name)
 	if err != nil {
 		return controlapi.Answer{}, err
 	}
@@ -170,13 +170,13 @@ func (s *service) describe(c *controlapi.Call) (controlapi.Answer, error) {
 }
 
 // result tells what came of a stack.
-func (s *service) result(stack control.Stack, out control.Outcome) Result {
+func (s *service) result(stack stacks.Stack, out stacks.Outcome) Result {
 	r := Result{
 		Name: stack.Name, DryRun: stack.DryRun, Changes: out.Changes, Outputs: out.Outputs, LeftAlone: out.LeftAlone,
 		Warnings: faultsOf(out.Warnings),
 	}
 	if r.Changes == nil {
-		r.Changes = []control.Change{}
+		r.Changes = []stacks.Change{}
 	}
 	for i := range out.APIs {
 		api := &out.APIs[i]
@@ -197,12 +197,12 @@ func (s *service) result(stack control.Stack, out control.Outcome) Result {
 	return r
 }
 
-// explain makes the errors of control such that their sender sees what is wrong.
+// explain makes the errors of stacks such that their sender sees what is wrong.
 func explain(err error) error {
 	if faults, ok := errors.AsType[cfn.Faults](err); ok {
 		return &apigw.Error{Kind: apigw.KindBadRequest, Message: faults.Error(), Err: faults}
 	}
-	if undone, ok := errors.AsType[*control.UndoneError](err); ok { // sent again it would only fail again
+	if undone, ok := errors.AsType[*stacks.UndoneError](err); ok { // sent again it would only fail again
 		return &apigw.Error{Kind: apigw.KindBadRequest, Message: undone.Error(), Err: undone}
 	}
 	return err

@@ -14,7 +14,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi"
 	"cleat/internal/controlapi/stackapi"
 	"cleat/internal/store"
@@ -44,7 +44,7 @@ func newNode(t *testing.T, o stackapi.Options) *node {
 	n := &node{t: t}
 	n.handler = controlapi.New(controlapi.Options{
 		Log: slog.New(slog.DiscardHandler), Region: "eu-west-1", Account: "123456789012",
-		Services: []controlapi.Service{stackapi.Service(control.New(store.New(memory.New()), control.Options{}), o)},
+		Services: []controlapi.Service{stackapi.Service(stacks.New(store.New(memory.New()), stacks.Options{}), o)},
 		Authorize: func(_ *http.Request, _ func() ([]byte, error), a controlapi.Access) (controlapi.Caller, error) {
 			n.access = append(n.access, a)
 			return controlapi.Caller{}, nil
@@ -97,7 +97,7 @@ func TestLife(t *testing.T) {
 	}
 	r = stackapi.Result{}
 	n.do(http.MethodPut, "/_cleat/stacks/chat", request(t, chat), http.StatusOK, &r)
-	if r.DryRun || len(r.Changes) != 5 || r.Changes[0].Action != control.ActionCreate || len(r.APIKeys) != 1 || len(r.APIKeys[0].Value) != 40 {
+	if r.DryRun || len(r.Changes) != 5 || r.Changes[0].Action != stacks.ActionCreate || len(r.APIKeys) != 1 || len(r.APIKeys[0].Value) != 40 {
 		t.Errorf("applied %+v", r)
 	}
 	if len(r.Stages) != 1 || r.Stages[0].Addresses[0] != "ws://here/"+r.Stages[0].APIID+"/dev" || len(r.Outputs) != 1 || len(r.Warnings) == 0 {
@@ -212,7 +212,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"template":[],"places":{"files":[],"at":[-1,9,9]}}`))
 	f.Add([]byte(`{"template":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		h := controlapi.New(controlapi.Options{Log: slog.New(slog.DiscardHandler), Services: []controlapi.Service{stackapi.Service(control.New(store.New(memory.New()), control.Options{}), stackapi.Options{})}})
+		h := controlapi.New(controlapi.Options{Log: slog.New(slog.DiscardHandler), Services: []controlapi.Service{stackapi.Service(stacks.New(store.New(memory.New()), stacks.Options{}), stackapi.Options{})}})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/_cleat/stacks/x", bytes.NewReader(body)))
 		if w.Code != http.StatusOK && w.Code != http.StatusBadRequest || !json.Valid(w.Body.Bytes()) {

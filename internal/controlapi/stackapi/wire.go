@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 
 	"cleat/internal/cfn"
-	"cleat/internal/control"
+	"cleat/internal/control/stacks"
 	"cleat/internal/store"
 )
 
@@ -24,7 +24,7 @@ type Request struct {
 type Result struct {
 	Name      string              `json:"name"`
 	DryRun    bool                `json:"dryRun"`
-	Changes   []control.Change    `json:"changes"`
+	Changes   []stacks.Change     `json:"changes"`
 	Stages    []Stage             `json:"stages,omitempty"`
 	Outputs   []store.StackOutput `json:"outputs,omitempty"`
 	APIKeys   []APIKey            `json:"apiKeys,omitempty"`
@@ -91,8 +91,8 @@ type Summary struct {
 
 // Description is what DescribeStack answers.
 type Description struct {
-	Name      string                  `json:"name"`
-	Resources []control.StackResource `json:"resources,omitempty"`
-	Stages    []Stage                 `json:"stages,omitempty"`
-	Outputs   []store.StackOutput     `json:"outputs,omitempty"`
+	Name      string              `json:"name"`
+	Resources []stacks.Resource   `json:"resources,omitempty"`
+	Stages    []Stage             `json:"stages,omitempty"`
+	Outputs   []store.StackOutput `json:"outputs,omitempty"`
 }
