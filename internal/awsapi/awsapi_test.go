@@ -222,6 +222,19 @@ func TestExecuteAPIARN(t *testing.T) {
 	}
 }
 
+// TestRegionalNames: China's regions are of a partition of their own and under a domain of their own (spec data-plane §1).
+func TestRegionalNames(t *testing.T) {
+	for region, want := range map[string][2]string{
+		"eu-west-1":     {"wss://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com", "arn:aws:apigateway:eu-west-1::/domainnames/ws.example.com"},
+		"cn-north-1":    {"wss://a1b2c3d4e5.execute-api.cn-north-1.amazonaws.com.cn", "arn:aws-cn:apigateway:cn-north-1::/domainnames/ws.example.com"},
+		"us-gov-west-1": {"wss://a1b2c3d4e5.execute-api.us-gov-west-1.amazonaws.com", "arn:aws-us-gov:apigateway:us-gov-west-1::/domainnames/ws.example.com"},
+	} {
+		if got := [2]string{awsapi.APIEndpoint(region, "a1b2c3d4e5"), awsapi.DomainNameARN(region, "ws.example.com")}; got != want {
+			t.Errorf("%s: got %v, want %v", region, got, want)
+		}
+	}
+}
+
 // Spec lambda §1: the status of a call, and none where nobody answered.
 func TestInvokeStatus(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -28,7 +28,7 @@ func (c *Control) changeUsage(ctx context.Context, edit func(u *draft.Usage) (dr
 		}
 		p, err := edit(u)
 		if err == nil {
-			err = c.held(p).Err()
+			err = p.Held(c.o.Unlimited).Err()
 		}
 		if err != nil {
 			return err

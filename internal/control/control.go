@@ -87,14 +87,6 @@ func (c *Control) commit(ctx context.Context, b *store.Batch) error {
 	return err
 }
 
-// held are the problems that this node minds.
-func (c *Control) held(p draft.Problems) draft.Problems {
-	if c.o.Unlimited {
-		return p.WithoutQuotas()
-	}
-	return p
-}
-
 // API returns an API with all that belongs to it. An unknown one is an *apigw.Error of KindNotFound, as with all
 // methods that take an API's ID.
 func (c *Control) API(ctx context.Context, id apigw.APIID) (*store.Tree, error) {

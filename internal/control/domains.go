@@ -23,7 +23,7 @@ func (c *Control) changeDomains(ctx context.Context, edit func(ds *draft.Domains
 		if err != nil {
 			return err
 		}
-		if err := c.held(p).Err(); err != nil {
+		if err := p.Held(c.o.Unlimited).Err(); err != nil {
 			return err
 		}
 		ds.Write(&b)
@@ -146,13 +146,15 @@ func (c *Control) CreateAPIMapping(ctx context.Context, m apigw.APIMapping) (api
 	return m, nil
 }
 
-// mapAPI puts in a mapping. The API is written as it is, so that of this and its deletion one sees the other.
+// mapAPI puts in a mapping, and touches the API that it leads to.
 func (c *Control) mapAPI(ctx context.Context, ds *draft.Domains, b *store.Batch, m apigw.APIMapping) (draft.Problems, error) {
 	t, err := c.load(ctx, m.APIID)
 	if err != nil {
 		return nil, err
 	}
-	store.Put(b, store.APIs().Key(string(m.APIID)), t.API, store.At(t.Revision))
+	d := draft.Of(t)
+	d.Touch()
+	d.Write(b)
 	return ds.PutMapping(m, t), nil
 }
 

@@ -62,12 +62,12 @@ type importedKey struct {
 
 // importKey takes one in, up to the first of its plans that is wrong: a row has room for two million of them.
 func (c *Control) importKey(u *draft.Usage, r *importedKey) draft.Problems {
-	p := c.held(u.PutKey(r.key))
+	p := u.PutKey(r.key).Held(c.o.Unlimited)
 	for _, plan := range r.plans {
 		if len(p) > 0 {
 			break
 		}
-		p = c.held(u.PutPlanKey(apigw.UsagePlanKey{ID: r.key.ID, Type: "API_KEY", UsagePlanID: plan}))
+		p = u.PutPlanKey(apigw.UsagePlanKey{ID: r.key.ID, Type: "API_KEY", UsagePlanID: plan}).Held(c.o.Unlimited)
 	}
 	return p
 }

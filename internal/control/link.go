@@ -33,7 +33,7 @@ func (c *Control) CreateVPCLink(ctx context.Context, l apigw.VPCLink) (apigw.VPC
 	if len(all) >= apigw.QuotaVPCLinks {
 		p.Add(apigw.KindQuotaExceeded, "", "Maximum number of VPC links has been reached: %d", apigw.QuotaVPCLinks)
 	}
-	if err := c.held(p).Err(); err != nil {
+	if err := p.Held(c.o.Unlimited).Err(); err != nil {
 		return apigw.VPCLink{}, err
 	}
 	var b store.Batch

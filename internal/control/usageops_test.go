@@ -291,6 +291,28 @@ func TestImportAPIKeys(t *testing.T) {
 	}
 }
 
+// TestImportAPIKeysUnlimited: on a node without quotas a key gets into all of its plans.
+func TestImportAPIKeysUnlimited(t *testing.T) {
+	const plans = 12 // AWS has ten for a key
+	w := newWorld(t)
+	c := control.New(w.store, control.Options{Unlimited: true})
+	var ids []string
+	for i := range plans {
+		ids = append(ids, made[apigw.UsagePlan](t)(c.CreateUsagePlan(t.Context(), apigw.UsagePlan{Name: fmt.Sprint("p", i)})).ID)
+	}
+	file := []byte("Name,Key,UsagePlanIds\nk,01234567890123456789,\"" + strings.Join(ids, ",") + "\"\n")
+	if _, warnings, err := w.control.ImportAPIKeys(t.Context(), file, false); err != nil || len(warnings) != 1 {
+		t.Errorf("with quotas: %v, %v, want a warning", warnings, err)
+	}
+	keys, warnings, err := c.ImportAPIKeys(t.Context(), file, true)
+	if err != nil || len(keys) != 1 {
+		t.Fatal(keys, warnings, err)
+	}
+	if in := made[[]apigw.UsagePlan](t)(c.UsagePlans(t.Context(), keys[0])); len(in) != plans {
+		t.Errorf("the key is in %d plans, want %d", len(in), plans)
+	}
+}
+
 // A file of a few bytes a plan must not cost hundreds for each.
 func TestImportAPIKeysCosts(t *testing.T) {
 	c, _ := newControl(t)

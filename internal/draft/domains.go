@@ -62,7 +62,7 @@ func (ds *Domains) Get(name string) *Domain {
 	return nil
 }
 
-// Drop removes a name with its mappings, whoever made them. One that is not there is no problem.
+// Drop removes a name with its mappings, whoever made them, unless it is put in again. One that is not there is no problem.
 func (ds *Domains) Drop(name string) {
 	if d := ds.Get(name); d != nil {
 		d.exists = false

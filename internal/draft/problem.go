@@ -47,8 +47,12 @@ func (p Problems) Err() error {
 	return p[0].Err
 }
 
-// WithoutQuotas are the problems of a node that does not mind the quotas which AWS raises on request. p is used up.
-func (p Problems) WithoutQuotas() Problems {
+// Held are the problems that a node minds: one that is unlimited lifts the quotas which AWS raises on request. p is used
+// up.
+func (p Problems) Held(unlimited bool) Problems {
+	if !unlimited {
+		return p
+	}
 	return slices.DeleteFunc(p, func(one Problem) bool { return one.Err.Kind == apigw.KindQuotaExceeded })
 }
 

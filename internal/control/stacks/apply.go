@@ -354,17 +354,9 @@ func (a *application) placeOf(r *cfn.Resource, property string) cfn.Place {
 	return place
 }
 
-// held are the problems that this node minds.
-func (a *application) held(p draft.Problems) draft.Problems {
-	if a.unlimited {
-		return p.WithoutQuotas()
-	}
-	return p
-}
-
 // report notes problems as faults, at the properties they are about.
 func (a *application) report(r *cfn.Resource, p draft.Problems) {
-	for _, one := range a.held(p) {
+	for _, one := range p.Held(a.unlimited) {
 		a.faults.Addf(a.placeOf(r, cfn.PropertyName(one.Field)), "%s: %s", r.LogicalID, one.Err.Message)
 	}
 }

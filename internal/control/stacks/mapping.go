@@ -150,7 +150,7 @@ func (a *application) assumeDomainName(r *cfn.Resource, name string) {
 			APIGatewayDomainName: a.fill(r, regionalDomainName, ""), HostedZoneID: a.fill(r, regionalHostedZone, ""),
 		}},
 	})
-	for _, one := range a.held(p) {
+	for _, one := range p.Held(a.unlimited) {
 		a.faults.Addf(at, "%s: %s", r.LogicalID, one.Err.Message)
 	}
 	a.own(r.LogicalID+"/DomainName", domainKey(name))

@@ -277,6 +277,34 @@ func TestUndo(t *testing.T) {
 	}
 }
 
+// Two stacks that were to become one are two again, each with the record that it had.
+func TestUndoOfTwo(t *testing.T) {
+	w := newWorld(t)
+	w.apply(chat)
+	s := stack(t, "Resources: {Table: {Type: 'AWS::DynamoDB::Table', Properties: {KeySchema: [], AttributeDefinitions: []}}, Plan: {Type: 'AWS::ApiGateway::UsagePlan'}}")
+	s.Name = "talk-dev"
+	if _, err := w.stacks.Apply(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, w)
+	s.Former, s.Template = "chat-dev", template(t, chat)
+	first := true
+	s.Settle = func(context.Context) error {
+		defer func() { first = false }()
+		if first {
+			return errors.New("no")
+		}
+		return nil
+	}
+	_, err := w.stacks.Apply(t.Context(), s)
+	if undone, ok := errors.AsType[*stacks.UndoneError](err); !ok || undone.Undo != nil {
+		t.Errorf("got %v", err)
+	}
+	if got := contents(t, w); got != before {
+		t.Errorf("got\n%s\nwant\n%s", got, before)
+	}
+}
+
 // Of a new stack nothing is left, not even its record.
 func TestUndoOfTheFirst(t *testing.T) {
 	w := newWorld(t)

@@ -12,7 +12,7 @@ import (
 func create[T any](ctx context.Context, c *Control, api apigw.APIID, k *draft.Kind[T], v T, check func(d *draft.API, v *T) draft.Problems) (T, error) {
 	var out T
 	err := c.change(ctx, api, func(d *draft.API) draft.Problems {
-		p := c.held(k.Put(d, v))
+		p := k.Put(d, v).Held(c.o.Unlimited)
 		if check != nil {
 			p = append(p, check(d, &v)...)
 		}
@@ -46,7 +46,7 @@ func update[T any](ctx context.Context, c *Control, api apigw.APIID, k *draft.Ki
 			p = changed(d, &before, &after)
 		}
 		k.Drop(d, func(v *T) bool { return k.ID(v) == id }) // or it would be in its own way
-		p = append(p, c.held(k.Put(d, after))...)
+		p = append(p, k.Put(d, after).Held(c.o.Unlimited)...)
 		if made := k.Find(d, id); made != nil {
 			out = *made
 		}
