@@ -17,6 +17,7 @@ import (
 	"cleat/internal/project"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/testkit/golden"
 )
 
 // TestForms applies one chat app in all the forms that a project may have and wants the same definition of each: identifiers,
@@ -44,7 +45,7 @@ function chat-say: handler.say on nodejs22.x, 6s, 1024 MB, map[TABLE:people]
 			if err != nil {
 				t.Fatal(err)
 			}
-			dir := writeFiles(t, zipped(t, ar.Files))
+			dir := golden.Write(t, zipped(t, ar.Files))
 			p, err := project.Load(dir, project.Options{CodeDir: t.TempDir()})
 			if err != nil {
 				t.Fatal(err)

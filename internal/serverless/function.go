@@ -1,11 +1,10 @@
-package project
+package serverless
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
-	"cleat/internal/apigw"
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
 	"cleat/internal/input"
 	"cleat/internal/variable"
@@ -20,16 +19,7 @@ var functionKeys = []string{
 	"logDataProtectionPolicy", "warmup", "dotenv", "capacityProvider", "durableConfig", "tenancy", "iam",
 }
 
-var (
-	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-)
-
-const (
-	frameworkTimeout = 6    // seconds: the framework's default, not Lambda's
-	frameworkMemory  = 1024 // MB, likewise
-	frameworkRuntime = "nodejs20.x"
-)
+const frameworkRuntime = "nodejs20.x" // the framework's default, not Lambda's
 
 // function is one entry of `functions`.
 type function struct {
@@ -47,7 +37,7 @@ func (s *service) readFunctions() {
 	entries := s.entries(v, "functions")
 	if len(entries) == 0 {
 		if hint := input.Misspelt(s.root, "functions"); v == nil && hint != "" {
-			s.Faultf(cfn.Place{File: s.p.File, Line: 1}, "`functions` is missing%s", hint)
+			s.Faultf(cfn.Place{File: s.file, Line: 1}, "`functions` is missing%s", hint)
 		}
 		s.Warnf(s.root.At(), "the project has no functions")
 	}
@@ -62,8 +52,8 @@ func (s *service) readFunctions() {
 		}
 		s.HintKeys(raw, "function "+e.Key, functionKeys)
 		for _, f := range s.functions {
-			if functionID(f.key) == functionID(e.Key) {
-				s.Faultf(e.Place, "functions %q and %q (%s) would both be the resource %s: rename one", e.Key, f.key, f.place, functionID(f.key))
+			if blueprint.FunctionID(f.key) == blueprint.FunctionID(e.Key) {
+				s.Faultf(e.Place, "functions %q and %q (%s) would both be the resource %s: rename one", e.Key, f.key, f.place, blueprint.FunctionID(f.key))
 			}
 		}
 		s.functions = append(s.functions, &function{key: e.Key, place: e.Place, raw: raw})
@@ -109,7 +99,7 @@ func (s *service) own(f *function, key string) *cfn.Value {
 func (s *service) addFunction(f *function) {
 	what := "function " + f.key
 	name := s.functionName(f)
-	timeout, memory := frameworkTimeout, frameworkMemory
+	timeout, memory := blueprint.DefaultTimeout, blueprint.DefaultMemory
 	if n, ok := s.Number(s.own(f, "timeout"), what+": timeout (in seconds)", 1, 900); ok {
 		timeout = n
 	}
@@ -137,11 +127,11 @@ func (s *service) addFunction(f *function) {
 		}
 	}
 	if v := f.raw.Get("layers"); v != nil {
-		s.warnLayers(v.Place)
+		blueprint.WarnLayers(s.Reading, v.Place)
 	}
-	logs := functionLogID(f.key)
-	s.t.add(at, logs, "AWS::Logs::LogGroup", cfn.MapOf(at, "LogGroupName", cfn.TextOf(at, "/aws/lambda/"+name)))
-	s.t.add(at, functionID(f.key), "AWS::Lambda::Function", props, "DependsOn", cfn.Texts(at, logs), "Metadata", code.metadata(at))
+	logs := blueprint.FunctionLogID(f.key)
+	s.t.Add(at, logs, "AWS::Logs::LogGroup", cfn.MapOf(at, "LogGroupName", cfn.TextOf(at, "/aws/lambda/"+name)))
+	s.t.Add(at, blueprint.FunctionID(f.key), "AWS::Lambda::Function", props, "DependsOn", cfn.Texts(at, logs), "Metadata", blueprint.FunctionMetadata(at, code.bundle, code.patterns))
 }
 
 func (s *service) optional(f *function, key string) *cfn.Value {
@@ -155,13 +145,13 @@ func (s *service) optional(f *function, key string) *cfn.Value {
 func (s *service) functionName(f *function) string {
 	v := s.r.Get(f.raw, "name")
 	if name, ok := s.Text(v, "function "+f.key+": name"); ok {
-		if !functionName.MatchString(name) {
+		if !blueprint.IsFunctionName(name) {
 			s.Faultf(v.Place, "%q is not a function's name: 1 to 64 letters, digits, - and _", name)
 		}
 		return name
 	}
 	name := s.p.Name + "-" + s.p.Stage + "-" + f.key
-	if !functionName.MatchString(name) && s.p.Name != "" && !s.badName {
+	if !blueprint.IsFunctionName(name) && s.p.Name != "" && !s.badName {
 		s.Faultf(f.place, "function %s would be named %q: a name has 1 to 64 letters, digits, - and _; give it a `name`", f.key, name)
 	}
 	return name
@@ -178,12 +168,9 @@ func (s *service) functionEnvironment(f *function) *cfn.Value {
 			continue
 		}
 		for _, e := range from.Keys {
-			if !variableName.MatchString(e.Key) {
-				s.Faultf(e.Place, "%q is not the name of an environment variable: letters, digits and _, not beginning with a digit", e.Key)
-				continue
+			if blueprint.CheckVariable(s.Reading, e) {
+				vars.Set(e)
 			}
-			s.warnReserved(e)
-			vars.Set(e)
 		}
 	}
 	vars.Keys = slices.DeleteFunc(vars.Keys, func(e cfn.Entry) bool { return e.Value == nil || e.Value.Kind == cfn.Null })
@@ -194,13 +181,6 @@ func (s *service) functionEnvironment(f *function) *cfn.Value {
 		return nil
 	}
 	return cfn.MapOf(f.place, "Variables", vars)
-}
-
-// warnReserved warns, once for each name, of a variable that Lambda keeps for itself.
-func (l *loader) warnReserved(e cfn.Entry) {
-	if apigw.ReservedVariable(e.Key) {
-		l.Warnf(e.Place, "environment variable %s is reserved: Lambda sets it itself, and AWS refuses to deploy a function that sets it", e.Key)
-	}
 }
 
 func (s *service) environmentMap(v *cfn.Value, what string) *cfn.Value {
@@ -236,7 +216,7 @@ func (s *service) functionRole(f *function) *cfn.Value {
 	}
 	switch {
 	case role == nil:
-		return cfn.GetAtt(f.place, roleID, "Arn")
+		return cfn.GetAtt(f.place, blueprint.RoleID, "Arn")
 	case role.Is(cfn.String) && !strings.HasPrefix(role.Text, "arn:") && !variable.HasVariables(role.Text) && !strings.Contains(role.Text, "${"):
 		return cfn.GetAtt(role.Place, role.Text, "Arn")
 	}
@@ -296,7 +276,7 @@ func (s *service) addRole() {
 	policy := func(statement *cfn.Value) *cfn.Value {
 		return cfn.MapOf(at, "Version", cfn.TextOf(at, "2012-10-17"), "Statement", statement)
 	}
-	s.t.add(at, roleID, "AWS::IAM::Role", cfn.MapOf(at,
+	s.t.Add(at, blueprint.RoleID, "AWS::IAM::Role", cfn.MapOf(at,
 		"AssumeRolePolicyDocument", policy(cfn.ListOf(at, cfn.MapOf(at,
 			"Effect", cfn.TextOf(at, "Allow"),
 			"Principal", cfn.MapOf(at, "Service", cfn.Texts(at, "lambda.amazonaws.com")),

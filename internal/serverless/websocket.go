@@ -1,10 +1,11 @@
-package project
+package serverless
 
 import (
 	"slices"
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
 	"cleat/internal/input"
 )
@@ -39,8 +40,6 @@ var (
 		"rabbitmq", "cloudFront", "existingS3", "appSync",
 	}
 )
-
-const defaultIdentitySource = "route.request.header.Auth"
 
 func (s *service) hasRoutes() bool {
 	return slices.ContainsFunc(s.functions, func(f *function) bool { return len(f.routes) > 0 })
@@ -150,7 +149,7 @@ func (s *service) readWebsocket(f *function, v *cfn.Value, at cfn.Place) *event 
 }
 
 func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
-	a := &authorizer{place: v.Place, identity: cfn.Texts(v.Place, defaultIdentitySource)}
+	a := &authorizer{place: v.Place, identity: cfn.Texts(v.Place, blueprint.DefaultIdentitySource)}
 	what := "function " + f.key + ": authorizer"
 	if text, ok := v.Scalar(); ok {
 		if strings.Contains(text, ":") {
@@ -174,7 +173,7 @@ func (s *service) readAuthorizer(f *function, v *cfn.Value) *authorizer {
 	} else if text, ok := id.Scalar(); ok {
 		a.identity = cfn.Texts(id.Place, text)
 	}
-	s.checkIdentity(what, a.identity)
+	blueprint.CheckIdentity(s.Reading, what, a.identity)
 	name, _ := s.Text(v.Get("name"), what+": name")
 	switch arn := v.Get("arn"); {
 	case arn.Is(cfn.String):
@@ -204,19 +203,6 @@ func (s *service) checkAuthorizerKeys(v *cfn.Value, what string) {
 	}
 }
 
-// checkIdentity faults identity sources that WebSocket APIs do not take (spec control-plane §8).
-func (l *loader) checkIdentity(what string, list *cfn.Value) {
-	for _, v := range list.Items {
-		text, _ := v.Scalar()
-		ok := slices.ContainsFunc([]string{"route.request.header.", "route.request.querystring.", "stageVariables.", "context."}, func(prefix string) bool {
-			return strings.HasPrefix(text, prefix) && len(text) > len(prefix)
-		})
-		if !ok && !cfn.IsIntrinsic(v) {
-			l.Faultf(v.Place, "%s: %q is not an identity source: route.request.header.NAME, route.request.querystring.NAME, stageVariables.NAME or context.NAME", what, text)
-		}
-	}
-}
-
 func (s *service) localAuthorizer(a *authorizer, at cfn.Place) *authorizer {
 	var names []string
 	for _, f := range s.functions {
@@ -229,23 +215,9 @@ func (s *service) localAuthorizer(a *authorizer, at cfn.Place) *authorizer {
 	return nil
 }
 
-// routeFault says what is wrong with a route key, "" when nothing is.
-func routeFault(route string) string {
-	reserved := []string{apigw.RouteConnect, apigw.RouteDisconnect, apigw.RouteDefault}
-	switch {
-	case strings.TrimSpace(route) == "":
-		return "a route key is empty"
-	case len(route) > apigw.QuotaRouteKey:
-		return "a route key has at most 128 characters"
-	case strings.HasPrefix(route, "$") && !slices.Contains(reserved, route):
-		return "route keys that begin with $ are reserved: " + route + " is not one of $connect, $disconnect, $default" + input.DidYouMean(route, reserved)
-	}
-	return ""
-}
-
 // addRoute takes a route in, unless its key is illegal or taken.
 func (s *service) addRoute(f *function, e *event) {
-	if why := routeFault(e.route); why != "" {
+	if why := blueprint.RouteFault(e.route); why != "" {
 		s.Faultf(e.place, "function %s: %s", f.key, why)
 		return
 	}
@@ -255,8 +227,8 @@ func (s *service) addRoute(f *function, e *event) {
 				s.Faultf(e.place, "route %s of function %s belongs to function %s already (%s): a route has one function", e.route, f.key, g.key, other.place)
 				return
 			}
-			if routeID(other.route) == routeID(e.route) {
-				s.Faultf(e.place, "routes %q and %q (%s) would both be the resource %s: rename one", e.route, other.route, other.place, routeID(e.route))
+			if blueprint.RouteID(other.route) == blueprint.RouteID(e.route) {
+				s.Faultf(e.place, "routes %q and %q (%s) would both be the resource %s: rename one", e.route, other.route, other.place, blueprint.RouteID(e.route))
 				return
 			}
 		}
@@ -268,7 +240,7 @@ func (s *service) addRoute(f *function, e *event) {
 func (s *service) addAPI() {
 	provider := s.r.Get(s.root, "provider")
 	if !s.hasRoutes() {
-		s.Warnf(cfn.Place{File: s.p.File}, "no function has a websocket event: there is nothing to connect to")
+		s.Warnf(cfn.Place{File: s.file}, "no function has a websocket event: there is nothing to connect to")
 		return
 	}
 	if v := s.r.At(provider, "apiGateway", "websocketApiId"); v != nil {
@@ -287,12 +259,12 @@ func (s *service) addAPI() {
 	}
 	description := text("websocketsDescription", "Serverless Websockets")
 	selection := text("websocketsApiRouteSelectionExpression", "$request.body.action")
-	if lacksDollar(selection.Text) {
+	if blueprint.LacksDollar(selection.Text) {
 		s.Faultf(selection.Place, "websocketsApiRouteSelectionExpression %q must be an expression, such as $request.body.action", selection.Text)
 	}
 	api := &cfn.Value{Kind: cfn.Map}
-	own := &builder{resources: api}
-	own.add(at, apiID, "AWS::ApiGatewayV2::Api", cfn.MapOf(at,
+	own := &blueprint.Blueprint{Resources: api}
+	own.Add(at, blueprint.APIID, "AWS::ApiGatewayV2::Api", cfn.MapOf(at,
 		"Name", text("websocketsApiName", s.p.Stage+"-"+s.p.Name+"-websockets"),
 		"RouteSelectionExpression", selection,
 		"Description", description,
@@ -308,63 +280,56 @@ func (s *service) addAPI() {
 	}
 	s.addStage(own, provider, description, routes)
 	for _, e := range api.Keys {
-		s.t.resources.Set(e)
+		s.t.Resources.Set(e)
 		s.generated[e.Key] = true
 	}
-	s.t.output(at, "ServiceEndpointWebsocket", "URL of the service endpoint", cfn.Join(at, "",
-		cfn.TextOf(at, "wss://"), cfn.Ref(at, apiID), cfn.TextOf(at, ".execute-api."), cfn.Ref(at, "AWS::Region"), cfn.TextOf(at, "."),
+	s.t.Output(at, "ServiceEndpointWebsocket", "URL of the service endpoint", cfn.Join(at, "",
+		cfn.TextOf(at, "wss://"), cfn.Ref(at, blueprint.APIID), cfn.TextOf(at, ".execute-api."), cfn.Ref(at, "AWS::Region"), cfn.TextOf(at, "."),
 		cfn.Ref(at, "AWS::URLSuffix"), cfn.TextOf(at, "/"+s.p.Stage)))
 }
 
-func (s *service) addIntegration(t *builder, f *function) {
+func (s *service) addIntegration(t *blueprint.Blueprint, f *function) {
 	at := f.routes[0].place
-	arn := cfn.GetAtt(at, functionID(f.key), "Arn")
-	t.add(at, integrationID(f.key), "AWS::ApiGatewayV2::Integration", cfn.MapOf(at,
-		"ApiId", cfn.Ref(at, apiID),
+	arn := cfn.GetAtt(at, blueprint.FunctionID(f.key), "Arn")
+	t.Add(at, blueprint.IntegrationID(f.key), "AWS::ApiGatewayV2::Integration", cfn.MapOf(at,
+		"ApiId", cfn.Ref(at, blueprint.APIID),
 		"IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)),
-		"IntegrationUri", lambdaURI(at, arn)))
-	addPermission(t, at, permissionID(f.key), arn)
-}
-
-func addPermission(t *builder, at cfn.Place, id string, arn *cfn.Value) {
-	t.add(at, id, "AWS::Lambda::Permission", cfn.MapOf(at,
-		"FunctionName", arn,
-		"Action", cfn.TextOf(at, "lambda:InvokeFunction"),
-		"Principal", cfn.TextOf(at, "apigateway.amazonaws.com")))
+		"IntegrationUri", blueprint.LambdaURI(at, arn)))
+	t.Permit(at, blueprint.PermissionID(f.key), arn)
 }
 
 // addRouteResources makes a route and what belongs to it; it returns what the deployment depends on.
-func (s *service) addRouteResources(t *builder, f *function, e *event) []string {
+func (s *service) addRouteResources(t *blueprint.Blueprint, f *function, e *event) []string {
 	at := e.place
-	id, ids := routeID(e.route), []string{routeID(e.route)}
+	id, ids := blueprint.RouteID(e.route), []string{blueprint.RouteID(e.route)}
 	props := cfn.MapOf(at,
-		"ApiId", cfn.Ref(at, apiID),
+		"ApiId", cfn.Ref(at, blueprint.APIID),
 		"RouteKey", cfn.TextOf(at, e.route),
 		"AuthorizationType", cfn.TextOf(at, apigw.AuthorizationNone),
-		"Target", cfn.Join(at, "/", cfn.TextOf(at, "integrations"), cfn.Ref(at, integrationID(f.key))))
+		"Target", cfn.Join(at, "/", cfn.TextOf(at, "integrations"), cfn.Ref(at, blueprint.IntegrationID(f.key))))
 	if a := e.authorizer; a != nil {
 		props.Set(cfn.Entry{Key: "AuthorizationType", Place: a.place, Value: cfn.TextOf(a.place, apigw.AuthorizationCustom)})
-		props.Set(cfn.Entry{Key: "AuthorizerId", Place: a.place, Value: cfn.Ref(a.place, authorizerID(a.name))})
+		props.Set(cfn.Entry{Key: "AuthorizerId", Place: a.place, Value: cfn.Ref(a.place, blueprint.AuthorizerID(a.name))})
 		arn := a.arn
 		if arn == nil {
-			arn = cfn.GetAtt(a.place, functionID(a.name), "Arn")
-			addPermission(t, a.place, permissionID(a.name), arn)
+			arn = cfn.GetAtt(a.place, blueprint.FunctionID(a.name), "Arn")
+			t.Permit(a.place, blueprint.PermissionID(a.name), arn)
 		}
-		t.add(a.place, authorizerID(a.name), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(a.place,
-			"ApiId", cfn.Ref(a.place, apiID),
+		t.Add(a.place, blueprint.AuthorizerID(a.name), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(a.place,
+			"ApiId", cfn.Ref(a.place, blueprint.APIID),
 			"Name", cfn.TextOf(a.place, a.name),
 			"AuthorizerType", cfn.TextOf(a.place, "REQUEST"),
-			"AuthorizerUri", lambdaURI(a.place, subPseudo(arn)),
+			"AuthorizerUri", blueprint.LambdaURI(a.place, subPseudo(arn)),
 			"IdentitySource", a.identity))
 	}
 	if e.twoWay {
 		props.Set(cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})
 	}
-	t.add(at, id, "AWS::ApiGatewayV2::Route", props)
+	t.Add(at, id, "AWS::ApiGatewayV2::Route", props)
 	if e.twoWay {
-		ids = append(ids, routeResponseID(e.route))
-		t.add(at, routeResponseID(e.route), "AWS::ApiGatewayV2::RouteResponse", cfn.MapOf(at,
-			"ApiId", cfn.Ref(at, apiID), "RouteId", cfn.Ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
+		ids = append(ids, blueprint.RouteResponseID(e.route))
+		t.Add(at, blueprint.RouteResponseID(e.route), "AWS::ApiGatewayV2::RouteResponse", cfn.MapOf(at,
+			"ApiId", cfn.Ref(at, blueprint.APIID), "RouteId", cfn.Ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
 	}
 	return ids
 }
@@ -375,22 +340,22 @@ const accessLogFormat = `$context.identity.sourceIp $context.identity.caller $co
 // unnamedDeployment is the deployment's ID until everything that it freezes is known.
 const unnamedDeployment = "WebsocketsDeployment"
 
-func (s *service) addStage(t *builder, provider, description *cfn.Value, routes []string) {
+func (s *service) addStage(t *blueprint.Blueprint, provider, description *cfn.Value, routes []string) {
 	at := provider.At()
 	props := cfn.MapOf(at,
-		"ApiId", cfn.Ref(at, apiID),
+		"ApiId", cfn.Ref(at, blueprint.APIID),
 		"StageName", cfn.TextOf(at, s.p.Stage),
 		"Description", description,
 		"DeploymentId", cfn.Ref(at, unnamedDeployment))
 	if logs := s.r.Deep(s.r.Get(provider, "logs", "websocket")); logs.Is(cfn.Map) || logs.Is(cfn.Bool) && logs.Text == "true" {
 		s.addStageLogs(t, props, logs)
 	}
-	t.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
-	t.add(at, unnamedDeployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID), "Description", description),
+	t.Add(at, blueprint.StageID, "AWS::ApiGatewayV2::Stage", props)
+	t.Add(at, unnamedDeployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", cfn.Ref(at, blueprint.APIID), "Description", description),
 		"DependsOn", cfn.Texts(at, routes...))
 }
 
-func (s *service) addStageLogs(t *builder, stage, logs *cfn.Value) {
+func (s *service) addStageLogs(t *blueprint.Blueprint, stage, logs *cfn.Value) {
 	at := logs.Place
 	s.CheckKeys(logs, "provider.logs.websocket", []string{
 		"level", "format", "accessLogging", "executionLogging", "fullExecutionData", "role", "roleManagedExternally",
@@ -414,16 +379,16 @@ func (s *service) addStageLogs(t *builder, stage, logs *cfn.Value) {
 	if v, ok := logs.Get("format").Scalar(); ok {
 		format = v
 	}
-	t.add(at, logGroupID, "AWS::Logs::LogGroup", cfn.MapOf(at, "LogGroupName", cfn.TextOf(at, "/aws/websocket/"+s.p.Name+"-"+s.p.Stage)))
+	t.Add(at, blueprint.LogGroupID, "AWS::Logs::LogGroup", cfn.MapOf(at, "LogGroupName", cfn.TextOf(at, "/aws/websocket/"+s.p.Name+"-"+s.p.Stage)))
 	stage.Set(cfn.Entry{Key: "AccessLogSettings", Place: at, Value: cfn.MapOf(at,
-		"DestinationArn", cfn.Sub(at, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${"+logGroupID+"}", nil),
+		"DestinationArn", cfn.Sub(at, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${"+blueprint.LogGroupID+"}", nil),
 		"Format", cfn.TextOf(at, format))})
 }
 
 // nameDeployment gives the deployment an ID that changes with what it freezes, so that a change is deployed anew. What the
 // project itself adds to the API (routes, integrations, models, under resources) is part of that and is waited for.
 func (s *service) nameDeployment() {
-	deployment := s.t.resources.Get(unnamedDeployment)
+	deployment := s.t.Resources.Get(unnamedDeployment)
 	if deployment == nil {
 		return
 	}
@@ -433,34 +398,28 @@ func (s *service) nameDeployment() {
 	known := func(id string) bool {
 		return slices.ContainsFunc(after.Items, func(v *cfn.Value) bool { return v.Str() == id })
 	}
-	for _, e := range s.t.resources.Keys {
+	for _, e := range s.t.Resources.Keys {
 		kind, ok := strings.CutPrefix(e.Value.Get("Type").Str(), "AWS::ApiGatewayV2::")
 		if !ok || slices.Contains([]string{"Stage", "Deployment", "DomainName", "ApiMapping"}, kind) {
 			continue
 		}
 		frozen.Keys = append(frozen.Keys, e)
-		if kind != "Api" && e.Value.Get("DependsOn") == nil && e.Value.Path("Properties", "ApiId", "Ref").Str() == apiID && !s.generated[e.Key] && !known(e.Key) {
+		if kind != "Api" && e.Value.Get("DependsOn") == nil && e.Value.Path("Properties", "ApiId", "Ref").Str() == blueprint.APIID && !s.generated[e.Key] && !known(e.Key) {
 			after.Items = append(after.Items, cfn.TextOf(e.Place, e.Key))
 		}
 	}
-	id := deploymentID(frozen)
-	out := &cfn.Value{Kind: cfn.Map, Place: s.t.resources.Place}
-	for _, e := range s.t.resources.Keys {
+	id := blueprint.DeploymentID(frozen)
+	out := &cfn.Value{Kind: cfn.Map, Place: s.t.Resources.Place}
+	for _, e := range s.t.Resources.Keys {
 		switch {
 		case e.Key == unnamedDeployment:
 			e.Key, e.Value = id, e.Value.With(cfn.Entry{Key: "DependsOn", Place: after.Place, Value: after})
-		case e.Key == stageID && e.Value.Path("Properties", "DeploymentId", "Ref").Str() == unnamedDeployment:
+		case e.Key == blueprint.StageID && e.Value.Path("Properties", "DeploymentId", "Ref").Str() == unnamedDeployment:
 			at := e.Value.Path("Properties", "DeploymentId").Place
 			over := cfn.MapOf(at, "Properties", cfn.MapOf(at, "DeploymentId", cfn.MapOf(at, "Ref", cfn.TextOf(at, id))))
 			e.Value = cfn.Merge(e.Value, over)
 		}
 		out.Keys = append(out.Keys, e)
 	}
-	s.t.resources = out
-}
-
-// lacksDollar tells whether a selection expression is most likely a path whose "$" was forgotten. Static text, which
-// always selects the same route, is legal (spec data-plane §4.2).
-func lacksDollar(expression string) bool {
-	return strings.HasPrefix(expression, "request.") || strings.HasPrefix(expression, "body.")
+	s.t.Resources = out
 }

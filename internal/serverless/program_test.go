@@ -1,4 +1,4 @@
-package project_test
+package serverless_test
 
 import (
 	"os"
@@ -7,16 +7,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/txtar"
-
-	"cleat/internal/cfn"
-	"cleat/internal/project"
+	"cleat/internal/variable"
 )
 
 // nodeOptions are options with a PATH, in which Node is.
-func nodeOptions(more ...string) project.Options {
-	env := []string{"PATH=" + os.Getenv("PATH"), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")}
-	return project.Options{Opt: map[string]string{"who": "me"}, Env: append(env, more...)}
+func nodeOptions(more ...string) variable.Options {
+	env := map[string]string{"PATH": os.Getenv("PATH"), "SYSTEMROOT": os.Getenv("SYSTEMROOT")}
+	for _, kv := range more {
+		k, v, _ := strings.Cut(kv, "=")
+		env[k] = v
+	}
+	return variable.Options{Opt: map[string]string{"who": "me"}, Env: env}
 }
 
 // programs is a project whose environment variable V is the variable that stands for VARIABLE.
@@ -78,14 +79,14 @@ process.exit(3);
 module.exports = 'x'.repeat(5 << 20);
 `
 
-func loadProgram(t *testing.T, o project.Options, variable string) (*project.Project, error) {
+func loadProgram(t *testing.T, o variable.Options, text string) (*reading, error) {
 	t.Helper()
-	return load(t, o, strings.Replace(programs, "VARIABLE", variable, 1))
+	return read(t, o, strings.Replace(programs, "VARIABLE", text, 1))
 }
 
 func TestProgramValues(t *testing.T) {
 	t.Parallel()
-	for variable, want := range map[string]string{
+	for text, want := range map[string]string{
 		"${file(./conf.js):a}":               "A-mark",
 		"${file(conf.js):sync}":              "A-mark",
 		"${file(./conf.js):nested.list.0}":   "1",
@@ -101,9 +102,9 @@ func TestProgramValues(t *testing.T) {
 		"${file(./esm.mjs):named}":       "named",
 		"${file(./absent.js):a, 'none'}": "none",
 	} {
-		t.Run(variable, func(t *testing.T) {
+		t.Run(text, func(t *testing.T) {
 			t.Parallel()
-			p, err := loadProgram(t, nodeOptions("MARK=mark"), variable)
+			p, err := loadProgram(t, nodeOptions("MARK=mark"), text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,8 +112,8 @@ func TestProgramValues(t *testing.T) {
 			if v.Str() != want {
 				t.Errorf("got %s, want %s", v.Str(), want)
 			}
-			if strings.Contains(variable, "conf.js") && !slices.Contains(p.Files, filepath.Join(p.Dir, "lib", "other.js")) {
-				t.Errorf("files are %q: a file that the program requires is missing", p.Files)
+			if strings.Contains(text, "conf.js") && !slices.Contains(p.Files(), filepath.Join(p.Dir, "lib", "other.js")) {
+				t.Errorf("files are %q: a file that the program requires is missing", p.Files())
 			}
 		})
 	}
@@ -121,7 +122,7 @@ func TestProgramValues(t *testing.T) {
 // A program that cannot be run, or fails, is one fault at the place of the variable, with the program's own file and line.
 func TestProgramFaults(t *testing.T) {
 	t.Parallel()
-	for variable, want := range map[string]string{
+	for text, want := range map[string]string{
 		"${file(./throws.js)}":        "./throws.js: TypeError: broken (throws.js:2)",
 		"${file(./throws.js), 'x'}":   "./throws.js: TypeError: broken (throws.js:2)",
 		"${file(./syntax.js)}":        "./syntax.js: SyntaxError: Unexpected token ',' (syntax.js:2)",
@@ -138,9 +139,9 @@ func TestProgramFaults(t *testing.T) {
 		"${file(./conf.ts)}":          "is a TypeScript program",
 		"x-${file(./conf.js):nested}": "cannot be put into a text",
 	} {
-		t.Run(variable, func(t *testing.T) {
+		t.Run(text, func(t *testing.T) {
 			t.Parallel()
-			_, err := loadProgram(t, nodeOptions(), variable)
+			_, err := loadProgram(t, nodeOptions(), text)
 			if err == nil || !strings.HasPrefix(err.Error(), "serverless.yml:8: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one fault at line 8 with %q", err, want)
 			}
@@ -151,14 +152,14 @@ func TestProgramFaults(t *testing.T) {
 // Without Node nothing is run: a default counts, and else the fault says what is missing.
 func TestProgramWithoutNode(t *testing.T) {
 	t.Parallel()
-	if _, err := loadProgram(t, project.Options{Env: []string{"PATH=" + t.TempDir()}}, "${file(./conf.js):a}"); err == nil || !strings.Contains(err.Error(), "no `node` in the PATH") {
+	if _, err := loadProgram(t, variable.Options{Env: map[string]string{"PATH": t.TempDir()}}, "${file(./conf.js):a}"); err == nil || !strings.Contains(err.Error(), "no `node` in the PATH") {
 		t.Errorf("got %v, want a fault about Node", err)
 	}
-	p, err := loadProgram(t, project.Options{}, "${file(./conf.js):a, 'b'}")
+	p, err := loadProgram(t, variable.Options{}, "${file(./conf.js):a, 'b'}")
 	if err != nil || len(p.Warnings) == 0 || !strings.Contains(p.Warnings[0].Message, "its default is taken") {
 		t.Errorf("got %v, %v, want a warning", p.Warnings, err)
 	}
-	if _, err := loadProgram(t, project.Options{NodePath: filepath.Join(t.TempDir(), "none")}, "${file(./conf.js):a}"); err == nil || !strings.Contains(err.Error(), "start node") {
+	if _, err := loadProgram(t, variable.Options{NodePath: filepath.Join(t.TempDir(), "none")}, "${file(./conf.js):a}"); err == nil || !strings.Contains(err.Error(), "start node") {
 		t.Errorf("got %v, want a fault about the start", err)
 	}
 }
@@ -170,7 +171,7 @@ func TestProgramRunsOnce(t *testing.T) {
 	count := "-- count.js --\nrequire('fs').appendFileSync(__dirname + '/count', 'x'); exports.a = 'a'; exports.b = 'b'\n-- counted.js --\nrequire('fs').appendFileSync(__dirname + '/count', 'z'); exports.a = 'a'; exports.b = () => 'b'\n-- never.js --\nrequire('fs').appendFileSync(__dirname + '/count', 'y')\n"
 	text := strings.Replace(programs, "VARIABLE", "'${file(./count.js):a}${file(./count.js):a}'\n    W: ${file(./count.js):b}\n    X: ${file(./counted.js):a}${file(./counted.js):a}${file(./counted.js):b}", 1)
 	text = strings.Replace(text, "word: w", "word: w, unused: '${file(./never.js):a}'", 1)
-	p, err := load(t, nodeOptions(), text+count)
+	p, err := read(t, nodeOptions(), text+count)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +184,7 @@ func TestProgramRunsOnce(t *testing.T) {
 // --param gives the value of what only AWS could say, under its whole address.
 func TestParamsOfOutsideSources(t *testing.T) {
 	t.Parallel()
-	for variable, key := range map[string]string{
+	for text, key := range map[string]string{
 		"${ssm:/app/key}":                            "ssm:/app/key",
 		"${ssm(eu-west-1):/app/key}":                 "ssm:/app/key",
 		"${ssm(eu-west-1):/app/${self:custom.word}}": "ssm(eu-west-1):/app/w",
@@ -193,73 +194,18 @@ func TestParamsOfOutsideSources(t *testing.T) {
 		"${aws:userId}":                              "aws:userId",
 		"${awsSecrets:x}":                            "awsSecrets:x",
 	} {
-		t.Run(variable, func(t *testing.T) {
+		t.Run(text, func(t *testing.T) {
 			t.Parallel()
-			p, err := loadProgram(t, project.Options{Params: map[string]string{key: "given"}}, variable)
+			p, err := loadProgram(t, variable.Options{Params: map[string]string{key: "given"}}, text)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := p.Template.Path("Resources", "FLambdaFunction", "Properties", "Environment", "Variables", "V").Str(); got != "given" {
 				t.Errorf("got %q, want given", got)
 			}
-			if _, err := loadProgram(t, project.Options{}, strings.Replace(variable, ", 'x'", "", 1)); err == nil || !strings.Contains(err.Error(), "give --param ") {
+			if _, err := loadProgram(t, variable.Options{}, strings.Replace(text, ", 'x'", "", 1)); err == nil || !strings.Contains(err.Error(), "give --param ") {
 				t.Errorf("without it: got %v, want a fault that names --param", err)
 			}
 		})
-	}
-}
-
-// A place that cannot be looked at is not one where nothing is.
-func TestUnreadableFolder(t *testing.T) {
-	t.Parallel()
-	dir := writeFiles(t, txtar.Parse([]byte(small)).Files)
-	if err := os.Symlink("cleat.yaml", filepath.Join(dir, "cleat.yaml")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := project.Load(dir, project.Options{}); err == nil || !strings.Contains(err.Error(), "cleat.yaml: cannot be looked at: too many levels") {
-		t.Errorf("got %v, want the reason", err)
-	}
-	if os.Getuid() <= 0 {
-		return // nothing is forbidden to root
-	}
-	if err := os.Chmod(dir, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
-	if _, err := project.Load(dir, project.Options{}); err == nil || !strings.Contains(err.Error(), "permission denied") {
-		t.Errorf("got %v, want the reason", err)
-	}
-}
-
-// The project's reader marks what it makes itself; what the project writes is not marked, and is not named here.
-func TestGeneratedIsMarked(t *testing.T) {
-	t.Parallel()
-	own := "\nresources: { Resources: { Q: { Type: AWS::SQS::Queue }, R: { Type: AWS::IAM::Role } } }\n-- f.js --"
-	p, err := load(t, project.Options{}, strings.Replace(small, "-- f.js --", own, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	marked := func(v *cfn.Value) bool { return v.Path("Metadata", "cleat", "Generated").Str() == "true" }
-	for _, e := range p.Template.Get("Resources").Keys {
-		if want := e.Key != "Q" && e.Key != "R"; marked(e.Value) != want {
-			t.Errorf("%s is marked as generated: got %v, want %v", e.Key, !want, want)
-		}
-	}
-	if len(p.LeftAlone) > 0 {
-		t.Errorf("left alone are %q, want none named here", p.LeftAlone)
-	}
-}
-
-func TestRegionOfTheCommandLine(t *testing.T) {
-	t.Parallel()
-	for name, archive := range map[string]string{
-		"serverless.yml": small,
-		"cleat.yaml":     "-- cleat.yaml --\nname: a\nroutes: { $default: far }\nremoteFunctions: { far: 'http://127.0.0.1:1' }\n",
-		"both":           "-- cleat.yaml --\nregion: eu-west-1\n" + small,
-	} {
-		_, err := load(t, project.Options{Region: "mars-1"}, archive)
-		if want := `--region: region: "mars-1" is not a region, such as eu-west-1`; err == nil || err.Error() != want {
-			t.Errorf("%s: got %v, want %s", name, err, want)
-		}
 	}
 }

@@ -1,53 +1,11 @@
-package project
+package serverless
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"cleat/internal/cfn"
 )
-
-// builder is a CloudFormation template being made. Sections and resources keep their order.
-type builder struct {
-	resources *cfn.Value
-	outputs   *cfn.Value
-	others    []cfn.Entry // further sections
-}
-
-func newBuilder() *builder {
-	return &builder{resources: &cfn.Value{Kind: cfn.Map}, outputs: &cfn.Value{Kind: cfn.Map}}
-}
-
-// add puts a resource in that the project does not write itself; its Metadata says so. Properties that are nil are left
-// out.
-func (t *builder) add(at cfn.Place, id, typ string, properties *cfn.Value, more ...any) {
-	v := cfn.MapOf(at, "Type", cfn.TextOf(at, typ), "Properties", properties)
-	v.Keys = append(v.Keys, cfn.MapOf(at, more...).Keys...)
-	generated := cfn.MapOf(at, "cleat", cfn.MapOf(at, "Generated", cfn.BoolOf(at, true)))
-	v.Set(cfn.Entry{Key: "Metadata", Place: at, Value: cfn.Merge(generated, v.Get("Metadata"))})
-	t.resources.Set(cfn.Entry{Key: id, Place: at, Value: v})
-}
-
-func (t *builder) output(at cfn.Place, name, description string, value *cfn.Value) {
-	t.outputs.Set(cfn.Entry{Key: name, Place: at, Value: cfn.MapOf(at, "Description", cfn.TextOf(at, description), "Value", value)})
-}
-
-// value is the whole template.
-func (t *builder) value() *cfn.Value {
-	v := &cfn.Value{Kind: cfn.Map, Keys: slices.Clone(t.others)}
-	v.Keys = append(v.Keys, cfn.Entry{Key: "Resources", Value: t.resources})
-	if len(t.outputs.Keys) > 0 {
-		v.Keys = append(v.Keys, cfn.Entry{Key: "Outputs", Value: t.outputs})
-	}
-	return v
-}
-
-// lambdaURI is the integration URI of a function whose ARN is given.
-func lambdaURI(at cfn.Place, arn *cfn.Value) *cfn.Value {
-	return cfn.Join(at, "", cfn.TextOf(at, "arn:"), cfn.Ref(at, "AWS::Partition"), cfn.TextOf(at, ":apigateway:"), cfn.Ref(at, "AWS::Region"),
-		cfn.TextOf(at, ":lambda:path/2015-03-31/functions/"), arn, cfn.TextOf(at, "/invocations"))
-}
 
 var (
 	pseudoOld   = regexp.MustCompile(`#\{([A-Za-z][A-Za-z0-9:.]*)\}`) // of serverless-pseudo-parameters

@@ -1,4 +1,4 @@
-package project
+package serverless
 
 import (
 	"slices"
@@ -45,7 +45,7 @@ func (s *service) readResources() {
 			case e.Key == "extensions":
 				extensions = append(extensions, s.entries(s.r.Reported(s.r.Value(e.Value)), "resources.extensions")...)
 			case e.Key == "Outputs":
-				s.r.Leniently(func() { s.t.outputs = cfn.Merge(s.t.outputs, s.mapOnly(s.r.Deep(e.Value), "resources.Outputs")) })
+				s.r.Leniently(func() { s.t.Outputs = cfn.Merge(s.t.Outputs, s.mapOnly(s.r.Deep(e.Value), "resources.Outputs")) })
 			case slices.Contains(templateSections, e.Key):
 				s.r.Leniently(func() { e.Value = s.r.Deep(e.Value) })
 				s.mergeSection(e)
@@ -70,13 +70,13 @@ func (s *service) mapOnly(v *cfn.Value, what string) *cfn.Value {
 }
 
 func (s *service) mergeSection(e cfn.Entry) {
-	for i := range s.t.others {
-		if s.t.others[i].Key == e.Key {
-			s.t.others[i].Value = cfn.Merge(s.t.others[i].Value, e.Value)
+	for i := range s.t.Others {
+		if s.t.Others[i].Key == e.Key {
+			s.t.Others[i].Value = cfn.Merge(s.t.Others[i].Value, e.Value)
 			return
 		}
 	}
-	s.t.others = append(s.t.others, e)
+	s.t.Others = append(s.t.Others, e)
 }
 
 func (s *service) mergeResources(v *cfn.Value) {
@@ -90,7 +90,7 @@ func (s *service) mergeResources(v *cfn.Value) {
 			continue
 		}
 		typ, _ := s.Text(s.r.Get(res, "Type"), "resource "+e.Key+": Type")
-		before := s.t.resources.Get(e.Key)
+		before := s.t.Resources.Get(e.Key)
 		if typ == "" && before == nil {
 			s.Faultf(e.Place, "resource %s has no `Type`, as in `Type: AWS::DynamoDB::Table`", e.Key)
 			continue
@@ -101,16 +101,16 @@ func (s *service) mergeResources(v *cfn.Value) {
 			s.r.Leniently(func() { res = s.r.Deep(res) })
 		}
 		e.Value = cfn.Merge(before, res)
-		s.t.resources = s.t.resources.With(e)
+		s.t.Resources = s.t.Resources.With(e)
 	}
 }
 
 // extend applies one entry of resources.extensions.
 func (s *service) extend(e cfn.Entry) {
-	res := s.t.resources.Get(e.Key)
+	res := s.t.Resources.Get(e.Key)
 	if res == nil {
 		var known []string
-		for _, k := range s.t.resources.Keys {
+		for _, k := range s.t.Resources.Keys {
 			known = append(known, k.Key)
 		}
 		s.Faultf(e.Place, "resources.extensions: there is no resource %s to extend%s", e.Key, input.DidYouMean(e.Key, known))
@@ -153,5 +153,5 @@ func (s *service) extend(e cfn.Entry) {
 		}
 		res = res.With(cfn.Entry{Key: a.Key, Place: a.Place, Value: v})
 	}
-	s.t.resources = s.t.resources.With(cfn.Entry{Key: e.Key, Place: e.Place, Value: res})
+	s.t.Resources = s.t.Resources.With(cfn.Entry{Key: e.Key, Place: e.Place, Value: res})
 }

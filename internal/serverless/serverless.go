@@ -1,12 +1,12 @@
-package project
+package serverless
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"cleat/internal/awsapi"
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
 	"cleat/internal/input"
 	"cleat/internal/variable"
@@ -51,18 +51,48 @@ var (
 	}
 )
 
-var (
-	stageName   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
-	serviceName = regexp.MustCompile(`^[A-Za-z][0-9A-Za-z-]*$`)
-)
+// Service is what a serverless.yml says.
+type Service struct {
+	Name   string
+	Stage  string
+	Region string
+	// Template is a CloudFormation template, as project.Project has it.
+	Template *cfn.Value
+	// Environment are variables that every function gets beneath its own: of --env-file, of serverless-dotenv-plugin.
+	Environment map[string]string
+	// LeftAlone names what was read and given no effect to, each once.
+	LeftAlone []string
+}
+
+// Options say what a project is read with besides its scope.
+type Options struct {
+	File string // the project's file, relative to its folder, for faults
+	// Remote reports whether a function of that name runs elsewhere, so that nothing is asked of its code.
+	Remote func(name string) bool
+}
+
+// Read reads a serverless.yml, whose root is a map. What is wrong with it, and what may surprise its author, is noted in the
+// scope's reading; the service is what could be made of the rest.
+func Read(vars *variable.Scope, root *cfn.Value, o Options) *Service {
+	s := &service{
+		Reading: vars.Reading, vars: vars, root: root, file: o.File, remote: o.Remote,
+		p: &Service{Region: vars.Region}, t: blueprint.New(), generated: map[string]bool{},
+	}
+	s.read()
+	s.p.Template = s.t.Value()
+	return s.p
+}
 
 // service is a serverless.yml being read.
 type service struct {
-	*loader
+	*input.Reading
+	vars    *variable.Scope
 	r       *variable.Resolver
 	root    *cfn.Value
-	p       *Project
-	t       *builder
+	file    string
+	remote  func(name string) bool // Options.Remote
+	p       *Service
+	t       *blueprint.Blueprint
 	plugins []string
 	// bundle says that a plugin (or the framework) bundles the functions' code.
 	bundle bool
@@ -78,33 +108,8 @@ type service struct {
 	badName   bool            // service or stage has a fault that names made of them need not repeat
 }
 
-// loadServerless reads serverless.yml, .yaml or .json.
-func (l *loader) loadServerless(file string) *Project {
-	p := l.newProject(file)
-	root := l.Parse(file)
-	if root == nil {
-		if !l.Unread(file) {
-			l.Faultf(cfn.Place{File: file}, "the file is empty: it needs at least `service` and `provider`")
-		}
-		return nil
-	}
-	if !root.Is(cfn.Map) {
-		l.Faultf(root.Place, "a project is a map with `service`, `provider` and `functions`, not %s", root.Kind)
-		return nil
-	}
-	for _, other := range templateNames {
-		if l.Exists(other) {
-			l.Warnf(cfn.Place{File: other}, "%s is not read: %s describes this project", other, file)
-		}
-	}
-	s := &service{loader: l, root: root, p: p, t: newBuilder(), generated: map[string]bool{}}
-	s.read()
-	p.Template = s.t.value()
-	return p
-}
-
 func (s *service) read() {
-	s.HintKeys(s.root, s.p.File, topKeys)
+	s.HintKeys(s.root, s.file, topKeys)
 	for _, e := range s.root.Keys {
 		if !slices.Contains(ownSections, e.Key) {
 			s.leaveAlone("section " + e.Key)
@@ -123,23 +128,29 @@ func (s *service) read() {
 	s.addAPI()
 	s.readResources()
 	if slices.Contains(s.plugins, "serverless-pseudo-parameters") {
-		s.t.resources, s.t.outputs = subHash(s.t.resources), subHash(s.t.outputs)
+		s.t.Resources, s.t.Outputs = subHash(s.t.Resources), subHash(s.t.Outputs)
 	}
 	s.nameDeployment()
+}
+
+func (s *service) leaveAlone(what string) {
+	if !slices.Contains(s.p.LeftAlone, what) {
+		s.p.LeftAlone = append(s.p.LeftAlone, what)
+	}
 }
 
 // readStage finds stage and region. They decide which .env files count, and .env files may decide them: so the stage is
 // looked for with what is known without it, and everything is read anew with what it brings.
 func (s *service) readStage() {
-	env, functions := s.environment()
+	env, functions := s.vars.Environment()
 	s.p.Environment = functions
 	s.r = s.vars.Resolver(s.root, env)
 	s.readPlugins()
 	dotenv := s.dotenvFiles()
 	early := map[string]string{}
-	fill(early, env)
+	variable.Fill(early, env)
 	if len(dotenv) > 0 {
-		fill(early, s.vars.LoadEnv(dotenv[len(dotenv)-1], env, false))
+		variable.Fill(early, s.vars.LoadEnv(dotenv[len(dotenv)-1], env, false))
 	}
 	s.r = s.vars.Resolver(s.root, early)
 	stage := s.vars.Stage
@@ -151,9 +162,8 @@ func (s *service) readStage() {
 	if stage == "" {
 		stage = variable.DefaultStage
 	}
-	if !stageName.MatchString(stage) {
+	if !blueprint.CheckStageName(s.Reading, stage, at) {
 		s.badName = true
-		s.Faultf(at, "%q is not a stage's name: 1 to 128 letters, digits, - and _", stage)
 	}
 	s.p.Stage = stage
 	s.addDotenv(env, dotenv)
@@ -162,31 +172,20 @@ func (s *service) readStage() {
 	s.r.Stage = stage
 	s.r.Given["provider.stage"] = stage
 	if s.vars.Region != "" {
-		s.checkRegion(s.vars.Region, cfn.Place{})
+		s.vars.CheckRegion(s.vars.Region, cfn.Place{})
 		s.r.Given["provider.region"] = s.vars.Region
 	} else if region, ok := s.Text(s.r.Get(s.root, "provider", "region"), "provider.region"); ok {
 		s.p.Region = region
 		s.r.Given["provider.region"] = region
-		s.checkRegion(region, s.root.Path("provider", "region").At())
+		s.vars.CheckRegion(region, s.root.Path("provider", "region").At())
 	}
-	s.p.setDefaults()
+	if s.p.Region == "" {
+		s.p.Region = awsapi.DefaultRegion
+	}
 	if _, ok := s.r.Given["provider.region"]; !ok {
 		s.r.Given["provider.region"] = s.p.Region
 	}
 	s.readPlugins()
-}
-
-// checkRegion faults a region that cannot be one: ARNs made of it would be none. The one of the command line has no other
-// place than that.
-func (l *loader) checkRegion(region string, at cfn.Place) {
-	if awsapi.IsRegion(region) || region == l.badRegion {
-		return
-	}
-	l.badRegion = region
-	if l.vars.Region != "" {
-		at = cfn.Place{File: "--region"}
-	}
-	l.Faultf(at, "region: %q is not a region, such as eu-west-1", region)
 }
 
 // dotenvFiles are the .env files that count for every stage, or nil when .env files do not count. "{stage}" stands for
@@ -242,12 +241,12 @@ func (s *service) pluginDotenv() []string {
 // addDotenv adds what .env files set to env and, for serverless-dotenv-plugin, to what functions get.
 func (s *service) addDotenv(env map[string]string, files []string) {
 	known := map[string]string{}
-	fill(known, env)
+	variable.Fill(known, env)
 	vars := map[string]string{}
 	for _, name := range files {
-		fill(vars, s.vars.LoadEnv(strings.ReplaceAll(name, "{stage}", s.p.Stage), known, false))
+		variable.Fill(vars, s.vars.LoadEnv(strings.ReplaceAll(name, "{stage}", s.p.Stage), known, false))
 	}
-	fill(env, vars)
+	variable.Fill(env, vars)
 	if !slices.Contains(s.plugins, "serverless-dotenv-plugin") {
 		return
 	}
@@ -260,7 +259,7 @@ func (s *service) addDotenv(env map[string]string, files []string) {
 		}
 		vars[k] = env[k] // where the process environment has the name too, it wins, as in the plugin
 	}
-	fill(s.p.Environment, vars)
+	variable.Fill(s.p.Environment, vars)
 }
 
 func listed(list *cfn.Value, name string) bool {
@@ -303,7 +302,7 @@ func (s *service) readPlugins() {
 func (s *service) readName() {
 	v := s.root.Get("service")
 	if v == nil {
-		s.Faultf(cfn.Place{File: s.p.File, Line: 1}, "`service` is missing: the project's name, as in `service: chat`%s", input.Misspelt(s.root, "service"))
+		s.Faultf(cfn.Place{File: s.file, Line: 1}, "`service` is missing: the project's name, as in `service: chat`%s", input.Misspelt(s.root, "service"))
 		return
 	}
 	v = s.r.Get(s.root, "service")
@@ -320,7 +319,7 @@ func (s *service) readName() {
 		}
 		return
 	}
-	if !serviceName.MatchString(name) {
+	if !blueprint.IsServiceName(name) {
 		s.badName = true
 		s.Faultf(v.Place, "%q is not a service's name: letters, digits and -, beginning with a letter", name)
 	}
@@ -339,7 +338,7 @@ func (s *service) readProvider() bool {
 	case s.r.IsBroken(provider):
 		return true
 	case provider == nil:
-		s.Faultf(cfn.Place{File: s.p.File, Line: 1}, "`provider` is missing, as in `provider: {name: aws, runtime: nodejs20.x}`%s", input.Misspelt(s.root, "provider"))
+		s.Faultf(cfn.Place{File: s.file, Line: 1}, "`provider` is missing, as in `provider: {name: aws, runtime: nodejs20.x}`%s", input.Misspelt(s.root, "provider"))
 		return true
 	case provider.Is(cfn.Map):
 		v := s.r.Get(provider, "name")
@@ -364,11 +363,7 @@ func (s *service) readProvider() bool {
 		s.Faultf(provider.Get("variableSyntax").Place, "variableSyntax is not supported: variables are read as ${…}")
 	}
 	if s.r.At(provider, "layers") != nil {
-		s.warnLayers(provider.Get("layers").Place)
+		blueprint.WarnLayers(s.Reading, provider.Get("layers").Place)
 	}
 	return true
-}
-
-func (l *loader) warnLayers(at cfn.Place) {
-	l.Warnf(at, "layers are not mounted: what functions use of them must be in the project's folder too")
 }
