@@ -1,4 +1,6 @@
-package codestore
+// Package unzip unpacks zip files of functions' code, whoever made them: never outside of the folder, and within bounds of bytes,
+// of entries and of folders. Callers are packages codestore, for what is uploaded, and template, for what lies in a project.
+package unzip
 
 import (
 	"archive/zip"
@@ -20,33 +22,29 @@ const (
 	maxLink = 4096 // bytes of the target of a symbolic link
 )
 
-// unpack unpacks a zip file into a fresh folder aside.
-func (s *Store) unpack(ctx context.Context, file string) (string, error) {
-	dir, err := os.MkdirTemp(s.dir, temporary+"*")
-	if err != nil {
-		return "", fmt.Errorf("unpack code: %w", err)
-	}
-	if err := s.unpackTo(ctx, dir, file); err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
-	}
-	return dir, nil
+// Errors of To, wrapped with what was wrong. Any other is this machine's.
+var (
+	// ErrTooLarge says that what is in a zip file is over a bound.
+	ErrTooLarge = errors.New("the code is too large")
+	// ErrInvalid says that a file is no zip file, or one that must not be unpacked.
+	ErrInvalid = errors.New("not a zip file of code")
+)
+
+// Options are the bounds, all of which must be set, and what is made.
+type Options struct {
+	MaxBytes int64 // of all files together
+	MaxFiles int   // entries, and folders that their names imply
+	// Folder and File are the modes of what is made. An executable may also be executed by whoever may read it.
+	Folder, File fs.FileMode
 }
 
-func (s *Store) unpackTo(ctx context.Context, dir, file string) error {
-	f, err := os.Open(file) //nolint:gosec // G304: one of the store's own
-	if err != nil {
-		return fmt.Errorf("unpack code: %w", err)
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	return s.unzip(ctx, f, dir)
-}
-
-// unzip unpacks a zip file into an empty folder. Files come first, all of them through an os.Root, and links last, so that
+// To unpacks a zip file into an empty folder. Files come first, all of them through an os.Root, and links last, so that
 // nothing is ever written through a link; a link that leads out of the folder is refused, whichever way round it goes.
 //
-// There is no bound for how well a file is compressed: what comes out is counted and bounded as it comes.
-func (s *Store) unzip(ctx context.Context, f *os.File, dir string) error {
-	entries, err := s.entries(f)
+// There is no bound for how well a file is compressed: what comes out is counted and bounded as it comes. After an error
+// the folder holds a part; the caller removes it. f is read wherever its offset is, and stays open.
+func To(ctx context.Context, f *os.File, dir string, o Options) error {
+	list, err := entries(f, o)
 	if err != nil {
 		return err
 	}
@@ -55,11 +53,11 @@ func (s *Store) unzip(ctx context.Context, f *os.File, dir string) error {
 		return fmt.Errorf("unpack code: %w", err)
 	}
 	defer func() { _ = root.Close() }()
-	left := s.o.MaxCode
+	left := o.MaxBytes
 	links := map[string]*zip.File{}
 	made := folders{}
 	files := 0
-	for _, e := range entries {
+	for _, e := range list {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
@@ -67,32 +65,35 @@ func (s *Store) unzip(ctx context.Context, f *os.File, dir string) error {
 		if err != nil {
 			return err
 		}
-		if made.add(name); len(made) > s.o.MaxFiles {
-			return fmt.Errorf("%w: more than %d folders", ErrTooLarge, s.o.MaxFiles)
+		if made.add(name); len(made) > o.MaxFiles {
+			return fmt.Errorf("%w: more than %d folders", ErrTooLarge, o.MaxFiles)
 		}
 		switch mode := e.Mode(); {
 		case name == ".":
 		case mode.IsDir():
-			err = root.MkdirAll(name, 0o755)
+			err = root.MkdirAll(name, o.Folder)
 		case mode&fs.ModeSymlink != 0:
 			links[name] = e
 		case mode.IsRegular():
 			files++
-			left, err = unzipFile(root, name, e, left)
+			left, err = unzipFile(root, name, e, left, o)
 		default:
 			err = fmt.Errorf("%w: %s is neither a file, a folder nor a link", ErrInvalid, e.Name)
 		}
 		if errors.Is(err, errFull) {
-			return fmt.Errorf("%w: unzipped it has more than %d bytes", ErrTooLarge, s.o.MaxCode)
+			return fmt.Errorf("%w: unzipped it has more than %d bytes", ErrTooLarge, o.MaxBytes)
 		}
 		if err != nil {
 			return unzipError(e.Name, err)
 		}
 	}
+	if err := unzipLinks(root, links, o); err != nil {
+		return err
+	}
 	if files == 0 {
 		return fmt.Errorf("%w: it holds no file", ErrInvalid)
 	}
-	return unzipLinks(root, links)
+	return nil
 }
 
 // folders are those that a zip file's names have: one name of 4,096 bytes can have two thousand, and each is made.
@@ -109,12 +110,12 @@ func (f folders) add(name string) {
 }
 
 // entries reads a zip file's directory, unless it has too many entries to be held in memory.
-func (s *Store) entries(f *os.File) ([]*zip.File, error) {
+func entries(f *os.File, o Options) ([]*zip.File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("unpack code: %w", err)
 	}
-	if err := s.countEntries(io.NewSectionReader(f, 0, info.Size())); err != nil {
+	if err := countEntries(io.NewSectionReader(f, 0, info.Size()), o); err != nil {
 		return nil, err
 	}
 	z, err := zip.NewReader(f, info.Size())
@@ -126,7 +127,7 @@ func (s *Store) entries(f *os.File) ([]*zip.File, error) {
 
 // countEntries counts what may be an entry of a zip file's directory. The count that the file states need not be true, and
 // the standard library does not go by it.
-func (s *Store) countEntries(r io.Reader) error {
+func countEntries(r io.Reader, o Options) error {
 	mark := []byte("PK\x01\x02")
 	buf := make([]byte, 64<<10)
 	kept, count := 0, 0
@@ -134,8 +135,8 @@ func (s *Store) countEntries(r io.Reader) error {
 		n, err := r.Read(buf[kept:])
 		seen := buf[:kept+n]
 		count += bytes.Count(seen, mark)
-		if count > s.o.MaxFiles {
-			return fmt.Errorf("%w: a zip file of more than %d entries", ErrTooLarge, s.o.MaxFiles)
+		if count > o.MaxFiles {
+			return fmt.Errorf("%w: a zip file of more than %d entries", ErrTooLarge, o.MaxFiles)
 		}
 		kept = copy(buf, seen[max(0, len(seen)-len(mark)+1):])
 		if errors.Is(err, io.EOF) {
@@ -151,7 +152,7 @@ func (s *Store) countEntries(r io.Reader) error {
 func localName(name string) (string, error) {
 	local := filepath.FromSlash(path.Clean(name))
 	if name == "" || len(name) > maxPath || strings.ContainsAny(name, "\\\x00") || !filepath.IsLocal(local) {
-		return "", fmt.Errorf("%w: an entry is called %.100q, which is no path below the zip file's top", ErrInvalid, name)
+		return "", fmt.Errorf("%w: %.100s: the name of an entry is no path below the archive's top", ErrInvalid, strings.ToValidUTF8(name, "\uFFFD"))
 	}
 	return local, nil
 }
@@ -159,13 +160,13 @@ func localName(name string) (string, error) {
 var errFull = errors.New("over the quota")
 
 // unzipFile writes one file and returns how many bytes are left of the quota.
-func unzipFile(root *os.Root, name string, e *zip.File, left int64) (int64, error) {
-	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+func unzipFile(root *os.Root, name string, e *zip.File, left int64, o Options) (int64, error) {
+	if err := root.MkdirAll(filepath.Dir(name), o.Folder); err != nil {
 		return left, err
 	}
-	mode := fs.FileMode(0o444) // as on Lambda, where the task root cannot be written to
+	mode := o.File
 	if e.Mode()&0o111 != 0 {
-		mode = 0o555
+		mode |= mode & 0o444 >> 2
 	}
 	in, err := e.Open()
 	if err != nil {
@@ -184,22 +185,22 @@ func unzipFile(root *os.Root, name string, e *zip.File, left int64) (int64, erro
 }
 
 // unzipLinks makes the links, once all files are there, and then looks where they lead.
-func unzipLinks(root *os.Root, links map[string]*zip.File) error {
+func unzipLinks(root *os.Root, links map[string]*zip.File, o Options) error {
 	for name, e := range links {
-		if err := unzipLink(root, name, e); err != nil {
+		if err := unzipLink(root, name, e, o); err != nil {
 			return unzipError(e.Name, err)
 		}
 	}
 	for name, e := range links {
 		// One that leads nowhere harms nobody, one that leads out is refused by the root.
 		if _, err := root.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: the link %s does not stay within the code: %w", ErrInvalid, e.Name, err)
+			return fmt.Errorf("%w: %s: a link that leads out of the archive: %w", ErrInvalid, e.Name, err)
 		}
 	}
 	return nil
 }
 
-func unzipLink(root *os.Root, name string, e *zip.File) error {
+func unzipLink(root *os.Root, name string, e *zip.File, o Options) error {
 	in, err := e.Open()
 	if err != nil {
 		return err
@@ -208,10 +209,13 @@ func unzipLink(root *os.Root, name string, e *zip.File) error {
 	if err = errors.Join(err, in.Close()); err != nil {
 		return err
 	}
-	if len(target) == 0 || len(target) > maxLink || bytes.IndexByte(target, 0) >= 0 || filepath.IsAbs(string(target)) {
-		return fmt.Errorf("%w: it is a link to %.100q", ErrInvalid, target)
+	switch {
+	case filepath.IsAbs(string(target)):
+		return fmt.Errorf("%w: %s: a link that leads out of the archive, to %.100q", ErrInvalid, e.Name, target)
+	case len(target) == 0 || len(target) > maxLink || bytes.IndexByte(target, 0) >= 0:
+		return fmt.Errorf("%w: %s: a link to %.100q", ErrInvalid, e.Name, target)
 	}
-	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := root.MkdirAll(filepath.Dir(name), o.Folder); err != nil {
 		return err
 	}
 	return root.Symlink(string(target), name)
