@@ -1,4 +1,7 @@
-package lambda
+// Package jsbundle makes one file of a JavaScript or TypeScript handler and what it imports, for handlers that Node does not run
+// as they are, by esbuild. Packages stay outside, in node_modules. It finds such a handler as Lambda's runtime would (spec lambda
+// §5) and says where a syntax error is. Nothing of the code is run. The caller is package lambda.
+package jsbundle
 
 import (
 	"encoding/json"
@@ -13,32 +16,42 @@ import (
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
-
-	"cleat/internal/apigw"
 )
 
-// bundled is a handler that esbuild has made fit for Node.
-type bundled struct {
-	file   string   // what Node is to load
-	as     string   // the path that a CommonJS bundle runs under; empty for an ES module
-	inputs []string // the sources outside of node_modules, absolute
+// Bundle is a handler that is fit for Node.
+type Bundle struct {
+	Text   []byte
+	Module bool // an ES module; else CommonJS
+	// As is the path, absolute, that the bundle runs under: beside its source, as .js.
+	As       string
+	Inputs   []string // the sources outside of node_modules, absolute
+	Warnings []string // of esbuild, with their places
 }
+
+// Error is what is wrong with the code of a handler.
+type Error struct {
+	Text       string // with its file and line, where Placed
+	Placed     bool
+	Unresolved bool // something is imported that is not there; else the syntax is wrong
+}
+
+func (e *Error) Error() string { return e.Text }
 
 // Extensions of handlers that Node cannot run itself; the order is the one of look-up.
 var sourceExtensions = []string{".ts", ".mts", ".cts", ".tsx", ".jsx"}
 
-// bundleEntry finds the file of a handler that must be bundled; false when Node is to look for the handler itself, and
-// to say what is wrong with it (spec lambda §5).
-func bundleEntry(def apigw.Function) (entry string, ok bool, err error) {
-	dir, base := "", def.Handler
+// Entry finds the file of a handler that must be bundled; false when Node is to look for the handler itself, and to say what is
+// wrong with it (spec lambda §5). With always any file is bundled.
+func Entry(codeDir, handler string, always bool) (entry string, ok bool, err error) {
+	dir, base := "", handler
 	if i := strings.LastIndexByte(base, '/'); i >= 0 {
 		dir, base = base[:i], base[i+1:]
 	}
 	name, _, ok := strings.Cut(base, ".")
-	if !ok || strings.Contains(def.Handler, "..") {
+	if !ok || strings.Contains(handler, "..") {
 		return "", false, nil
 	}
-	file := filepath.Join(def.CodeDir, filepath.FromSlash(dir), name)
+	file := filepath.Join(codeDir, filepath.FromSlash(dir), name)
 	find := func(extensions ...string) bool {
 		for _, ext := range extensions {
 			if isFile(file + ext) {
@@ -48,7 +61,7 @@ func bundleEntry(def apigw.Function) (entry string, ok bool, err error) {
 		}
 		return false
 	}
-	if def.Bundle {
+	if always {
 		return entry, find(append(slices.Clone(sourceExtensions), ".js", ".mjs", ".cjs")...), nil
 	}
 	switch {
@@ -131,60 +144,52 @@ func readMetafile(text string) (metafile, error) {
 	return m, err
 }
 
-// bundle makes a handler's file and what it imports into one file. Packages stay outside, loaded from node_modules as
-// they are; only those that the bundle's kind cannot load are taken in.
-func (p *Pool) bundle(def apigw.Function, entry string) (bundled, error) {
+// Make makes a handler's file, which is below codeDir, and what it imports into one file. Packages stay outside, loaded from
+// node_modules as they are; only those that the bundle's kind cannot load are taken in. What the author can mend is an *Error.
+func Make(codeDir, entry string) (*Bundle, error) {
 	format := api.FormatCommonJS
 	if isModule(entry) {
 		format = api.FormatESModule
 	}
-	r := build(def, entry, format)
+	r := build(codeDir, entry, format)
 	if format == api.FormatCommonJS && needsModule(r.Errors) {
 		format = api.FormatESModule
-		r = build(def, entry, format)
+		r = build(codeDir, entry, format)
 	}
 	if len(r.Errors) > 0 {
-		return bundled{}, bundleFault(def, r.Errors[0])
+		return nil, errorOf(r.Errors[0])
 	}
 	if len(r.OutputFiles) == 0 {
-		return bundled{}, fmt.Errorf("bundle %s: esbuild gave no output", entry)
-	}
-	for _, warning := range r.Warnings {
-		p.log.Debug("bundle", "function", def.Name, "warning", messageText(warning))
+		return nil, fmt.Errorf("bundle %s: esbuild gave no output", entry)
 	}
 	meta, err := readMetafile(r.Metafile)
 	if err != nil {
-		return bundled{}, fmt.Errorf("bundle %s: %w", entry, err)
+		return nil, fmt.Errorf("bundle %s: %w", entry, err)
 	}
-	b := bundled{as: asOutput(entry)}
-	ext := ".cjs"
-	if format == api.FormatESModule {
-		b.as, ext = "", ".mjs"
+	b := &Bundle{Text: r.OutputFiles[0].Contents, Module: format == api.FormatESModule, As: asOutput(entry)}
+	for _, warning := range r.Warnings {
+		b.Warnings = append(b.Warnings, messageText(warning))
 	}
 	for in := range meta.Inputs {
 		if !filepath.IsAbs(in) {
-			in = filepath.Join(def.CodeDir, filepath.FromSlash(in))
+			in = filepath.Join(codeDir, filepath.FromSlash(in))
 		}
 		if !strings.Contains(filepath.ToSlash(in), "/node_modules/") {
-			b.inputs = append(b.inputs, in)
+			b.Inputs = append(b.Inputs, in)
 		}
 	}
-	slices.Sort(b.inputs)
-	b.file = filepath.Join(p.dir, "bundle-"+randomHex(8)+ext)
-	if err := os.WriteFile(b.file, r.OutputFiles[0].Contents, 0o600); err != nil {
-		return bundled{}, fmt.Errorf("write the bundle of function %s: %w", def.Name, err)
-	}
+	slices.Sort(b.Inputs)
 	return b, nil
 }
 
 // asOutput is where a deployed bundle would be: beside its source, as .js.
 func asOutput(entry string) string { return strings.TrimSuffix(entry, filepath.Ext(entry)) + ".js" }
 
-func build(def apigw.Function, entry string, format api.Format) api.BuildResult {
+func build(codeDir, entry string, format api.Format) api.BuildResult {
 	as := asOutput(entry)
 	o := api.BuildOptions{
 		EntryPoints:    []string{entry},
-		AbsWorkingDir:  def.CodeDir,
+		AbsWorkingDir:  codeDir,
 		Outfile:        as, // nothing is written there: it is what paths in the source map are relative to
 		AllowOverwrite: true,
 		Bundle:         true,
@@ -273,33 +278,29 @@ func messageText(m api.Message) string {
 	return m.Location.File + ":" + strconv.Itoa(m.Location.Line) + ": " + m.Text
 }
 
-func bundleFault(def apigw.Function, m api.Message) error {
-	kind := "Runtime.UserCodeSyntaxError"
-	if strings.HasPrefix(m.Text, "Could not resolve") {
-		kind = "Runtime.ImportModuleError"
-	}
-	text := messageText(m)
-	cause := text
-	if m.Location == nil {
-		cause = place(def) + ": " + text
-	}
-	return &fault{kind: kind, message: text, cause: cause}
+func errorOf(m api.Message) *Error {
+	return &Error{Text: messageText(m), Placed: m.Location != nil, Unresolved: strings.HasPrefix(m.Text, "Could not resolve")}
 }
 
-// syntaxErrorPlace finds "file:line" of a syntax error in a handler that Node loads by itself: of ES modules Node tells
+// SyntaxErrorPlace finds "file:line" of a syntax error in a handler that Node loads by itself: of ES modules Node tells
 // the place to nobody but the terminal. It returns "" when esbuild finds nothing wrong.
-func syntaxErrorPlace(def apigw.Function) string {
-	base := strings.TrimSuffix(def.Handler, filepath.Ext(def.Handler))
+func SyntaxErrorPlace(codeDir, handler string) string {
+	base := strings.TrimSuffix(handler, filepath.Ext(handler))
 	for _, ext := range []string{".js", ".mjs", ".cjs"} {
-		entry := filepath.Join(def.CodeDir, filepath.FromSlash(base)+ext)
+		entry := filepath.Join(codeDir, filepath.FromSlash(base)+ext)
 		if !isFile(entry) {
 			continue
 		}
-		for _, m := range build(def, entry, api.FormatESModule).Errors {
+		for _, m := range build(codeDir, entry, api.FormatESModule).Errors {
 			if m.Location != nil {
 				return m.Location.File + ":" + strconv.Itoa(m.Location.Line)
 			}
 		}
 	}
 	return ""
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
