@@ -1,4 +1,4 @@
-package server
+package datadir
 
 import (
 	"context"
@@ -25,25 +25,26 @@ import (
 // backedUp are the files of a data directory that a backup has beside the store, as patterns of filepath.Glob. Not in it
 // are the audit log, which is a record of this node, and the sealing key: whoever has both the key and a backup has all
 // secrets, so that the key should be kept apart.
-var backedUp = []string{codeFolder + "/*.zip", usageFolder + "/*.json"}
+var backedUp = []string{CodeFolder + "/*.zip", UsageFolder + "/*.json"}
 
-// writeBackup writes an archive of all that the node keeps. Files are those that are there once the entries have been
-// read: none that an entry names goes away so soon (codestore.Options.Grace).
-func (n *node) writeBackup(ctx context.Context, w io.Writer) error {
-	s := backup.Source{Store: n.store, Dir: n.dataDir}
+// WriteBackup writes an archive of all that a node keeps in its store and in its data directory, which is empty where there is
+// none. Files are those that are there once the entries have been read: none that an entry names goes away so soon
+// (codestore.Options.Grace).
+func WriteBackup(ctx context.Context, w io.Writer, s *store.Store, dir string) error {
+	from := backup.Source{Store: s, Dir: dir}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		s.Version = info.Main.Version
+		from.Version = info.Main.Version
 	}
-	if n.dataDir != "" {
+	if dir != "" {
 		for _, pattern := range backedUp {
-			found, err := fs.Glob(os.DirFS(n.dataDir), pattern)
+			found, err := fs.Glob(os.DirFS(dir), pattern)
 			if err != nil {
 				return err
 			}
-			s.Files = append(s.Files, found...)
+			from.Files = append(from.Files, found...)
 		}
 	}
-	return backup.Write(ctx, w, s)
+	return backup.Write(ctx, w, from)
 }
 
 // RestoreOptions say what is restored, and where to.
@@ -80,7 +81,7 @@ func Restore(ctx context.Context, o RestoreOptions) (done Restored, err error) {
 	if err := os.MkdirAll(o.DataDir, dataMode); err != nil {
 		return done, err
 	}
-	unlock, err := lockData(o.DataDir)
+	unlock, err := lock(o.DataDir)
 	if err != nil {
 		return done, err
 	}
@@ -101,10 +102,10 @@ func Restore(ctx context.Context, o RestoreOptions) (done Restored, err error) {
 	if err := extract(ctx, o, work); err != nil {
 		return done, err
 	}
-	if done.Aside, err = replaceData(o.DataDir, work, old, unlock); err != nil {
+	if done.Aside, err = replace(o.DataDir, work, old, unlock); err != nil {
 		return done, err
 	}
-	_, err = os.Stat(filepath.Join(o.DataDir, sealKeyFile))
+	_, err = os.Stat(filepath.Join(o.DataDir, SealKeyFile))
 	done.SealKey = err == nil
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
@@ -125,9 +126,9 @@ func readArchive(ctx context.Context, file string, to backup.Target) (backup.Man
 	return m, nil
 }
 
-// lockData keeps nodes from a data directory. It locks the store's file, if there is a store.
-func lockData(dir string) (unlock func() error, err error) {
-	f, err := os.OpenFile(filepath.Join(dir, storeFolder, natskv.LockFile), os.O_RDWR, 0) //nolint:gosec // G304: a fixed name
+// lock keeps nodes from a data directory. It locks the store's file, if there is a store.
+func lock(dir string) (unlock func() error, err error) {
+	f, err := os.OpenFile(filepath.Join(dir, StoreFolder, natskv.LockFile), os.O_RDWR, 0) //nolint:gosec // G304: a fixed name
 	if errors.Is(err, fs.ErrNotExist) {
 		return func() error { return nil }, nil
 	}
@@ -166,7 +167,7 @@ func extract(ctx context.Context, o RestoreOptions, dir string) (err error) {
 	if err := os.Mkdir(dir, dataMode); err != nil {
 		return err
 	}
-	driver, err := natskv.Open(ctx, natskv.Options{Dir: filepath.Join(dir, storeFolder), Log: o.Log})
+	driver, err := natskv.Open(ctx, natskv.Options{Dir: filepath.Join(dir, StoreFolder), Log: o.Log})
 	if err != nil {
 		return err
 	}
@@ -178,7 +179,7 @@ func extract(ctx context.Context, o RestoreOptions, dir string) (err error) {
 	if err := in.flush(); err != nil {
 		return err
 	}
-	return writeMarker(filepath.Join(dir, dataMarker))
+	return writeMarker(dir)
 }
 
 // intake takes in an archive.
@@ -213,7 +214,7 @@ func (in *intake) flush() error {
 
 func (in *intake) file(name string, content io.Reader) error {
 	top, _, isBelow := strings.Cut(name, "/")
-	if !isBelow || top == storeFolder {
+	if !isBelow || top == StoreFolder {
 		return errors.New("no backup has it at this place")
 	}
 	path := filepath.Join(in.dir, filepath.FromSlash(name))
@@ -231,9 +232,9 @@ func (in *intake) file(name string, content io.Reader) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// replaceData puts what is in work into the place of the old names, the marker out first and in last: without it no node
+// replace puts what is in work into the place of the old names, the marker out first and in last: without it no node
 // takes the directory, so that the lock on it, which Windows would not let move, can go then.
-func replaceData(dir, work string, old []string, unlock func() error) (aside string, err error) {
+func replace(dir, work string, old []string, unlock func() error) (aside string, err error) {
 	if len(old) > 0 {
 		aside = filepath.Join(dir, asidePrefix+time.Now().UTC().Format("20060102T150405.000"))
 		if err := os.Mkdir(aside, dataMode); err != nil {
@@ -262,9 +263,9 @@ func markerFirst(names []string) []string {
 	names = slices.Clone(names)
 	slices.SortStableFunc(names, func(a, b string) int {
 		switch {
-		case a == dataMarker:
+		case a == marker:
 			return -1
-		case b == dataMarker:
+		case b == marker:
 			return 1
 		}
 		return 0

@@ -26,6 +26,7 @@ import (
 	"cleat/internal/conn"
 	"cleat/internal/control"
 	"cleat/internal/controlapi"
+	"cleat/internal/datadir"
 	"cleat/internal/gateway"
 	"cleat/internal/integration"
 	"cleat/internal/lambda"
@@ -39,7 +40,7 @@ import (
 func filled(tb testing.TB, apis, routes int) string {
 	tb.Helper()
 	dir := tb.TempDir()
-	d, err := natskv.Open(tb.Context(), natskv.Options{Dir: filepath.Join(dir, storeFolder), NoSync: true})
+	d, err := natskv.Open(tb.Context(), natskv.Options{Dir: filepath.Join(dir, datadir.StoreFolder), NoSync: true})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -94,7 +95,7 @@ type benchNode struct {
 func startBenchNode(tb testing.TB, dir string) *benchNode {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	d, err := natskv.Open(tb.Context(), natskv.Options{Dir: filepath.Join(dir, storeFolder), Log: log})
+	d, err := natskv.Open(tb.Context(), natskv.Options{Dir: filepath.Join(dir, datadir.StoreFolder), Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}

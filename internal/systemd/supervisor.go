@@ -1,4 +1,5 @@
-package server
+// Package systemd tells systemd how a service is (sd_notify(3)) and keeps its watchdog quiet. The caller is package server.
+package systemd
 
 import (
 	"context"
@@ -10,15 +11,16 @@ import (
 	"time"
 )
 
-// supervisor tells systemd how the node is (sd_notify(3)): a datagram of NAME=value lines to the socket that the
-// environment names. The zero value tells nobody.
-type supervisor struct {
+// Supervisor is told how the process is: a datagram of NAME=value lines to the socket that the environment names. The zero value
+// tells nobody. It may be used concurrently.
+type Supervisor struct {
 	socket   string
 	watchdog time.Duration // within which systemd wants to hear from us; zero: it does not
 }
 
-func newSupervisor(env []string, pid int) supervisor {
-	var s supervisor
+// New returns the supervisor that an environment, as os.Environ returns it, names to the process of that ID.
+func New(env []string, pid int) Supervisor {
+	var s Supervisor
 	var owner string
 	for _, kv := range env {
 		switch k, v, _ := strings.Cut(kv, "="); k {
@@ -40,8 +42,8 @@ func newSupervisor(env []string, pid int) supervisor {
 
 const notifyTime = time.Second
 
-// notify sends lines, such as "READY=1".
-func (s supervisor) notify(ctx context.Context, lines ...string) error {
+// Notify sends lines, such as "READY=1". It waits a second at most.
+func (s Supervisor) Notify(ctx context.Context, lines ...string) error {
 	if s.socket == "" {
 		return nil
 	}
@@ -64,8 +66,8 @@ func (s supervisor) notify(ctx context.Context, lines ...string) error {
 	return nil
 }
 
-// watch keeps systemd's watchdog quiet until ctx ends, for as long as alive returns.
-func (s supervisor) watch(ctx context.Context, alive func()) error {
+// Watch keeps systemd's watchdog quiet until ctx ends, for as long as alive returns.
+func (s Supervisor) Watch(ctx context.Context, alive func()) error {
 	if s.watchdog == 0 {
 		return nil
 	}
@@ -78,7 +80,7 @@ func (s supervisor) watch(ctx context.Context, alive func()) error {
 		case <-tick.C:
 		}
 		alive()
-		if err := s.notify(ctx, "WATCHDOG=1"); err != nil && ctx.Err() == nil {
+		if err := s.Notify(ctx, "WATCHDOG=1"); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
