@@ -174,8 +174,8 @@ func usedCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// report gives the percentiles of what single rounds took, and the processor time of each since cpu.
-func report(b *testing.B, took []time.Duration, cpu time.Duration) {
+// reportTimes gives the percentiles of what single rounds took, and the processor time of each since cpu.
+func reportTimes(b *testing.B, took []time.Duration, cpu time.Duration) {
 	b.Helper()
 	b.ReportMetric(float64((usedCPU()-cpu).Microseconds())/1000/float64(len(took)), "cpu-ms")
 	slices.Sort(took)
@@ -200,7 +200,7 @@ func BenchmarkControl(b *testing.B) {
 					after(b, i)
 				}
 			}
-			report(b, took, cpu)
+			reportTimes(b, took, cpu)
 		})
 	}
 	path := func(i int) string { return "/v2/apis/" + string(benchAPI(i*7%600)) }
@@ -262,7 +262,7 @@ func BenchmarkServed(b *testing.B) {
 		}
 		took = append(took, time.Since(begin))
 	}
-	report(b, took, cpu)
+	reportTimes(b, took, cpu)
 }
 
 // BenchmarkStart is from the opening of the data directory until everything in it is served, with 600 APIs of 50 routes.
@@ -276,5 +276,5 @@ func BenchmarkStart(b *testing.B) {
 		took = append(took, time.Since(begin))
 		stop()
 	}
-	report(b, took, cpu)
+	reportTimes(b, took, cpu)
 }

@@ -1,4 +1,6 @@
-package server
+// Package eventstream shows what happens in a node to whoever listens: records in the form that leaves the process, and a stream of
+// them. The callers are package server, which serves GET /_cleat/events with it, and cmd/cleat.
+package eventstream
 
 import (
 	"strings"
@@ -68,8 +70,8 @@ func millis(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
-// EventOf is the outward form of a record.
-func EventOf(r *apigw.Record) Event {
+// Of is the outward form of a record.
+func Of(r *apigw.Record) Event {
 	e := Event{
 		Time: r.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Operation: r.Operation, APIID: string(r.APIID), Stage: r.Stage,
 		ConnectionID: string(r.ConnectionID), RequestID: string(r.RequestID), RouteKey: r.RouteKey, Selected: r.Selected,

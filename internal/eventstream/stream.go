@@ -1,4 +1,4 @@
-package server
+package eventstream
 
 import (
 	"encoding/json"
@@ -8,19 +8,19 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
-	"cleat/internal/awsapi"
 	"cleat/internal/listen"
 )
 
-// broadcast hands every event record to whoever listens at GET /_cleat/events, as one JSON object a line. A listener
-// that reads too slowly misses events rather than holding anything up, and is told how many.
-type broadcast struct {
+// Stream hands every event record to whoever listens at GET /_cleat/events, as one JSON object a line. A listener
+// that reads too slowly misses events rather than holding anything up, and is told how many. It may be used concurrently.
+type Stream struct {
 	mu        sync.Mutex
 	listeners map[*listener]bool // guarded by mu
 }
 
-func newBroadcast() *broadcast {
-	return &broadcast{listeners: map[*listener]bool{}}
+// New returns a stream that nobody listens to.
+func New() *Stream {
+	return &Stream{listeners: map[*listener]bool{}}
 }
 
 // listener is one open stream.
@@ -35,14 +35,15 @@ const (
 	streamWrite  = 10 * time.Second // for a listener to take one record
 )
 
-func (b *broadcast) send(r *apigw.Record) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.listeners) == 0 {
+// Send hands a record on, without waiting for anybody.
+func (s *Stream) Send(r *apigw.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.listeners) == 0 {
 		return
 	}
-	e := EventOf(r)
-	for l := range b.listeners {
+	e := Of(r)
+	for l := range s.listeners {
 		select {
 		case l.records <- e:
 		default:
@@ -51,31 +52,31 @@ func (b *broadcast) send(r *apigw.Record) {
 	}
 }
 
-func (b *broadcast) join() *listener {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.listeners) >= maxListeners {
+func (s *Stream) join() *listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.listeners) >= maxListeners {
 		return nil
 	}
 	l := &listener{records: make(chan Event, eventQueue)}
-	b.listeners[l] = true
+	s.listeners[l] = true
 	return l
 }
 
-func (b *broadcast) leave(l *listener) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.listeners, l)
+func (s *Stream) leave(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
 }
 
-// serve streams records to one listener until it leaves or the server begins to end.
-func (b *broadcast) serve(w http.ResponseWriter, r *http.Request) {
-	l := b.join()
+// ServeHTTP streams records to one listener until it leaves or the server begins to end.
+func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l := s.join()
 	if l == nil {
 		http.Error(w, "too many listeners", http.StatusServiceUnavailable)
 		return
 	}
-	defer b.leave(l)
+	defer s.leave(l)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
 	out := http.NewResponseController(w)
@@ -101,13 +102,4 @@ func (b *broadcast) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-}
-
-// serveEvents streams events to who may list the connections that they tell of.
-func (n *node) serveEvents(w http.ResponseWriter, r *http.Request) {
-	if err := n.gateway.AuthorizeEvents(r); err != nil {
-		awsapi.WriteError(w, err, apigw.NewRequestID())
-		return
-	}
-	n.events.serve(w, r)
 }
