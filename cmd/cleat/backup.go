@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 
 	"cleat/internal/awsclient"
-	"cleat/internal/server"
+	"cleat/internal/datadir"
 )
 
 // backupCommand takes a backup of a running node.
@@ -42,7 +42,7 @@ func (c *backupCommand) Run(p *process) (err error) {
 	}
 	defer func() { _ = archive.Close() }() // it was only read
 	if c.Output == "-" {
-		_, err := server.CheckBackup(p.ctx, io.TeeReader(archive, p.stdout))
+		_, err := datadir.CheckBackup(p.ctx, io.TeeReader(archive, p.stdout))
 		return err
 	}
 	return c.save(p, archive)
@@ -59,7 +59,7 @@ func (c *backupCommand) save(p *process, archive io.Reader) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	m, err := server.CheckBackup(p.ctx, io.TeeReader(archive, f))
+	m, err := datadir.CheckBackup(p.ctx, io.TeeReader(archive, f))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ type restoreCommand struct {
 
 // Run restores and says what is where.
 func (c *restoreCommand) Run(p *process) error {
-	done, err := server.Restore(p.ctx, server.RestoreOptions{
+	done, err := datadir.Restore(p.ctx, datadir.RestoreOptions{
 		Archive: c.File, DataDir: c.Data, Force: c.Force, Log: slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

@@ -16,7 +16,9 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
 	"cleat/internal/control/stacks"
+	"cleat/internal/eventstream"
 	"cleat/internal/lambda"
+	"cleat/internal/meter/report"
 	"cleat/internal/server"
 )
 
@@ -206,7 +208,7 @@ func (t *textReporter) Stopping(connections int) {
 }
 
 // Used implements server.Reporter.
-func (t *textReporter) Used(u server.Usage) {
+func (t *textReporter) Used(u report.Usage) {
 	t.printf("%s  on AWS: %s\n", t.now(), u)
 }
 
@@ -372,7 +374,7 @@ func (j *jsonReporter) Line(l lambda.Line) {
 func (j *jsonReporter) Stopping(connections int) { j.log.Info("stopping", "connections", connections) }
 
 // Used implements server.Reporter.
-func (j *jsonReporter) Used(u server.Usage) { j.log.Info("usage", "usage", u) }
+func (j *jsonReporter) Used(u report.Usage) { j.log.Info("usage", "usage", u) }
 
 // Event implements server.Reporter.
 func (j *jsonReporter) Event(r *apigw.Record) {
@@ -380,7 +382,7 @@ func (j *jsonReporter) Event(r *apigw.Record) {
 	if r.Err != nil {
 		level = slog.LevelWarn
 	}
-	j.log.Log(context.Background(), level, "event", "event", server.EventOf(r))
+	j.log.Log(context.Background(), level, "event", "event", eventstream.Of(r))
 }
 
 // textHandler is Cleat's own log in the look of the event lines.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/unzip"
 )
 
 // Errors of a Store, wrapped with what was wrong.
@@ -25,9 +26,9 @@ var (
 	// ErrHash says that an upload was not what its sender said it would be.
 	ErrHash = errors.New("the code has another hash than it should")
 	// ErrTooLarge says that a zip file, or what is in it, is over a quota.
-	ErrTooLarge = errors.New("the code is too large")
+	ErrTooLarge = unzip.ErrTooLarge
 	// ErrInvalid says that an upload is no zip file, or one that must not be unpacked.
-	ErrInvalid = errors.New("not a zip file of code")
+	ErrInvalid = unzip.ErrInvalid
 )
 
 // Options are the settings of a Store. The zero value has AWS's quotas.
@@ -175,6 +176,28 @@ func (s *Store) write(ctx context.Context, f *os.File, r io.Reader) (Code, error
 		return Code{}, fmt.Errorf("keep code: %w", err)
 	}
 	return Code{SHA256: hex.EncodeToString(sum.Sum(nil)), Size: n}, nil
+}
+
+// unpack unpacks a zip file into a fresh folder aside.
+func (s *Store) unpack(ctx context.Context, file string) (string, error) {
+	dir, err := os.MkdirTemp(s.dir, temporary+"*")
+	if err != nil {
+		return "", fmt.Errorf("unpack code: %w", err)
+	}
+	if err := s.unpackTo(ctx, dir, file); err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
+func (s *Store) unpackTo(ctx context.Context, dir, file string) error {
+	f, err := os.Open(file) //nolint:gosec // G304: one of the store's own
+	if err != nil {
+		return fmt.Errorf("unpack code: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	// As on Lambda, where the task root cannot be written to.
+	return unzip.To(ctx, f, dir, unzip.Options{MaxBytes: s.o.MaxCode, MaxFiles: s.o.MaxFiles, Folder: 0o755, File: 0o444})
 }
 
 // cancelled is a reader that ends with a context.

@@ -1,7 +1,6 @@
 package codestore_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,37 +17,8 @@ import (
 	"time"
 
 	"cleat/internal/codestore"
+	"cleat/internal/testkit"
 )
-
-// entry is one entry of a zip file.
-type entry struct {
-	name, text string
-	mode       fs.FileMode
-}
-
-func zipOf(tb testing.TB, entries ...entry) []byte {
-	tb.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, e := range entries {
-		h := &zip.FileHeader{Name: e.name, Method: zip.Deflate}
-		if e.mode == 0 {
-			e.mode = 0o644
-		}
-		h.SetMode(e.mode)
-		w, err := z.CreateHeader(h)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if _, err := w.Write([]byte(e.text)); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 func sha(b []byte) string {
 	sum := sha256.Sum256(b)
@@ -88,11 +58,11 @@ func code(tb testing.TB, dir string) []string {
 func TestPut(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, codestore.Options{})
-	entries := []entry{{name: "./index.js", text: "x"}, {name: "lib/", mode: fs.ModeDir | 0o755}, {name: "lib/deep/a.js", text: "a"}, {name: "bootstrap", text: "#!", mode: 0o755}}
+	entries := []testkit.ZipFile{{Name: "./index.js", Text: "x"}, {Name: "lib/", Mode: fs.ModeDir | 0o755}, {Name: "lib/deep/a.js", Text: "a"}, {Name: "bootstrap", Text: "#!", Mode: 0o755}}
 	if runtime.GOOS != "windows" {
-		entries = append(entries, entry{name: "link.js", text: "lib/deep/a.js", mode: fs.ModeSymlink | 0o777}, entry{name: "lib/up", text: "../index.js", mode: fs.ModeSymlink | 0o777}, entry{name: "dangling", text: "nowhere", mode: fs.ModeSymlink | 0o777})
+		entries = append(entries, testkit.ZipFile{Name: "link.js", Text: "lib/deep/a.js", Mode: fs.ModeSymlink | 0o777}, testkit.ZipFile{Name: "lib/up", Text: "../index.js", Mode: fs.ModeSymlink | 0o777}, testkit.ZipFile{Name: "dangling", Text: "nowhere", Mode: fs.ModeSymlink | 0o777})
 	}
-	b := zipOf(t, entries...)
+	b := testkit.Zip(t, entries...)
 	put, err := s.Put(t.Context(), bytes.NewReader(b), sha(b))
 	if want := (codestore.Code{SHA256: sha(b), Size: int64(len(b))}); err != nil || put != want {
 		t.Fatalf("got %+v, %v, want %+v", put, err, want)
@@ -121,7 +91,7 @@ func TestPut(t *testing.T) {
 // Folders that were not synced are of no account once the machine has gone down; those of a process that was killed are.
 func TestMachineDown(t *testing.T) {
 	dir := t.TempDir()
-	b := zipOf(t, entry{name: "a.js", text: "a"})
+	b := testkit.Zip(t, testkit.ZipFile{Name: "a.js", Text: "a"})
 	if _, err := open(t, dir, codestore.Options{}).Put(t.Context(), bytes.NewReader(b), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +114,7 @@ func TestMachineDown(t *testing.T) {
 // A folder that is gone is made again, and what a crash left half goes; the zip file is what counts.
 func TestCrash(t *testing.T) {
 	dir := t.TempDir()
-	b := zipOf(t, entry{name: "a.js", text: "a"})
+	b := testkit.Zip(t, testkit.ZipFile{Name: "a.js", Text: "a"})
 	if _, err := open(t, dir, codestore.Options{}).Put(t.Context(), bytes.NewReader(b), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -173,43 +143,45 @@ func TestCrash(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	link := func(name, target string) entry { return entry{name: name, text: target, mode: fs.ModeSymlink | 0o777} }
-	a := entry{name: "a", text: "a"}
+	link := func(name, target string) testkit.ZipFile {
+		return testkit.ZipFile{Name: name, Text: target, Mode: fs.ModeSymlink | 0o777}
+	}
+	a := testkit.ZipFile{Name: "a", Text: "a"}
 	small := codestore.Options{MaxZip: 16 << 10, MaxCode: 10 << 10, MaxFiles: 20}
 	zeros := strings.Repeat("\x00", 11<<10)
-	var many []entry
+	var many []testkit.ZipFile
 	for range 21 {
-		many = append(many, entry{name: strings.Repeat("d/", len(many)) + "a"})
+		many = append(many, testkit.ZipFile{Name: strings.Repeat("d/", len(many)) + "a"})
 	}
-	var deep []entry
+	var deep []testkit.ZipFile
 	for _, top := range []string{"a", "b", "c", "d", "e"} {
-		deep = append(deep, entry{name: top + "/1/2/3/4/f"})
+		deep = append(deep, testkit.ZipFile{Name: top + "/1/2/3/4/f"})
 	}
 	for name, tt := range map[string]struct {
 		zip  []byte
 		want error
 	}{
-		"many folders":              {zipOf(t, deep...), codestore.ErrTooLarge},
+		"many folders":              {testkit.Zip(t, deep...), codestore.ErrTooLarge},
 		"no zip file":               {[]byte("hello"), codestore.ErrInvalid},
-		"empty":                     {zipOf(t), codestore.ErrInvalid},
-		"folders only":              {zipOf(t, entry{name: "d/", mode: fs.ModeDir | 0o755}), codestore.ErrInvalid},
-		"above":                     {zipOf(t, a, entry{name: "../b"}), codestore.ErrInvalid},
-		"above by a detour":         {zipOf(t, a, entry{name: "x/../../b"}), codestore.ErrInvalid},
-		"absolute":                  {zipOf(t, a, entry{name: "/etc/b"}), codestore.ErrInvalid},
-		"backslashes":               {zipOf(t, a, entry{name: `..\b`}), codestore.ErrInvalid},
-		"a long name":               {zipOf(t, a, entry{name: strings.Repeat("d/", 2100)}), codestore.ErrInvalid},
-		"twice":                     {zipOf(t, a, a), codestore.ErrInvalid},
-		"file and folder":           {zipOf(t, a, entry{name: "a/b"}), codestore.ErrInvalid},
-		"a pipe":                    {zipOf(t, a, entry{name: "p", mode: fs.ModeNamedPipe | 0o644}), codestore.ErrInvalid},
-		"a link out":                {zipOf(t, a, link("l", "../x")), codestore.ErrInvalid},
-		"an absolute link":          {zipOf(t, a, link("l", "/etc")), codestore.ErrInvalid},
-		"a link to nothing":         {zipOf(t, a, link("l", "")), codestore.ErrInvalid},
-		"a link out through a link": {zipOf(t, a, entry{name: "d/e/f"}, link("d/e/l", "../.."), link("m", "d/e/l/..")), codestore.ErrInvalid},
-		"a file through a link":     {zipOf(t, a, link("l", "."), entry{name: "l/b"}), codestore.ErrInvalid},
-		"a large zip file":          {append(zipOf(t, a), make([]byte, 16<<10)...), codestore.ErrTooLarge},
-		"much in little":            {zipOf(t, entry{name: "z", text: zeros}), codestore.ErrTooLarge},
-		"much in all":               {zipOf(t, entry{name: "y", text: zeros[:6<<10]}, entry{name: "z", text: zeros[:6<<10]}), codestore.ErrTooLarge},
-		"many entries":              {zipOf(t, many...), codestore.ErrTooLarge},
+		"empty":                     {testkit.Zip(t), codestore.ErrInvalid},
+		"folders only":              {testkit.Zip(t, testkit.ZipFile{Name: "d/", Mode: fs.ModeDir | 0o755}), codestore.ErrInvalid},
+		"above":                     {testkit.Zip(t, a, testkit.ZipFile{Name: "../b"}), codestore.ErrInvalid},
+		"above by a detour":         {testkit.Zip(t, a, testkit.ZipFile{Name: "x/../../b"}), codestore.ErrInvalid},
+		"absolute":                  {testkit.Zip(t, a, testkit.ZipFile{Name: "/etc/b"}), codestore.ErrInvalid},
+		"backslashes":               {testkit.Zip(t, a, testkit.ZipFile{Name: `..\b`}), codestore.ErrInvalid},
+		"a long name":               {testkit.Zip(t, a, testkit.ZipFile{Name: strings.Repeat("d/", 2100)}), codestore.ErrInvalid},
+		"twice":                     {testkit.Zip(t, a, a), codestore.ErrInvalid},
+		"file and folder":           {testkit.Zip(t, a, testkit.ZipFile{Name: "a/b"}), codestore.ErrInvalid},
+		"a pipe":                    {testkit.Zip(t, a, testkit.ZipFile{Name: "p", Mode: fs.ModeNamedPipe | 0o644}), codestore.ErrInvalid},
+		"a link out":                {testkit.Zip(t, a, link("l", "../x")), codestore.ErrInvalid},
+		"an absolute link":          {testkit.Zip(t, a, link("l", "/etc")), codestore.ErrInvalid},
+		"a link to nothing":         {testkit.Zip(t, a, link("l", "")), codestore.ErrInvalid},
+		"a link out through a link": {testkit.Zip(t, a, testkit.ZipFile{Name: "d/e/f"}, link("d/e/l", "../.."), link("m", "d/e/l/..")), codestore.ErrInvalid},
+		"a file through a link":     {testkit.Zip(t, a, link("l", "."), testkit.ZipFile{Name: "l/b"}), codestore.ErrInvalid},
+		"a large zip file":          {append(testkit.Zip(t, a), make([]byte, 16<<10)...), codestore.ErrTooLarge},
+		"much in little":            {testkit.Zip(t, testkit.ZipFile{Name: "z", Text: zeros}), codestore.ErrTooLarge},
+		"much in all":               {testkit.Zip(t, testkit.ZipFile{Name: "y", Text: zeros[:6<<10]}, testkit.ZipFile{Name: "z", Text: zeros[:6<<10]}), codestore.ErrTooLarge},
+		"many entries":              {testkit.Zip(t, many...), codestore.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -224,7 +196,7 @@ func TestRefused(t *testing.T) {
 		})
 	}
 	dir := t.TempDir()
-	if _, err := open(t, dir, small).Put(t.Context(), bytes.NewReader(zipOf(t, a)), sha(nil)); !errors.Is(err, codestore.ErrHash) || len(code(t, dir)) > 0 {
+	if _, err := open(t, dir, small).Put(t.Context(), bytes.NewReader(testkit.Zip(t, a)), sha(nil)); !errors.Is(err, codestore.ErrHash) || len(code(t, dir)) > 0 {
 		t.Errorf("another hash: got %v and %v", err, code(t, dir))
 	}
 }
@@ -246,7 +218,7 @@ func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, dir, codestore.Options{Grace: time.Hour})
-		kept, asked, gone := zipOf(t, entry{name: "kept"}), zipOf(t, entry{name: "asked"}), zipOf(t, entry{name: "gone"})
+		kept, asked, gone := testkit.Zip(t, testkit.ZipFile{Name: "kept"}), testkit.Zip(t, testkit.ZipFile{Name: "asked"}), testkit.Zip(t, testkit.ZipFile{Name: "gone"})
 		for _, b := range [][]byte{kept, asked, gone} {
 			if _, err := s.Put(t.Context(), bytes.NewReader(b), ""); err != nil {
 				t.Fatal(err)
@@ -278,39 +250,5 @@ func TestSweep(t *testing.T) {
 		sweep(kept, asked)
 		time.Sleep(2 * time.Minute)
 		sweep(kept)
-	})
-}
-
-// FuzzUnzip: whatever a zip file says, nothing is written outside of its folder, and what is refused leaves nothing.
-func FuzzUnzip(f *testing.F) {
-	f.Add(zipOf(f, entry{name: "a/b.js", text: "x"}, entry{name: "l", text: "a", mode: fs.ModeSymlink | 0o777}))
-	f.Add(zipOf(f, entry{name: "../b"}))
-	f.Add(zipOf(f, entry{name: "x"}, entry{name: "l", text: "..", mode: fs.ModeSymlink | 0o777}, entry{name: "l/y"}))
-	f.Add([]byte("PK\x05\x06" + strings.Repeat("\x00", 18)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		parent := t.TempDir()
-		s := open(t, filepath.Join(parent, "code"), codestore.Options{MaxCode: 1 << 20, MaxFiles: 1000})
-		file := filepath.Join(parent, "a.zip")
-		if err := os.WriteFile(file, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		at, err := s.Unpack(t.Context(), file)
-		if outside, err := os.ReadDir(parent); err != nil || len(outside) != 2 {
-			t.Fatalf("outside of the store: %v, %v", outside, err)
-		}
-		if err != nil {
-			if !errors.Is(err, codestore.ErrInvalid) && !errors.Is(err, codestore.ErrTooLarge) {
-				t.Errorf("got %v", err)
-			}
-			if left := code(t, filepath.Join(parent, "code")); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
-			return
-		}
-		for _, name := range files(t, at) {
-			if real, err := filepath.EvalSymlinks(filepath.Join(at, name)); err == nil && !strings.HasPrefix(real, at) {
-				t.Errorf("%s leads to %s", name, real)
-			}
-		}
 	})
 }

@@ -129,14 +129,11 @@ const attempts = 5
 // error where there is no such value.
 func change[T any](ctx context.Context, i *Identities, key store.Key[T], absent error, edit func(*T) error) error {
 	return i.retry(ctx, func(b *store.Batch) error {
-		v, at, err := store.Get(ctx, i.store, key)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return absent
-		case err != nil:
-			return err
+		v, at, err := present(ctx, i, key, absent)
+		if err == nil {
+			err = edit(&v)
 		}
-		if err := edit(&v); err != nil {
+		if err != nil {
 			return err
 		}
 		store.Put(b, key, v, store.At(at))
@@ -147,19 +144,25 @@ func change[T any](ctx context.Context, i *Identities, key store.Key[T], absent 
 // remove deletes a value that may be deleted.
 func remove[T any](ctx context.Context, i *Identities, key store.Key[T], absent error, may func(*T) error) error {
 	return i.retry(ctx, func(b *store.Batch) error {
-		v, at, err := store.Get(ctx, i.store, key)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return absent
-		case err != nil:
-			return err
+		v, at, err := present(ctx, i, key, absent)
+		if err == nil {
+			err = may(&v)
 		}
-		if err := may(&v); err != nil {
+		if err != nil {
 			return err
 		}
 		store.Delete(b, key, store.At(at))
 		return nil
 	})
+}
+
+// present reads a value with its revision. absent is the error where there is no such value.
+func present[T any](ctx context.Context, i *Identities, key store.Key[T], absent error) (T, store.Revision, error) {
+	v, at, err := store.Get(ctx, i.store, key)
+	if errors.Is(err, store.ErrNotFound) {
+		err = absent
+	}
+	return v, at, err
 }
 
 // retry makes the change that prepare puts in a batch, from the start where it conflicts.

@@ -28,6 +28,6 @@ var ReadyMade = map[string]string{
 }`,
 	PolicyDeploy: `{
   "Version": "2012-10-17",
-  "Statement": { "Effect": "Allow", "Action": ["apigateway:*", "lambda:*", "cleat:*", "iam:*Role*", "iam:ListPolicies", "iam:GetPolicy*"], "Resource": "*" }
+  "Statement": { "Effect": "Allow", "Action": ["apigateway:*", "lambda:*", "cleat:*", "iam:*Role*", "iam:ListPolicies", "iam:GetPolicy*", "iam:CreatePolicy*", "iam:DeletePolicy*", "iam:TagPolicy", "iam:UntagPolicy", "iam:ListPolicyTags", "iam:ListPolicyVersions", "iam:SetDefaultPolicyVersion", "iam:ListEntitiesForPolicy"], "Resource": "*" }
 }`,
 }

@@ -66,13 +66,17 @@ func checkRole(r *store.Role) error {
 	if r.MaxSessionDuration < minSession || r.MaxSessionDuration > maxSession {
 		return ValidationError.Errorf("1 validation error detected: Value '%d' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between %d and %d", r.MaxSessionDuration, minSession, maxSession)
 	}
-	if len(r.Description) > maxDescription {
+	return checkDescription(r.Description)
+}
+
+func checkDescription(text string) error {
+	if len(text) > maxDescription {
 		return ValidationError.Errorf("1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to %d", maxDescription)
 	}
 	return nil
 }
 
-// checkDocument holds a document of a role to its outer form only: nothing is ever decided by it.
+// checkDocument holds a document of a role or a managed policy to its outer form only: nothing is ever decided by it.
 func checkDocument(document string) error {
 	var outer struct {
 		Statement json.RawMessage `json:"Statement"`
@@ -250,7 +254,7 @@ func (i *Identities) DetachRolePolicy(ctx context.Context, name, arn string) err
 	return i.changeRole(ctx, name, func(r *store.Role) error {
 		at := slices.Index(r.AttachedPolicies, arn)
 		if at < 0 {
-			return NoSuchEntity.Errorf("Policy %.256s was not found.", arn)
+			return noPolicy(arn)
 		}
 		r.AttachedPolicies = slices.Delete(r.AttachedPolicies, at, at+1)
 		return nil

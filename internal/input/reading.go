@@ -1,7 +1,8 @@
 // Package input reads the files that a project is written in, each once and within bounds, and gathers what is wrong with
 // them, so that everything is told at once. On top of that it takes the simple values out of settings: a text, a number, a
 // switch, a map of known keys. What the settings mean is for its callers to say: package variable puts values into
-// serverless.yml, package config reads what cleat.yaml says of a node, package project what it says of APIs.
+// serverless.yml, which package serverless reads; package config reads what cleat.yaml says of a node, package project what it
+// says of APIs.
 package input
 
 import (

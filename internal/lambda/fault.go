@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"cleat/internal/apigw"
+	"cleat/internal/jsbundle"
 )
 
 // fault is a failure of the user's code or set-up that shows before a worker runs.
@@ -154,7 +155,7 @@ func (w *worker) reportedOutcome(body []byte, errType string) outcome {
 func (r report) cause(def apigw.Function) string {
 	at := locate(append(r.Trace, r.StackTrace...), def.CodeDir)
 	if at == "" && r.ErrorType == "Runtime.UserCodeSyntaxError" && strings.HasPrefix(def.Runtime, "nodejs") {
-		at = syntaxErrorPlace(def)
+		at = jsbundle.SyntaxErrorPlace(def.CodeDir, def.Handler)
 	}
 	if at == "" {
 		at = place(def)

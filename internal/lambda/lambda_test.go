@@ -19,6 +19,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/lambda"
+	"cleat/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -32,28 +33,10 @@ func TestMain(m *testing.M) {
 // testPool is a running pool with what it put out.
 type testPool struct {
 	*lambda.Pool
-	log *logBuffer
+	log *testkit.Log
 
 	mu    sync.Mutex
 	lines []lambda.Line
-}
-
-// logBuffer is a writer that many goroutines share.
-type logBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func (p *testPool) output() []lambda.Line {
@@ -86,7 +69,7 @@ func testEnv() []string {
 
 func newTestPool(tb testing.TB, o lambda.Options, functions ...apigw.Function) *testPool {
 	tb.Helper()
-	p := &testPool{log: &logBuffer{}}
+	p := &testPool{log: &testkit.Log{}}
 	o.Log = slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.Output = func(l lambda.Line) {
 		p.mu.Lock()

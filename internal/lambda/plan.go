@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/jsbundle"
 )
 
 // language is the family of a runtime.
@@ -67,20 +68,52 @@ func (p *Pool) nodePlan(def apigw.Function) (*plan, error) {
 		"--max-old-space-size=" + strconv.Itoa(memorySize(def)), // as AWS bounds it
 		filepath.Join(p.dir, nodeBootstrap),
 	}
-	entry, ok, err := bundleEntry(def)
+	entry, ok, err := jsbundle.Entry(def.CodeDir, def.Handler, def.Bundle)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return pl, nil
 	}
-	b, err := p.bundle(def, entry)
-	if err != nil {
+	if err := p.bundle(def, entry, pl); err != nil {
 		return nil, err
 	}
-	pl.bundle, pl.inputs = b.file, b.inputs
-	pl.args = append(pl.args, b.file, b.as)
 	return pl, nil
+}
+
+// bundle lets a plan run a bundle of a handler's file in place of that file.
+func (p *Pool) bundle(def apigw.Function, entry string, pl *plan) error {
+	b, err := jsbundle.Make(def.CodeDir, entry)
+	if wrong, ok := errors.AsType[*jsbundle.Error](err); ok {
+		return bundleFault(def, wrong)
+	}
+	if err != nil {
+		return err
+	}
+	for _, warning := range b.Warnings {
+		p.log.Debug("bundle", "function", def.Name, "warning", warning)
+	}
+	as, ext := b.As, ".cjs" // the runtime gives a CommonJS bundle the path of its source
+	if b.Module {
+		as, ext = "", ".mjs"
+	}
+	pl.bundle, pl.inputs = filepath.Join(p.dir, "bundle-"+randomHex(8)+ext), b.Inputs
+	pl.args = append(pl.args, pl.bundle, as)
+	if err := os.WriteFile(pl.bundle, b.Text, 0o600); err != nil {
+		return fmt.Errorf("write the bundle of function %s: %w", def.Name, err)
+	}
+	return nil
+}
+
+func bundleFault(def apigw.Function, wrong *jsbundle.Error) error {
+	f := &fault{kind: "Runtime.UserCodeSyntaxError", message: wrong.Text, cause: wrong.Text}
+	if wrong.Unresolved {
+		f.kind = "Runtime.ImportModuleError"
+	}
+	if !wrong.Placed {
+		f.cause = place(def) + ": " + wrong.Text
+	}
+	return f
 }
 
 func (p *Pool) pythonPlan(def apigw.Function) (*plan, error) {
@@ -188,11 +221,6 @@ func executableExtensions() []string {
 func isExecutable(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0)
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // place is where a function is defined, for messages.

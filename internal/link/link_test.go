@@ -2,8 +2,6 @@ package link_test
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 
@@ -11,9 +9,8 @@ import (
 
 	"cleat/internal/cfn"
 	"cleat/internal/link"
+	"cleat/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "write what Link returns into testdata")
 
 // world is a few templates by name.
 type world map[string]*cfn.Value
@@ -58,35 +55,19 @@ func show(v *cfn.Value, err error) string {
 
 // TestLink links nested stacks, and stacks that import from one another, and compares with testdata.
 func TestLink(t *testing.T) {
-	for _, name := range []string{"nested", "stacks"} {
-		t.Run(name, func(t *testing.T) {
-			file := "testdata/" + name + ".txtar"
-			ar, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w := newWorld(t, ar)
-			stacks := []link.Stack{{Template: w["root.yaml"]}}
-			if w["root.yaml"] == nil {
-				stacks = []link.Stack{{Prefix: "Data", Name: "data-stack", Template: w["data.yaml"]}, {Prefix: "App", Name: "app-stack", Template: w["app.yaml"]}}
-			}
-			v, err := link.Link(stacks, link.Options{Name: "whole", Nested: w.nested})
-			got := show(v, err)
-			if *update {
-				ar.Files = append(ar.Files[:len(w):len(w)], txtar.File{Name: "want", Data: []byte(got)})
-				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if want := string(ar.Files[len(ar.Files)-1].Data); got != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-			if _, err := cfn.ReadTemplate(v); err != nil {
-				t.Errorf("what comes out is no template: %v", err)
-			}
-		})
-	}
+	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, ar *txtar.Archive) string {
+		t.Helper()
+		w := newWorld(t, ar)
+		stacks := []link.Stack{{Template: w["root.yaml"]}}
+		if w["root.yaml"] == nil {
+			stacks = []link.Stack{{Prefix: "Data", Name: "data-stack", Template: w["data.yaml"]}, {Prefix: "App", Name: "app-stack", Template: w["app.yaml"]}}
+		}
+		v, err := link.Link(stacks, link.Options{Name: "whole", Nested: w.nested})
+		if _, err := cfn.ReadTemplate(v); err != nil {
+			t.Errorf("what comes out is no template: %v", err)
+		}
+		return show(v, err)
+	})
 }
 
 func TestFaults(t *testing.T) {

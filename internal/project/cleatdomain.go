@@ -3,6 +3,7 @@ package project
 import (
 	"fmt"
 
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
 )
 
@@ -10,14 +11,14 @@ import (
 // template. A name has one mapping key, a list of them, or nothing: the root. api and stage are what the mappings lead
 // to. Control checks names and keys.
 func (s *short) domainResources(api, stage *cfn.Value) []cfn.Entry {
-	t := newBuilder()
+	t := blueprint.New()
 	for _, e := range s.Entries(s.root.Get("domains"), "domains") {
-		id := "CustomDomain" + normalRoute(e.Key)
-		if t.resources.Get(id) != nil {
+		id := "CustomDomain" + blueprint.NormalRoute(e.Key)
+		if t.Resources.Get(id) != nil {
 			s.Faultf(e.Place, "domains: %s stands there twice", e.Key)
 			continue
 		}
-		t.add(e.Place, id, "AWS::ApiGatewayV2::DomainName", cfn.MapOf(e.Place,
+		t.Add(e.Place, id, "AWS::ApiGatewayV2::DomainName", cfn.MapOf(e.Place,
 			"DomainName", cfn.TextOf(e.Place, e.Key),
 			"DomainNameConfigurations", cfn.ListOf(e.Place, cfn.MapOf(e.Place, "EndpointType", cfn.TextOf(e.Place, "REGIONAL")))))
 		keys := []*cfn.Value{e.Value}
@@ -33,11 +34,11 @@ func (s *short) domainResources(api, stage *cfn.Value) []cfn.Entry {
 			if text, ok := s.Text(v, "domains: a mapping key of "+e.Key); ok {
 				key = cfn.TextOf(at, text)
 			}
-			t.add(at, fmt.Sprintf("%sMapping%d", id, i+1), "AWS::ApiGatewayV2::ApiMapping", cfn.MapOf(at,
+			t.Add(at, fmt.Sprintf("%sMapping%d", id, i+1), "AWS::ApiGatewayV2::ApiMapping", cfn.MapOf(at,
 				"DomainName", cfn.Ref(at, id), "ApiId", api, "Stage", stage, "ApiMappingKey", key))
 		}
 	}
-	return t.resources.Keys
+	return t.Resources.Keys
 }
 
 // overlayDomains puts `domains` on top of a project of another form, which must have one stage for them to lead to.
@@ -60,8 +61,8 @@ func (s *short) overlayDomains(p *Project) {
 // there are others. It is "" when there is none or several; found says how many.
 func onlyStage(template *cfn.Value) (id string, found int) {
 	resources := template.Get("Resources")
-	if resources.Get(stageID) != nil {
-		return stageID, 1
+	if resources.Get(blueprint.StageID) != nil {
+		return blueprint.StageID, 1
 	}
 	for _, e := range resources.Entries() {
 		if e.Value.Get("Type").Str() != stageType {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
 	"cleat/internal/input"
 )
@@ -36,12 +37,12 @@ func (s *short) readAPIKeys() {
 	var names []string
 	for _, e := range keys {
 		names = append(names, e.Key)
-		if free(e, "an API key", apiKeyID(e.Key)) {
+		if free(e, "an API key", blueprint.APIKeyID(e.Key)) {
 			s.addShortKey(e)
 		}
 	}
 	for _, e := range plans {
-		if free(e, "a usage plan", usagePlanID(e.Key)) {
+		if free(e, "a usage plan", blueprint.UsagePlanID(e.Key)) {
 			s.addShortPlan(e, names)
 		}
 	}
@@ -76,7 +77,7 @@ func (s *short) addShortKey(e cfn.Entry) {
 		props.Set(cfn.Entry{Key: "Value", Place: value.Place, Value: cfn.TextOf(value.Place, text)})
 	}
 	props.Set(cfn.Entry{Key: "Enabled", Place: e.Place, Value: cfn.BoolOf(e.Place, enabled)})
-	s.t.add(e.Place, apiKeyID(e.Key), "AWS::ApiGateway::ApiKey", props)
+	s.t.Add(e.Place, blueprint.APIKeyID(e.Key), "AWS::ApiGateway::ApiKey", props)
 }
 
 // addShortPlan makes one entry of `usagePlans`.
@@ -134,18 +135,18 @@ func (s *short) addShortPlan(e cfn.Entry, keys []string) {
 
 // planStage is the stage of this file in a usage plan.
 func (s *short) planStage(at cfn.Place) *cfn.Value {
-	return cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID), "Stage", cfn.Ref(at, stageID))
+	return cfn.MapOf(at, "ApiId", cfn.Ref(at, blueprint.APIID), "Stage", cfn.Ref(at, blueprint.StageID))
 }
 
 func (s *short) addPlan(at cfn.Place, key, name string, props, stages *cfn.Value) {
 	props.Set(cfn.Entry{Key: "UsagePlanName", Place: at, Value: cfn.TextOf(at, name)})
 	props.Set(cfn.Entry{Key: "ApiStages", Place: at, Value: stages})
-	s.t.add(at, usagePlanID(key), "AWS::ApiGateway::UsagePlan", props)
+	s.t.Add(at, blueprint.UsagePlanID(key), "AWS::ApiGateway::UsagePlan", props)
 }
 
 func (s *short) addPlanKey(at cfn.Place, plan, key string) {
-	s.t.add(at, usagePlanKeyID(plan, key), "AWS::ApiGateway::UsagePlanKey", cfn.MapOf(at,
-		"KeyId", cfn.Ref(at, apiKeyID(key)), "KeyType", cfn.TextOf(at, "API_KEY"), "UsagePlanId", cfn.Ref(at, usagePlanID(plan))))
+	s.t.Add(at, blueprint.UsagePlanKeyID(plan, key), "AWS::ApiGateway::UsagePlanKey", cfn.MapOf(at,
+		"KeyId", cfn.Ref(at, blueprint.APIKeyID(key)), "KeyType", cfn.TextOf(at, "API_KEY"), "UsagePlanId", cfn.Ref(at, blueprint.UsagePlanID(plan))))
 }
 
 // throttleSettings reads a map of rate and burst into properties that are named with a prefix, as in

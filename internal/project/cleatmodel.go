@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cleat/internal/apigw"
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
 	"cleat/internal/input"
 )
@@ -32,11 +33,11 @@ func (s *short) addShortModel(e cfn.Entry) {
 	}
 	var text strings.Builder
 	writeJSON(&text, schema) // as text, for to CloudFormation a map may be a function
-	s.api.add(e.Place, modelID(e.Key), "AWS::ApiGatewayV2::Model", cfn.MapOf(e.Place,
-		"ApiId", cfn.Ref(e.Place, apiID),
+	s.api.Add(e.Place, blueprint.ModelID(e.Key), "AWS::ApiGatewayV2::Model", cfn.MapOf(e.Place,
+		"ApiId", cfn.Ref(e.Place, blueprint.APIID),
 		"Name", cfn.TextOf(e.Place, e.Key),
 		"Schema", cfn.TextOf(e.Place, text.String())))
-	s.deps = append(s.deps, modelID(e.Key))
+	s.deps = append(s.deps, blueprint.ModelID(e.Key))
 }
 
 // validation reads `models` and `modelSelection` of a route: the model of all its messages, or models by what the

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
+	"cleat/internal/handlers"
 	"cleat/internal/input"
 )
 
@@ -44,7 +46,7 @@ const defaultTemplate = `\$default`
 // addShortAuthorizer makes one entry of `authorizers`.
 func (s *short) addShortAuthorizer(e cfn.Entry) {
 	what := "authorizer " + e.Key
-	fn, identity := e.Value, cfn.Texts(e.Place, defaultIdentitySource)
+	fn, identity := e.Value, cfn.Texts(e.Place, blueprint.DefaultIdentitySource)
 	if e.Value.Is(cfn.Map) {
 		s.CheckKeys(e.Value, what, cleatSettings["authorizer"])
 		fn = e.Value.Get("function")
@@ -56,7 +58,7 @@ func (s *short) addShortAuthorizer(e cfn.Entry) {
 		case v != nil:
 			s.Faultf(v.Place, "%s: identitySource must be a list, not %s", what, v.Kind)
 		}
-		s.checkIdentity(what, identity)
+		blueprint.CheckIdentity(s.Reading, what, identity)
 	}
 	if fn == nil || fn.Is(cfn.Null) {
 		s.Faultf(e.Place, "%s has no `function`", what)
@@ -66,27 +68,27 @@ func (s *short) addShortAuthorizer(e cfn.Entry) {
 	if arn == nil {
 		return
 	}
-	s.api.add(e.Place, authorizerID(e.Key), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(e.Place,
-		"ApiId", cfn.Ref(e.Place, apiID),
+	s.api.Add(e.Place, blueprint.AuthorizerID(e.Key), "AWS::ApiGatewayV2::Authorizer", cfn.MapOf(e.Place,
+		"ApiId", cfn.Ref(e.Place, blueprint.APIID),
 		"Name", cfn.TextOf(e.Place, e.Key),
 		"AuthorizerType", cfn.TextOf(e.Place, "REQUEST"),
-		"AuthorizerUri", lambdaURI(fn.Place, arn),
+		"AuthorizerUri", blueprint.LambdaURI(fn.Place, arn),
 		"IdentitySource", identity))
-	addPermission(s.api, fn.Place, authorizerID(e.Key)+"Permission", arn)
+	s.api.Permit(fn.Place, blueprint.AuthorizerID(e.Key)+"Permission", arn)
 }
 
 // addShortRoute makes one entry of `routes`: a URL, a function's name, or a map.
 func (s *short) addShortRoute(e cfn.Entry) {
 	what := "route " + e.Key
-	if why := routeFault(e.Key); why != "" {
+	if why := blueprint.RouteFault(e.Key); why != "" {
 		s.Faultf(e.Place, "%s", why)
 		return
 	}
-	if at, taken := s.routes[routeID(e.Key)]; taken {
-		s.Faultf(e.Place, "%s and the one at %s would both be the resource %s: rename one", what, at, routeID(e.Key))
+	if at, taken := s.routes[blueprint.RouteID(e.Key)]; taken {
+		s.Faultf(e.Place, "%s and the one at %s would both be the resource %s: rename one", what, at, blueprint.RouteID(e.Key))
 		return
 	}
-	s.routes[routeID(e.Key)] = e.Place
+	s.routes[blueprint.RouteID(e.Key)] = e.Place
 	v := e.Value
 	if v.Is(cfn.String) {
 		key := "function"
@@ -121,10 +123,10 @@ func (s *short) addShortRoute(e cfn.Entry) {
 
 func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Value) {
 	at, what := e.Place, "route "+e.Key
-	id := routeID(e.Key)
-	integration := normalRoute(e.Key) + "WebsocketsIntegration"
-	props.Keys = append([]cfn.Entry{{Key: "ApiId", Place: at, Value: cfn.Ref(at, apiID)}}, props.Keys...)
-	s.api.add(at, integration, "AWS::ApiGatewayV2::Integration", props)
+	id := blueprint.RouteID(e.Key)
+	integration := blueprint.NormalRoute(e.Key) + "WebsocketsIntegration"
+	props.Keys = append([]cfn.Entry{{Key: "ApiId", Place: at, Value: cfn.Ref(at, blueprint.APIID)}}, props.Keys...)
+	s.api.Add(at, integration, "AWS::ApiGatewayV2::Integration", props)
 	twoWay := s.Flag(v.Get("twoWay"), what+": twoWay", v.Path("mock", "response") != nil)
 	if twoWay && responses == nil && !slices.Contains([]string{"AWS_PROXY", "HTTP_PROXY"}, props.Get("IntegrationType").Str()) {
 		responses = cfn.MapOf(at, apigw.RouteDefault, cfn.MapOf(at))
@@ -133,7 +135,7 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 		s.addShortResponse(e, integration, i, r)
 	}
 	route := cfn.MapOf(at,
-		"ApiId", cfn.Ref(at, apiID),
+		"ApiId", cfn.Ref(at, blueprint.APIID),
 		"RouteKey", cfn.TextOf(at, e.Key),
 		"AuthorizationType", cfn.TextOf(at, apigw.AuthorizationNone),
 		"Target", cfn.Join(at, "/", cfn.TextOf(at, "integrations"), cfn.Ref(at, integration)))
@@ -151,11 +153,11 @@ func (s *short) addShortRouteResources(e cfn.Entry, v, props, responses *cfn.Val
 	if twoWay {
 		route.Set(cfn.Entry{Key: "RouteResponseSelectionExpression", Place: at, Value: cfn.TextOf(at, apigw.RouteDefault)})
 	}
-	s.api.add(at, id, "AWS::ApiGatewayV2::Route", route)
+	s.api.Add(at, id, "AWS::ApiGatewayV2::Route", route)
 	if twoWay {
-		s.deps = append(s.deps, routeResponseID(e.Key))
-		s.api.add(at, routeResponseID(e.Key), "AWS::ApiGatewayV2::RouteResponse", cfn.MapOf(at,
-			"ApiId", cfn.Ref(at, apiID), "RouteId", cfn.Ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
+		s.deps = append(s.deps, blueprint.RouteResponseID(e.Key))
+		s.api.Add(at, blueprint.RouteResponseID(e.Key), "AWS::ApiGatewayV2::RouteResponse", cfn.MapOf(at,
+			"ApiId", cfn.Ref(at, blueprint.APIID), "RouteId", cfn.Ref(at, id), "RouteResponseKey", cfn.TextOf(at, apigw.RouteDefault)))
 	}
 }
 
@@ -181,7 +183,7 @@ func (s *short) authorize(v *cfn.Value, route string, props *cfn.Value) {
 		return
 	}
 	props.Set(cfn.Entry{Key: "AuthorizationType", Place: at, Value: cfn.TextOf(at, apigw.AuthorizationCustom)})
-	props.Set(cfn.Entry{Key: "AuthorizerId", Place: at, Value: cfn.Ref(at, authorizerID(name))})
+	props.Set(cfn.Entry{Key: "AuthorizerId", Place: at, Value: cfn.Ref(at, blueprint.AuthorizerID(name))})
 }
 
 // integration makes the properties of a route's integration, and what its integration responses are. Nil properties mean
@@ -203,7 +205,7 @@ func (s *short) integration(v *cfn.Value, target, what string) (props, responses
 		if arn == nil {
 			return nil, nil
 		}
-		props = cfn.MapOf(at, "IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)), "IntegrationUri", lambdaURI(at, arn))
+		props = cfn.MapOf(at, "IntegrationType", cfn.TextOf(at, string(apigw.IntegrationAWSProxy)), "IntegrationUri", blueprint.LambdaURI(at, arn))
 	case "mock":
 		props, responses = s.mockIntegration(v, what)
 	default:
@@ -413,7 +415,7 @@ func (s *short) addShortResponse(route cfn.Entry, integration string, i int, e c
 			return
 		}
 	}
-	props := cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID), "IntegrationId", cfn.Ref(at, integration), "IntegrationResponseKey", cfn.TextOf(at, e.Key))
+	props := cfn.MapOf(at, "ApiId", cfn.Ref(at, blueprint.APIID), "IntegrationId", cfn.Ref(at, integration), "IntegrationResponseKey", cfn.TextOf(at, e.Key))
 	template := e.Value
 	if e.Value.Is(cfn.Map) {
 		s.CheckKeys(e.Value, what, cleatSettings["response"])
@@ -431,7 +433,7 @@ func (s *short) addShortResponse(route cfn.Entry, integration string, i int, e c
 		id += strconv.Itoa(i + 1)
 	}
 	s.deps = append(s.deps, id)
-	s.api.add(at, id, "AWS::ApiGatewayV2::IntegrationResponse", props)
+	s.api.Add(at, id, "AWS::ApiGatewayV2::IntegrationResponse", props)
 }
 
 // addShortFunction makes one entry of `functions`.
@@ -453,10 +455,10 @@ func (s *short) addShortFunction(e cfn.Entry) {
 	if text, ok := s.Text(v.Get("name"), what+": name"); ok {
 		name = text
 	}
-	if !functionName.MatchString(name) && s.p.Name != "" {
+	if !blueprint.IsFunctionName(name) && s.p.Name != "" {
 		s.Faultf(at, "%s would be named %q: a name has 1 to 64 letters, digits, - and _; give it a `name`", what, name)
 	}
-	timeout, memory := frameworkTimeout, frameworkMemory
+	timeout, memory := blueprint.DefaultTimeout, blueprint.DefaultMemory
 	if tv := v.Get("timeout"); tv != nil {
 		d, ok := input.ParseDuration(tv.Str())
 		if !ok || d < time.Second || d > 15*time.Minute || d%time.Second != 0 {
@@ -493,17 +495,17 @@ func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string,
 	hat := v.Get("handler").Place
 	runtime, ok := s.Text(v.Get("runtime"), what+": runtime")
 	if !ok {
-		runtime = guessRuntime(dir, handler)
-	} else if why := runtimeFault(runtime); why != "" {
+		runtime = handlers.GuessRuntime(dir, handler)
+	} else if why := handlers.RuntimeFault(runtime); why != "" {
 		s.Faultf(v.Get("runtime").Place, "%s", why)
 	}
-	where, why := s.findHandler(what, dir, handler, runtime)
+	where, why := handlers.Find(s.Reading, what, dir, handler, runtime)
 	if why != "" {
 		s.Faultf(hat, "%s", why)
 	}
 	vars := &cfn.Value{Kind: cfn.Map, Place: at}
 	for _, ev := range s.Entries(v.Get("environment"), what+": environment") {
-		if text, ok := s.Text(ev.Value, "environment variable "+ev.Key); ok && s.goodVariable(ev) {
+		if text, ok := s.Text(ev.Value, "environment variable "+ev.Key); ok && blueprint.CheckVariable(s.Reading, ev) {
 			vars.Keys = append(vars.Keys, cfn.Entry{Key: ev.Key, Place: ev.Place, Value: cfn.TextOf(ev.Value.Place, text)})
 		}
 	}
@@ -516,8 +518,8 @@ func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string,
 	}
 	props := cfn.MapOf(at,
 		"FunctionName", cfn.TextOf(at, name),
-		"Code", cfn.MapOf(at, "LocalPath", cfn.TextOf(at, where.dir)),
-		"Handler", cfn.TextOf(hat, where.handler),
+		"Code", cfn.MapOf(at, "LocalPath", cfn.TextOf(at, where.Dir)),
+		"Handler", cfn.TextOf(hat, where.Handler),
 		"Runtime", cfn.TextOf(at, runtime),
 		"MemorySize", cfn.NumberOf(at, memory),
 		"Timeout", cfn.NumberOf(at, timeout),
@@ -527,5 +529,5 @@ func (s *short) addShortFunctionResource(e cfn.Entry, v *cfn.Value, name string,
 		cat := v.Get("concurrency").Place
 		props.Set(cfn.Entry{Key: "ReservedConcurrentExecutions", Place: cat, Value: cfn.NumberOf(cat, n)})
 	}
-	s.t.add(at, functionID(e.Key), "AWS::Lambda::Function", props, "Metadata", code{bundle: where.typescript}.metadata(at))
+	s.t.Add(at, blueprint.FunctionID(e.Key), "AWS::Lambda::Function", props, "Metadata", blueprint.FunctionMetadata(at, where.TypeScript, nil))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cleat/internal/awsapi"
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
 	"cleat/internal/config"
 	"cleat/internal/input"
@@ -41,8 +42,8 @@ type short struct {
 	r    *variable.Resolver
 	root *cfn.Value // resolved
 	p    *Project
-	t    *builder
-	api  *builder // what belongs to the API: its hash names the deployment
+	t    *blueprint.Blueprint
+	api  *blueprint.Blueprint // what belongs to the API: its hash names the deployment
 	// routes are those taken in so far, by resource ID, with their places.
 	routes map[string]cfn.Place
 	deps   []string
@@ -66,7 +67,7 @@ func (l *loader) loadCleat(file string) *Project {
 		l.Faultf(raw.Place, "cleat.yaml is a map of settings, not %s", raw.Kind)
 		return nil
 	}
-	s := &short{loader: l, p: p, t: newBuilder(), api: newBuilder(), routes: map[string]cfn.Place{}, locals: map[string]bool{}, routeSettings: &cfn.Value{Kind: cfn.Map}}
+	s := &short{loader: l, p: p, t: blueprint.New(), api: blueprint.New(), routes: map[string]cfn.Place{}, locals: map[string]bool{}, routeSettings: &cfn.Value{Kind: cfn.Map}}
 	s.resolve(raw, nil)
 	s.CheckKeys(s.root, file, slices.Concat(cleatSettings[""], config.Settings[""]))
 	s.readNode()
@@ -80,17 +81,17 @@ func (l *loader) loadCleat(file string) *Project {
 		}
 	}
 	s.readProject()
-	p.Template = s.t.value()
+	p.Template = s.t.Value()
 	return p
 }
 
 // resolve settles environment and stage and then resolves the file: the settings of those names, or all of it.
 func (s *short) resolve(raw *cfn.Value, names []string) {
-	env, functions := s.environment()
+	env, functions := s.vars.Environment()
 	s.p.Environment = functions
 	load := func(name string) {
 		vars := s.vars.LoadEnv(name, env, true)
-		fill(env, vars)
+		variable.Fill(env, vars)
 		for k := range vars {
 			functions[k] = env[k] // where the process environment has the name too, it wins
 		}
@@ -131,10 +132,8 @@ func (s *short) resolve(raw *cfn.Value, names []string) {
 		}
 	}
 	s.root = s.r.Deep(part)
-	if !stageName.MatchString(s.p.Stage) {
-		s.Faultf(raw.Get("stage").At(), "%q is not a stage's name: 1 to 128 letters, digits, - and _", s.p.Stage)
-	}
-	s.checkRegion(s.p.Region, raw.Get("region").At())
+	blueprint.CheckStageName(s.Reading, s.p.Stage, raw.Get("stage").At())
+	s.vars.CheckRegion(s.p.Region, raw.Get("region").At())
 }
 
 // readNode reads what is not part of the API's definition.
@@ -142,19 +141,10 @@ func (s *short) readNode() {
 	s.p.Node = config.Read(s.Reading, s.root, s.p.Region, s.r.IsBroken)
 	s.remotes = s.p.Remote
 	for _, e := range s.Entries(s.root.Get("environment"), "environment") {
-		if text, ok := s.Text(e.Value, "environment variable "+e.Key); ok && s.goodVariable(e) {
+		if text, ok := s.Text(e.Value, "environment variable "+e.Key); ok && blueprint.CheckVariable(s.Reading, e) {
 			s.p.Environment[e.Key] = text
 		}
 	}
-}
-
-func (l *loader) goodVariable(e cfn.Entry) bool {
-	l.warnReserved(e)
-	if variableName.MatchString(e.Key) {
-		return true
-	}
-	l.Faultf(e.Place, "%q is not the name of an environment variable: letters, digits and _, not beginning with a digit", e.Key)
-	return false
 }
 
 // base is the project file that this one goes on top of, "" when it stands alone.
@@ -208,7 +198,7 @@ func (s *short) overlay(base string) *Project {
 		return nil
 	}
 	p.Node = s.p.Node
-	fill(p.Environment, s.p.Environment)
+	variable.Fill(p.Environment, s.p.Environment)
 	if extra := s.stageProperties(); len(extra.Keys) > 0 {
 		id, found := onlyStage(p.Template)
 		if id == "" {
@@ -269,7 +259,7 @@ func (s *short) readProject() {
 	selection := cfn.TextOf(at, "$request.body.action")
 	if text, ok := s.Text(s.root.Get("routeSelectionExpression"), "routeSelectionExpression"); ok {
 		selection = cfn.TextOf(s.root.Get("routeSelectionExpression").Place, text)
-		if lacksDollar(text) {
+		if blueprint.LacksDollar(text) {
 			s.Faultf(selection.Place, "routeSelectionExpression %q must be an expression, such as $request.body.action", text)
 		}
 	}
@@ -279,7 +269,7 @@ func (s *short) readProject() {
 		}
 		return s.root.Get(key)
 	}
-	s.api.add(at, apiID, "AWS::ApiGatewayV2::Api", cfn.MapOf(at,
+	s.api.Add(at, blueprint.APIID, "AWS::ApiGatewayV2::Api", cfn.MapOf(at,
 		"Name", cfn.TextOf(at, s.p.Name),
 		"Description", optional("description"),
 		"ProtocolType", cfn.TextOf(at, "WEBSOCKET"),
@@ -299,21 +289,21 @@ func (s *short) readProject() {
 		s.Warnf(at, "the project has no routes: there is nothing to connect to")
 		return
 	}
-	deployment := deploymentID(s.api.resources)
-	props := cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID), "StageName", cfn.TextOf(at, s.p.Stage), "DeploymentId", cfn.Ref(at, deployment))
+	deployment := blueprint.DeploymentID(s.api.Resources)
+	props := cfn.MapOf(at, "ApiId", cfn.Ref(at, blueprint.APIID), "StageName", cfn.TextOf(at, s.p.Stage), "DeploymentId", cfn.Ref(at, deployment))
 	props.Keys = append(props.Keys, s.stageProperties().Keys...)
-	s.api.add(at, stageID, "AWS::ApiGatewayV2::Stage", props)
-	s.api.add(at, deployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", cfn.Ref(at, apiID)), "DependsOn", cfn.Texts(at, s.deps...))
-	s.t.resources.Keys = append(s.t.resources.Keys, s.api.resources.Keys...)
+	s.api.Add(at, blueprint.StageID, "AWS::ApiGatewayV2::Stage", props)
+	s.api.Add(at, deployment, "AWS::ApiGatewayV2::Deployment", cfn.MapOf(at, "ApiId", cfn.Ref(at, blueprint.APIID)), "DependsOn", cfn.Texts(at, s.deps...))
+	s.t.Resources.Keys = append(s.t.Resources.Keys, s.api.Resources.Keys...)
 	s.readAPIKeys()
-	s.t.resources.Keys = append(s.t.resources.Keys, s.domainResources(cfn.Ref(at, apiID), cfn.Ref(at, stageID))...)
+	s.t.Resources.Keys = append(s.t.Resources.Keys, s.domainResources(cfn.Ref(at, blueprint.APIID), cfn.Ref(at, blueprint.StageID))...)
 }
 
 func (s *short) readShortName() {
 	v := s.root.Get("name")
 	name, ok := s.Text(v, "name")
 	switch {
-	case ok && !serviceName.MatchString(name):
+	case ok && !blueprint.IsServiceName(name):
 		s.Faultf(v.Place, "%q is not a project's name: letters, digits and -, beginning with a letter", name)
 	case !ok && !s.r.IsBroken(v) && !v.Is(cfn.List) && !v.Is(cfn.Map):
 		s.Faultf(s.root.Place, "`name` is missing: the project's name, as in `name: chat`")
@@ -328,7 +318,7 @@ func (s *short) functionARN(v *cfn.Value, what string) *cfn.Value {
 	case !ok:
 		return nil
 	case s.locals[name]:
-		return cfn.GetAtt(v.Place, functionID(name), "Arn")
+		return cfn.GetAtt(v.Place, blueprint.FunctionID(name), "Arn")
 	case strings.HasPrefix(name, "arn:"):
 		return v
 	case s.remote(name):

@@ -1,8 +1,4 @@
 package project
 
-// What tests of the inside need.
-var (
-	CleatSettings = cleatSettings
-	RouteID       = routeID
-	FunctionID    = functionID
-)
+// CleatSettings is for the test that holds the schema to it.
+var CleatSettings = cleatSettings

@@ -1,8 +1,6 @@
 package project_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +15,8 @@ import (
 	"cleat/internal/project"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/testkit"
+	"cleat/internal/testkit/golden"
 )
 
 // TestForms applies one chat app in all the forms that a project may have and wants the same definition of each: identifiers,
@@ -44,7 +44,7 @@ function chat-say: handler.say on nodejs22.x, 6s, 1024 MB, map[TABLE:people]
 			if err != nil {
 				t.Fatal(err)
 			}
-			dir := writeFiles(t, zipped(t, ar.Files))
+			dir := golden.Write(t, zipped(t, ar.Files))
 			p, err := project.Load(dir, project.Options{CodeDir: t.TempDir()})
 			if err != nil {
 				t.Fatal(err)
@@ -73,32 +73,17 @@ function chat-say: handler.say on nodejs22.x, 6s, 1024 MB, map[TABLE:people]
 func zipped(t *testing.T, files []txtar.File) []txtar.File {
 	t.Helper()
 	var out []txtar.File
-	archives := map[string]*zip.Writer{}
-	texts := map[string]*bytes.Buffer{}
+	archives := map[string][]testkit.ZipFile{}
 	for _, f := range files {
 		name, inside, ok := strings.Cut(f.Name, ".zip/")
 		if !ok {
 			out = append(out, f)
 			continue
 		}
-		name += ".zip"
-		if archives[name] == nil {
-			texts[name] = &bytes.Buffer{}
-			archives[name] = zip.NewWriter(texts[name])
-		}
-		w, err := archives[name].Create(inside)
-		if err == nil {
-			_, err = w.Write(f.Data)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		archives[name+".zip"] = append(archives[name+".zip"], testkit.ZipFile{Name: inside, Text: string(f.Data)})
 	}
-	for name, w := range archives {
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, txtar.File{Name: name, Data: texts[name].Bytes()})
+	for name, entries := range archives {
+		out = append(out, txtar.File{Name: name, Data: testkit.Zip(t, entries...)})
 	}
 	return out
 }

@@ -14,11 +14,12 @@ import (
 	"cleat/internal/cfn"
 	"cleat/internal/pricing"
 	"cleat/internal/project"
+	"cleat/internal/testkit/golden"
 )
 
 func load(t *testing.T, o project.Options, archive string) (*project.Project, error) {
 	t.Helper()
-	return project.Load(writeFiles(t, txtar.Parse([]byte(archive)).Files), o)
+	return project.Load(golden.Write(t, txtar.Parse([]byte(archive)).Files), o)
 }
 
 const small = `-- serverless.yml --
@@ -31,33 +32,6 @@ functions:
       - websocket: $default
 -- f.js --
 `
-
-// Every value of the template knows where it was written: control names the place when something cannot be.
-func TestPlaces(t *testing.T) {
-	t.Parallel()
-	p, err := load(t, project.Options{}, small)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var walk func(path string, v *cfn.Value)
-	walk = func(path string, v *cfn.Value) {
-		if v.Place.File != "serverless.yml" || v.Place.Line == 0 {
-			t.Errorf("%s has place %+v", path, v.Place)
-		}
-		for _, item := range v.Items {
-			walk(path+"[]", item)
-		}
-		for _, e := range v.Keys {
-			walk(path+"."+e.Key, e.Value)
-		}
-	}
-	for _, e := range p.Template.Get("Resources").Keys {
-		walk(e.Key, e.Value)
-	}
-	if got := p.Template.Path("Resources", "SdefaultWebsocketsRoute").At().Line; got != 7 {
-		t.Errorf("the route has line %d, want 7", got)
-	}
-}
 
 // A fault is a cfn.Faults, whatever is wrong.
 func TestLoadErrors(t *testing.T) {
@@ -78,52 +52,6 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-// The deployment's logical ID changes with the API's definition and with nothing else: that is what deploys anew.
-func TestDeploymentID(t *testing.T) {
-	t.Parallel()
-	id := func(archive string) string {
-		p, err := load(t, project.Options{}, archive)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p.Template.Path("Resources", "WebsocketsDeploymentStage", "Properties", "DeploymentId", "Ref").Str()
-	}
-	first := id(small)
-	if again := id(strings.Replace(small, "service: small", "\nservice: small", 1)); again != first {
-		t.Errorf("another line number changes the deployment from %s to %s", first, again)
-	}
-	if memory := id(strings.Replace(small, "handler: f.handler", "handler: f.handler\n    memorySize: 256", 1)); memory != first {
-		t.Errorf("a function's memory changes the deployment from %s to %s", first, memory)
-	}
-	if route := id(strings.Replace(small, "$default", "say", 1)); route == first {
-		t.Error("another route key does not change the deployment")
-	}
-	if !strings.HasPrefix(first, "WebsocketsDeployment") || len(first) < 40 {
-		t.Errorf("the deployment is %q", first)
-	}
-	resources := "\nresources: { Resources: { R: { Type: AWS::ApiGatewayV2::Route, Properties: { ApiId: { Ref: WebsocketsApi }, RouteKey: x } } } }\n-- f.js --"
-	if own := id(strings.Replace(small, "-- f.js --", resources, 1)); own == first {
-		t.Error("a route of the project's own resources does not change the deployment")
-	}
-}
-
-func TestLogicalIDs(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct{ got, want string }{
-		"function":           {project.FunctionID("onConnect"), "OnConnectLambdaFunction"},
-		"dash":               {project.FunctionID("on-connect"), "OnDashconnectLambdaFunction"},
-		"underscore":         {project.FunctionID("on_connect"), "OnUnderscoreconnectLambdaFunction"},
-		"non-ASCII":          {project.FunctionID("épée"), "ÉpéeLambdaFunction"},
-		"$connect":           {project.RouteID("$connect"), "SconnectWebsocketsRoute"},
-		"custom":             {project.RouteID("sendMessage"), "sendMessageWebsocketsRoute"},
-		"special characters": {project.RouteID("a/b-c_d.e f"), "aSlashbDashcUnderscoredPeriodefWebsocketsRoute"},
-	} {
-		if tt.got != tt.want {
-			t.Errorf("%s: got %s, want %s", name, tt.got, tt.want)
-		}
-	}
-}
-
 // A cleat.yaml without an API of its own says what it says of the node all the same.
 func TestNodeOfOverlay(t *testing.T) {
 	t.Parallel()
@@ -133,30 +61,8 @@ func TestNodeOfOverlay(t *testing.T) {
 	}
 }
 
-// Files that are no files must not hang or fill the memory.
-func TestOddFiles(t *testing.T) {
-	t.Parallel()
-	dir := writeFiles(t, txtar.Parse([]byte(small)).Files)
-	if err := os.Mkdir(filepath.Join(dir, "folder.txt"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "big.txt"), make([]byte, 5<<20), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	text := strings.Replace(small, "runtime: nodejs20.x", "runtime: nodejs20.x, environment: { A: \"${file(folder.txt)}\", B: \"${file(big.txt)}\" }", 1)
-	if err := os.WriteFile(filepath.Join(dir, "serverless.yml"), txtar.Parse([]byte(text)).Files[0].Data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	_, err := project.Load(dir, project.Options{})
-	for _, want := range []string{"folder.txt cannot be read: not a regular file", "big.txt cannot be read: larger than 4 MiB"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want a fault with %q", err, want)
-		}
-	}
-}
-
 func FuzzLoad(f *testing.F) {
-	for _, name := range []string{"acceptance", "authorizers", "files", "variables", "variables_faults", "faults", "cleat", "cleat_faults", "elsewhere"} {
+	for _, name := range []string{"cleat", "cleat_faults", "elsewhere"} {
 		ar, err := txtar.ParseFile("testdata/load/" + name + ".txtar")
 		if err != nil {
 			f.Fatal(err)
@@ -186,32 +92,10 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-func BenchmarkLoad(b *testing.B) {
-	ar, err := txtar.ParseFile("testdata/load/acceptance.txtar")
-	if err != nil {
-		b.Fatal(err)
-	}
-	dir := b.TempDir()
-	for _, f := range ar.Files {
-		name := filepath.Join(dir, f.Name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			b.Fatal(err)
-		}
-		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for b.Loop() {
-		if _, err := project.Load(dir, project.Options{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // A folder that is named by a link is the folder that it leads to: everything of it has its real path.
 func TestLinkedFolder(t *testing.T) {
 	t.Parallel()
-	real := writeFiles(t, txtar.Parse([]byte(small)).Files)
+	real := golden.Write(t, txtar.Parse([]byte(small)).Files)
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(real, link); err != nil {
 		t.Fatal(err)
@@ -229,7 +113,7 @@ func TestLinkedFolder(t *testing.T) {
 // A project file that is a link changes with its target.
 func TestFilesOfLinks(t *testing.T) {
 	t.Parallel()
-	dir := writeFiles(t, txtar.Parse([]byte(strings.Replace(small, "serverless.yml", "shared/real.yml", 1))).Files)
+	dir := golden.Write(t, txtar.Parse([]byte(strings.Replace(small, "serverless.yml", "shared/real.yml", 1))).Files)
 	if err := os.Symlink(filepath.Join(dir, "shared", "real.yml"), filepath.Join(dir, "serverless.yml")); err != nil {
 		t.Fatal(err)
 	}

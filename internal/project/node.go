@@ -66,7 +66,7 @@ func LoadNode(path string, o Options, overrides []Override) (*NodeSettings, erro
 	}
 	if text, ok := l.Text(s.root.Get("region"), "region"); ok {
 		out.Region = text
-		l.checkRegion(text, s.root.Get("region").At())
+		l.vars.CheckRegion(text, s.root.Get("region").At())
 		s.p.Region = text
 	}
 	out.Node = config.Read(l.Reading, s.root, s.p.Region, s.r.IsBroken)

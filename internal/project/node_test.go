@@ -9,11 +9,12 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"cleat/internal/project"
+	"cleat/internal/testkit/golden"
 )
 
 func loadNode(t *testing.T, yaml string, env []string, overrides ...project.Override) (*project.NodeSettings, error) {
 	t.Helper()
-	dir := writeFiles(t, []txtar.File{{Name: "cleat.yaml", Data: []byte(yaml)}})
+	dir := golden.Write(t, []txtar.File{{Name: "cleat.yaml", Data: []byte(yaml)}})
 	return project.LoadNode(filepath.Join(dir, "cleat.yaml"), project.Options{Env: env}, overrides)
 }
 

@@ -12,6 +12,7 @@ import (
 	"cleat/internal/cfn"
 	"cleat/internal/config"
 	"cleat/internal/input"
+	"cleat/internal/serverless"
 	"cleat/internal/variable"
 )
 
@@ -103,12 +104,10 @@ func (l *loader) run(path string) (*Project, error) {
 type loader struct {
 	*input.Reading
 	vars      *variable.Scope
-	envFile   string // Options.EnvFile
 	leftAlone []string
 	remotes   []config.RemoteFunction // of cleat.yaml
 	stackName string                  // of cleat.yaml, for a template that it goes on top of; empty: none
 	codeDir   string                  // Options.CodeDir
-	badRegion string                  // has its fault
 }
 
 func newLoader(o Options) *loader {
@@ -119,8 +118,8 @@ func newLoader(o Options) *loader {
 		}
 	}
 	r := input.New()
-	return &loader{Reading: r, envFile: o.EnvFile, codeDir: o.CodeDir, vars: variable.NewScope(r, variable.Options{
-		Stage: o.Stage, Region: o.Region, Params: o.Params, Opt: o.Opt, Env: env, NodePath: o.NodePath,
+	return &loader{Reading: r, codeDir: o.CodeDir, vars: variable.NewScope(r, variable.Options{
+		Stage: o.Stage, Region: o.Region, Params: o.Params, Opt: o.Opt, Env: env, EnvFile: o.EnvFile, NodePath: o.NodePath,
 	})}
 }
 
@@ -197,6 +196,33 @@ func (l *loader) loadFile(name string) *Project {
 	return nil
 }
 
+// loadServerless reads serverless.yml, .yaml or .json.
+func (l *loader) loadServerless(file string) *Project {
+	p := l.newProject(file)
+	root := l.Parse(file)
+	if root == nil {
+		if !l.Unread(file) {
+			l.Faultf(cfn.Place{File: file}, "the file is empty: it needs at least `service` and `provider`")
+		}
+		return nil
+	}
+	if !root.Is(cfn.Map) {
+		l.Faultf(root.Place, "a project is a map with `service`, `provider` and `functions`, not %s", root.Kind)
+		return nil
+	}
+	for _, other := range templateNames {
+		if l.Exists(other) {
+			l.Warnf(cfn.Place{File: other}, "%s is not read: %s describes this project", other, file)
+		}
+	}
+	s := serverless.Read(l.vars, root, serverless.Options{File: file, Remote: l.remote})
+	p.Name, p.Stage, p.Region, p.Template, p.Environment = s.Name, s.Stage, s.Region, s.Template, s.Environment
+	for _, what := range s.LeftAlone {
+		l.leaveAlone(what)
+	}
+	return p
+}
+
 func (l *loader) newProject(file string) *Project {
 	l.Watch(file)
 	return &Project{Dir: l.Dir, File: file, Stage: l.vars.Stage, Region: l.vars.Region, Node: config.Default()}
@@ -208,24 +234,9 @@ func (l *loader) leaveAlone(what string) {
 	}
 }
 
-// environment is Options.Env with what Options.EnvFile sets on top, which is also what the functions get of it.
-func (l *loader) environment() (env, functions map[string]string) {
-	env, functions = map[string]string{}, map[string]string{}
-	if l.envFile != "" {
-		fill(functions, l.vars.LoadEnv(l.envFile, l.vars.Env, true))
-	}
-	fill(env, functions)
-	fill(env, l.vars.Env)
-	return env, functions
-}
-
-// fill adds what is not there yet.
-func fill(into, from map[string]string) {
-	for k, v := range from {
-		if _, ok := into[k]; !ok {
-			into[k] = v
-		}
-	}
+// remote reports whether a function of that name runs elsewhere.
+func (l *loader) remote(name string) bool {
+	return slices.ContainsFunc(l.remotes, func(r config.RemoteFunction) bool { return r.Matches(name) })
 }
 
 // setDefaults fills in what every kind of project shares.

@@ -17,6 +17,7 @@ import (
 
 	"cleat/internal/config"
 	"cleat/internal/project"
+	"cleat/internal/testkit/golden"
 )
 
 const schemaFile = "../../docs/cleat.schema.json"
@@ -136,13 +137,13 @@ func TestSchemaAgreesWithLoader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, path := readOptions(t, string(ar.Comment))
+		o, path := readOptions(t, ar.Comment)
 		for _, f := range ar.Files {
 			if f.Name != "cleat.yaml" || len(f.Data) == 0 {
 				continue
 			}
 			tried++
-			_, loadErr := project.Load(filepath.Join(writeFiles(t, ar.Files), path), o)
+			_, loadErr := project.Load(filepath.Join(golden.Write(t, ar.Files), path), o)
 			if err := s.Validate(fromYAML(t, f.Data)); (err == nil) != (loadErr == nil) {
 				t.Errorf("%s: the schema says %v, the loader %v", name, err, loadErr)
 			}
@@ -173,7 +174,7 @@ func TestManual(t *testing.T) {
 		}
 		files := txtar.Parse([]byte(small + "-- src/chat.js --\n-- auth/check.py --\n-- policies/backend.json --\n{\"Statement\": []}\n-- schemas/text.json --\n{}\n" +
 			"-- prices.yaml --\neu-west-1: { messages: 1, connectionMinutes: 1 }\n")).Files
-		if _, err := project.Load(writeFiles(t, append(files, txtar.File{Name: "cleat.yaml", Data: m[1]})), project.Options{}); err != nil {
+		if _, err := project.Load(golden.Write(t, append(files, txtar.File{Name: "cleat.yaml", Data: m[1]})), project.Options{}); err != nil {
 			t.Errorf("%s\ncannot be loaded: %v", m[1], err)
 		}
 	}

@@ -3,10 +3,13 @@ package project
 import (
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
+	"cleat/internal/blueprint"
 	"cleat/internal/cfn"
+	"cleat/internal/handlers"
 	"cleat/internal/input"
 	"cleat/internal/link"
 	"cleat/internal/template"
@@ -23,11 +26,11 @@ type stack struct {
 
 func (l *loader) newStack(file string) *stack {
 	s := &stack{loader: l, p: l.newProject(file)}
-	_, s.p.Environment = l.environment()
+	_, s.p.Environment = l.vars.Environment()
 	s.p.setDefaults()
 	s.p.Name = l.stackName
 	if l.vars.Region != "" {
-		l.checkRegion(l.vars.Region, cfn.Place{})
+		l.vars.CheckRegion(l.vars.Region, cfn.Place{})
 	}
 	s.r = template.New(l.Reading, template.Options{Name: s.p.Name, Region: s.p.Region, Parameters: l.vars.Params, CodeDir: l.codeDir})
 	return s
@@ -90,7 +93,7 @@ func (l *loader) loadPackaged(dir string) *Project {
 	s.setName(p.Service)
 	if l.vars.Region == "" && p.Region != "" {
 		s.p.Region, s.r.Options.Region = p.Region, p.Region
-		l.checkRegion(p.Region, cfn.Place{File: dir})
+		l.vars.CheckRegion(p.Region, cfn.Place{File: dir})
 	}
 	p.Read(s.r, dir)
 	s.finish(p.Template)
@@ -204,10 +207,10 @@ func (f *stackFunction) cannotRun(at cfn.Place, why string) {
 func (f *stackFunction) withHandler() *cfn.Value {
 	props := f.value.Get("Properties")
 	if v := props.Get("Layers"); v != nil && (!v.Is(cfn.List) || len(v.Items) > 0) {
-		f.warnLayers(v.Place)
+		blueprint.WarnLayers(f.Reading, v.Place)
 	}
 	for _, e := range props.Path("Environment", "Variables").Entries() {
-		f.warnReserved(e)
+		blueprint.WarnReserved(f.Reading, e)
 	}
 	name := f.r.Text(f.whole, props.Get("FunctionName"))
 	if name == "" {
@@ -229,8 +232,8 @@ func (f *stackFunction) withHandler() *cfn.Value {
 	case runtime == "":
 		f.cannotRun(at, "function "+f.id+": it has no Runtime, as in Runtime: nodejs22.x")
 		return f.value
-	case runtimeFault(runtime) != "":
-		f.cannotRun(at, runtimeFault(runtime))
+	case handlers.RuntimeFault(runtime) != "":
+		f.cannotRun(at, handlers.RuntimeFault(runtime))
 		return f.value
 	}
 	return f.located(props, runtime, handler)
@@ -247,9 +250,9 @@ func (f *stackFunction) located(props *cfn.Value, runtime, handler string) *cfn.
 	if build == "esbuild" {
 		handler = sourceOf(handler, f.value.Path("Metadata", "BuildProperties", "EntryPoints"))
 	}
-	where, why := f.findHandler("function "+f.id, dir, handler, runtime)
+	where, why := handlers.Find(f.Reading, "function "+f.id, dir, handler, runtime)
 	if made := f.Abs(filepath.Join(".aws-sam", "build", f.id)); why != "" && input.IsDir(made) {
-		if again, still := f.findHandler("function "+f.id, made, f.r.Text(f.whole, props.Get("Handler")), runtime); still == "" {
+		if again, still := handlers.Find(f.Reading, "function "+f.id, made, f.r.Text(f.whole, props.Get("Handler")), runtime); still == "" {
 			where, why, build = again, "", ""
 		}
 	}
@@ -258,12 +261,12 @@ func (f *stackFunction) located(props *cfn.Value, runtime, handler string) *cfn.
 		return f.value
 	}
 	codeAt := props.Get("Code").At()
-	props = props.With(cfn.Entry{Key: "Code", Place: codeAt, Value: cfn.MapOf(codeAt, "LocalPath", cfn.TextOf(codeAt, where.dir))})
-	if where.handler != "" {
-		props = props.With(cfn.Entry{Key: "Handler", Place: at, Value: cfn.TextOf(at, where.handler)})
+	props = props.With(cfn.Entry{Key: "Code", Place: codeAt, Value: cfn.MapOf(codeAt, "LocalPath", cfn.TextOf(codeAt, where.Dir))})
+	if where.Handler != "" {
+		props = props.With(cfn.Entry{Key: "Handler", Place: at, Value: cfn.TextOf(at, where.Handler)})
 	}
 	v := f.value.With(cfn.Entry{Key: "Properties", Place: props.Place, Value: props})
-	if kindOfRuntime(runtime) != runtimeNode || build != "esbuild" && !where.typescript {
+	if handlers.KindOf(runtime) != handlers.Node || build != "esbuild" && !where.TypeScript {
 		return v
 	}
 	bundle := cfn.MapOf(f.place, "cleat", cfn.MapOf(f.place, "Bundle", cfn.BoolOf(f.place, true)))
@@ -293,6 +296,8 @@ func sourceOf(handler string, entryPoints *cfn.Value) string {
 	}
 	return handler
 }
+
+var dollarBrace = regexp.MustCompile(`\$\{([^}]*)\}`)
 
 // calledFunctions are the logical IDs of the functions that integrations and authorizers name, by themselves or by versions
 // and aliases.

@@ -1,8 +1,6 @@
 package sam_test
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,9 +9,8 @@ import (
 
 	"cleat/internal/cfn"
 	"cleat/internal/sam"
+	"cleat/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "write what Expand returns into testdata")
 
 func parse(tb testing.TB, text string) *cfn.Value {
 	tb.Helper()
@@ -56,33 +53,14 @@ func show(r sam.Result, err error) string {
 
 // TestExpand compares with testdata what SAM's translator makes of the same resources (spec control-plane §17; aws/serverless-application-model 1.110).
 func TestExpand(t *testing.T) {
-	names, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no testdata: %v", err)
-	}
-	for _, name := range names {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			v := parse(t, string(ar.Files[0].Data))
-			if !sam.Is(v) {
-				t.Error("not taken for a template of SAM")
-			}
-			got := show(sam.Expand(v, text))
-			if *update {
-				ar.Files = append(ar.Files[:1:1], txtar.File{Name: "want", Data: []byte(got)})
-				if err := os.WriteFile(name, txtar.Format(ar), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if want := string(ar.Files[1].Data); got != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-		})
-	}
+	golden.Archives(t, "testdata/*.txtar", func(t *testing.T, ar *txtar.Archive) string {
+		t.Helper()
+		v := parse(t, string(ar.Files[0].Data))
+		if !sam.Is(v) {
+			t.Error("not taken for a template of SAM")
+		}
+		return show(sam.Expand(v, text))
+	})
 }
 
 func TestFaults(t *testing.T) {

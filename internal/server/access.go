@@ -21,6 +21,7 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/controlapi"
 	"cleat/internal/credentials"
+	"cleat/internal/datadir"
 	"cleat/internal/gateway"
 	"cleat/internal/iampolicy"
 	"cleat/internal/identity"
@@ -41,12 +42,6 @@ type AccessOptions struct {
 	// Where it fails, the node does not start, and the next start makes another. Nil: none is made.
 	ShowFirstKey func(awsapi.Credentials) error
 }
-
-// The files of a data directory that are access's.
-const (
-	sealKeyFile  = "seal.key"
-	auditLogFile = "audit.log"
-)
 
 // accessOptions are what a node needs to know of it.
 type accessOptions struct {
@@ -74,7 +69,7 @@ type access struct {
 func openAccess(ctx context.Context, n *nodeOptions, dataDir string, o AccessOptions) (closeAccess func() error, err error) {
 	closeAccess = func() error { return nil }
 	if n.store == nil {
-		if n.store, closeAccess, err = openData(ctx, dataDir, n.log); err != nil {
+		if n.store, closeAccess, err = datadir.Open(ctx, dataDir, n.log); err != nil {
 			return func() error { return nil }, err
 		}
 	}
@@ -219,7 +214,7 @@ func openSealKey(ctx context.Context, s *store.Store, dataDir string, o AccessOp
 		key, _ := identity.NewSealKey()
 		return key, nil
 	}
-	path := filepath.Join(dataDir, sealKeyFile)
+	path := filepath.Join(dataDir, datadir.SealKeyFile)
 	key, err := identity.ReadSealKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +30,7 @@ import (
 	"cleat/internal/server"
 	"cleat/internal/store"
 	"cleat/internal/store/natskv"
+	"cleat/internal/testkit"
 )
 
 // signedCall makes a request, signed where there are credentials. The caller closes the answer's body.
@@ -93,28 +93,10 @@ const (
 	allowPush = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["execute-api:ManageConnections"],"Resource":"*"}}`
 )
 
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // The life of a node's credentials: the first key, users made with it, what they may, what they may no longer; the audit log
 // tells of all of it, and no log of a secret.
 func TestServeCredentials(t *testing.T) {
-	var log lockedBuffer
+	var log testkit.Log
 	s := serve(t, func(o *server.ServeOptions) {
 		o.NewLog = logTo(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	})
@@ -499,7 +481,7 @@ func TestResetAdmin(t *testing.T) {
 
 // A line that cannot be written is told of, and counted.
 func TestAuditFailureIsVisible(t *testing.T) {
-	var log lockedBuffer
+	var log testkit.Log
 	s := serve(t, func(o *server.ServeOptions) {
 		o.NewLog = logTo(slog.New(slog.NewTextHandler(&log, nil)))
 		o.Access.Audit, o.Access.Std = "stdout", map[string]io.Writer{"stdout": brokenWriter{}}

@@ -15,6 +15,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/controlapi"
+	"cleat/internal/datadir"
 	"cleat/internal/eventlog"
 	"cleat/internal/throttle"
 )
@@ -55,7 +56,7 @@ func openAuditLog(dataDir string, o AccessOptions, log *slog.Logger) (*auditLog,
 	case dataDir == "":
 		return nil, nil //nolint:nilnil // a nil auditLog writes nothing
 	default:
-		target = filepath.Join(dataDir, auditLogFile)
+		target = filepath.Join(dataDir, datadir.AuditFile)
 	}
 	out, err := eventlog.Open(target, "cleat-audit", o.Std, eventlog.FileOptions{})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"cleat/internal/apigw"
-	"cleat/internal/server"
+	"cleat/internal/datadir"
 )
 
 // backup writes a backup of a node to a file.
@@ -44,9 +44,9 @@ func copySealKey(t *testing.T, from, to string) {
 	}
 }
 
-func restore(file, dir string, force bool) (server.Restored, error) {
-	o := server.RestoreOptions{Archive: file, DataDir: dir, Force: force, Log: slog.New(slog.DiscardHandler)}
-	return server.Restore(context.Background(), o)
+func restore(file, dir string, force bool) (datadir.Restored, error) {
+	o := datadir.RestoreOptions{Archive: file, DataDir: dir, Force: force, Log: slog.New(slog.DiscardHandler)}
+	return datadir.Restore(context.Background(), o)
 }
 
 // apiNames are the names of the APIs of a node.

@@ -26,6 +26,7 @@ import (
 	"cleat/internal/conn"
 	"cleat/internal/control"
 	"cleat/internal/controlapi"
+	"cleat/internal/datadir"
 	"cleat/internal/gateway"
 	"cleat/internal/integration"
 	"cleat/internal/lambda"
@@ -39,7 +40,7 @@ import (
 func filled(tb testing.TB, apis, routes int) string {
 	tb.Helper()
 	dir := tb.TempDir()
-	d, err := natskv.Open(tb.Context(), natskv.Options{Dir: filepath.Join(dir, storeFolder), NoSync: true})
+	d, err := natskv.Open(tb.Context(), natskv.Options{Dir: filepath.Join(dir, datadir.StoreFolder), NoSync: true})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -94,7 +95,7 @@ type benchNode struct {
 func startBenchNode(tb testing.TB, dir string) *benchNode {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	d, err := natskv.Open(tb.Context(), natskv.Options{Dir: filepath.Join(dir, storeFolder), Log: log})
+	d, err := natskv.Open(tb.Context(), natskv.Options{Dir: filepath.Join(dir, datadir.StoreFolder), Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -173,8 +174,8 @@ func usedCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// report gives the percentiles of what single rounds took, and the processor time of each since cpu.
-func report(b *testing.B, took []time.Duration, cpu time.Duration) {
+// reportTimes gives the percentiles of what single rounds took, and the processor time of each since cpu.
+func reportTimes(b *testing.B, took []time.Duration, cpu time.Duration) {
 	b.Helper()
 	b.ReportMetric(float64((usedCPU()-cpu).Microseconds())/1000/float64(len(took)), "cpu-ms")
 	slices.Sort(took)
@@ -199,7 +200,7 @@ func BenchmarkControl(b *testing.B) {
 					after(b, i)
 				}
 			}
-			report(b, took, cpu)
+			reportTimes(b, took, cpu)
 		})
 	}
 	path := func(i int) string { return "/v2/apis/" + string(benchAPI(i*7%600)) }
@@ -261,7 +262,7 @@ func BenchmarkServed(b *testing.B) {
 		}
 		took = append(took, time.Since(begin))
 	}
-	report(b, took, cpu)
+	reportTimes(b, took, cpu)
 }
 
 // BenchmarkStart is from the opening of the data directory until everything in it is served, with 600 APIs of 50 routes.
@@ -275,5 +276,5 @@ func BenchmarkStart(b *testing.B) {
 		took = append(took, time.Since(begin))
 		stop()
 	}
-	report(b, took, cpu)
+	reportTimes(b, took, cpu)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"cleat/internal/config"
 	"cleat/internal/control/functions"
@@ -13,6 +14,7 @@ import (
 	"cleat/internal/controlapi/backupapi"
 	"cleat/internal/controlapi/iamapi"
 	"cleat/internal/controlapi/lambdaapi"
+	"cleat/internal/datadir"
 )
 
 // controlPlane returns the handler of the AWS APIs, and Cleat's own, by which definitions are changed; o lacks the services
@@ -27,7 +29,7 @@ func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) e
 		lambdaapi.CodeService(n.code),
 		iamapi.IAM(n.access.ids),
 		iamapi.STS(),
-		backupapi.Service(n.writeBackup),
+		backupapi.Service(func(ctx context.Context, w io.Writer) error { return datadir.WriteBackup(ctx, w, n.store, n.dataDir) }),
 	}
 	return controlapi.New(o)
 }

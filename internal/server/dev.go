@@ -27,6 +27,7 @@ import (
 	"cleat/internal/lambda"
 	"cleat/internal/listen"
 	"cleat/internal/localca"
+	"cleat/internal/meter/report"
 	"cleat/internal/project"
 	"cleat/internal/watch"
 )
@@ -71,7 +72,7 @@ type Reporter interface {
 	// Stopping is called when the end has begun, with the number of connections that are being closed.
 	Stopping(connections int)
 	// Used is called at the end, once all connections are closed, with what the run would have cost on AWS.
-	Used(Usage)
+	Used(report.Usage)
 }
 
 // Started is what a user needs to know to begin.

@@ -25,7 +25,9 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
+	"cleat/internal/eventstream"
 	"cleat/internal/lambda"
+	"cleat/internal/meter/report"
 	"cleat/internal/project"
 	"cleat/internal/server"
 )
@@ -38,7 +40,7 @@ type reporter struct {
 	reloaded chan server.Reloaded
 	faults   chan error
 	stopping chan int
-	used     chan server.Usage
+	used     chan report.Usage
 
 	mu     sync.Mutex
 	events []*apigw.Record
@@ -48,7 +50,7 @@ type reporter struct {
 func newReporter() *reporter {
 	return &reporter{
 		started: make(chan server.Started, 1), reloaded: make(chan server.Reloaded, 100),
-		faults: make(chan error, 100), stopping: make(chan int, 1), used: make(chan server.Usage, 1),
+		faults: make(chan error, 100), stopping: make(chan int, 1), used: make(chan report.Usage, 1),
 	}
 }
 
@@ -57,7 +59,7 @@ func (r *reporter) Reloaded(s server.Reloaded) { r.reloaded <- s }
 func (r *reporter) Faults(err error)           { r.faults <- err }
 func (r *reporter) Warn(cfn.Fault)             {}
 func (r *reporter) Stopping(n int)             { r.stopping <- n }
-func (r *reporter) Used(u server.Usage)        { r.used <- u }
+func (r *reporter) Used(u report.Usage)        { r.used <- u }
 
 func (r *reporter) Event(e *apigw.Record) {
 	r.mu.Lock()
@@ -420,7 +422,7 @@ func TestDevPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(res.Body).ReadString('\n')
-	var event server.Event
+	var event eventstream.Event
 	if err != nil || json.Unmarshal([]byte(line), &event) != nil || event.Operation != "message" || event.RouteKey != "$default" || event.BytesIn != 2 {
 		t.Errorf("got event %s, %v", line, err)
 	}

@@ -1,8 +1,6 @@
 package server_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"os"
@@ -16,6 +14,7 @@ import (
 
 	"cleat/internal/awsapi"
 	"cleat/internal/server"
+	"cleat/internal/testkit"
 )
 
 // newLambdaClient is the official SDK, told where Lambda is here and nothing else.
@@ -26,23 +25,6 @@ func newLambdaClient(url string, key awsapi.Credentials) *lambda.Client {
 			return aws.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey}, nil
 		}),
 	})
-}
-
-func zipOf(t *testing.T, name, text string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	w, err := z.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
 }
 
 const madeYML = `name: made
@@ -76,7 +58,9 @@ func TestFunctionsMadeByAPI(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", route, got, want)
 		}
 	}
-	code := func(word string) []byte { return zipOf(t, "index.js", strings.ReplaceAll(madeJS, "WORD", word)) }
+	code := func(word string) []byte {
+		return testkit.Zip(t, testkit.ZipFile{Name: "index.js", Text: strings.ReplaceAll(madeJS, "WORD", word)})
+	}
 	must := func(_ any, err error) {
 		t.Helper()
 		if err != nil {
@@ -151,7 +135,7 @@ func TestServeFunctions(t *testing.T) {
 	client, name, ctx := newLambdaClient("http://"+node.admin.String(), node.key), aws.String("f"), t.Context()
 	if _, err := client.CreateFunction(ctx, &lambda.CreateFunctionInput{
 		FunctionName: name, Runtime: "nodejs22.x", Handler: aws.String("index.handler"), Role: aws.String("arn:r"),
-		Code: &types.FunctionCode{ZipFile: zipOf(t, "index.js", `exports.handler = async (e) => e.n + 1`)},
+		Code: &types.FunctionCode{ZipFile: testkit.Zip(t, testkit.ZipFile{Name: "index.js", Text: `exports.handler = async (e) => e.n + 1`})},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"cleat/internal/control/stacks"
 	"cleat/internal/credentials"
 	"cleat/internal/eventlog"
+	"cleat/internal/eventstream"
 	"cleat/internal/gateway"
 	"cleat/internal/lambda"
 	"cleat/internal/meter"
@@ -50,7 +51,7 @@ type node struct {
 	metrics   *metrics.Metrics
 	meter     *meter.Meter
 	registry  *prometheus.Registry
-	events    *broadcast
+	events    *eventstream.Stream
 	billing   atomic.Pointer[billing]                      // never nil
 	dataDir   string                                       // what backups have files of; empty: no files
 	own       string                                       // URL at which this node is reached from itself
@@ -103,7 +104,7 @@ type settings struct {
 
 func newNode(o nodeOptions) (*node, error) {
 	n := &node{
-		log: o.log, store: o.store, events: newBroadcast(), logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB, lambdaURL: o.lambdaURL, dataDir: o.dataDir,
+		log: o.log, store: o.store, events: eventstream.New(), logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB, lambdaURL: o.lambdaURL, dataDir: o.dataDir,
 		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(), plans: &usageplan.Index{},
 	}
 	if n.addresses = o.addresses; n.addresses == nil {
@@ -144,7 +145,7 @@ func newNode(o nodeOptions) (*node, error) {
 		n.logs.Observe(rec)
 		n.metrics.Observe(rec)
 		n.meter.Observe(rec)
-		n.events.send(rec)
+		n.events.Send(rec)
 		observe(rec)
 	}
 	if err = n.newGateway(o.gateway); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cleat/internal/awsapi"
+	"cleat/internal/datadir"
 	"cleat/internal/identity"
 	"cleat/internal/store"
 )
@@ -32,10 +33,10 @@ type ResetAdminOptions struct {
 // those that they had, and a policy that allows everything. It is the way back in for who has lost all keys.
 func ResetAdmin(ctx context.Context, o ResetAdminOptions) (err error) {
 	o.Region, o.Account = cmp.Or(o.Region, awsapi.DefaultRegion), cmp.Or(o.Account, awsapi.DefaultAccount)
-	if _, err := os.Stat(filepath.Join(o.DataDir, storeFolder)); err != nil {
+	if _, err := os.Stat(filepath.Join(o.DataDir, datadir.StoreFolder)); err != nil {
 		return fmt.Errorf("%q is no data directory of a node: %w", o.DataDir, err)
 	}
-	s, closeStore, err := openData(ctx, o.DataDir, o.Log)
+	s, closeStore, err := datadir.Open(ctx, o.DataDir, o.Log)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func discardKeys(ctx context.Context, s *store.Store, o ResetAdminOptions) error
 	if o.Access.SealKey != "" || o.Access.SealKeyFile != "" {
 		return nil
 	}
-	path := filepath.Join(o.DataDir, sealKeyFile)
+	path := filepath.Join(o.DataDir, datadir.SealKeyFile)
 	err := os.Rename(path, path+"."+time.Now().UTC().Format("20060102T150405Z"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("put the sealing key aside: %w", err)

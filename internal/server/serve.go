@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,10 +18,10 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/certs"
-	"cleat/internal/cfn"
 	"cleat/internal/config"
 	"cleat/internal/conn"
 	"cleat/internal/control"
+	"cleat/internal/datadir"
 	"cleat/internal/gateway"
 	"cleat/internal/integration"
 	"cleat/internal/lambda"
@@ -33,6 +29,7 @@ import (
 	"cleat/internal/localca"
 	"cleat/internal/project"
 	"cleat/internal/store"
+	"cleat/internal/systemd"
 )
 
 // ServeOptions say how a node for real use runs.
@@ -94,7 +91,7 @@ type serveNode struct {
 	o          ServeOptions
 	log        *slog.Logger
 	level      slog.LevelVar
-	supervisor supervisor
+	supervisor systemd.Supervisor
 	node       *node
 	keeper     certs.Keeper
 	hosts      domainNames    // that lead to the node inside of its functions
@@ -125,7 +122,7 @@ func RunServe(ctx context.Context, o ServeOptions) error {
 		return errors.New("there is no data directory: name one with --data, or as data in cleat.yaml")
 	}
 	s := &serveNode{
-		o: o, settings: settings, supervisor: newSupervisor(o.Env, os.Getpid()), loaded: make(chan struct{}), warned: map[string]time.Time{},
+		o: o, settings: settings, supervisor: systemd.New(o.Env, os.Getpid()), loaded: make(chan struct{}), warned: map[string]time.Time{},
 	}
 	s.loadedOnce = sync.OnceFunc(func() { close(s.loaded) })
 	s.setLevel(settings)
@@ -173,11 +170,11 @@ func (s *serveNode) setLevel(settings *serveSettings) {
 func (s *serveNode) run(ctx context.Context) (err error) {
 	s.tellSettings()
 	v := &s.settings.Serve
-	if err := markData(v.Data); err != nil { // before anything is put in
+	if err := datadir.Mark(v.Data); err != nil { // before anything is put in
 		return fmt.Errorf("data directory %s: %w (name another with --data)", v.Data, err)
 	}
 	s.domain = v.Domain
-	if s.hosts.authority, err = localca.Open(filepath.Join(v.Data, "ca")); err != nil {
+	if s.hosts.authority, err = localca.Open(filepath.Join(v.Data, datadir.CAFolder)); err != nil {
 		return fmt.Errorf("open the local certificate authority: %w", err)
 	}
 	s.keeper.Swap(s.settings.certs)
@@ -232,77 +229,10 @@ func (s *serveNode) openACME() error {
 	}
 	var err error
 	s.keeper.ACME, err = certs.NewACME(certs.ACMEOptions{
-		Log: s.log, Dir: filepath.Join(s.settings.Serve.Data, "acme"), Directory: a.Directory, Email: a.Email, Root: a.Root,
+		Log: s.log, Dir: filepath.Join(s.settings.Serve.Data, datadir.ACMEFolder), Directory: a.Directory, Email: a.Email, Root: a.Root,
 		Allow: s.allowed, TLS: s.settings.tlsAddress(), HTTP: a.HTTP,
 	})
 	return err
-}
-
-// allowed tells for which names certificates may be got when a client asks for them.
-func (s *serveNode) allowed(name string) bool {
-	return s.node != nil && !s.keeper.Covers(name) && listen.Owns(s.node.gateway.Directory(), name)
-}
-
-// sockets are the listeners of a node, by what they are for.
-type sockets struct {
-	public, admin []net.Listener
-	inner         net.Listener // for functions, on this machine
-	acme          net.Listener // nil: none
-}
-
-func (s *sockets) all() []net.Listener {
-	out := slices.Concat(s.public, s.admin)
-	for _, ln := range []net.Listener{s.inner, s.acme} {
-		if ln != nil {
-			out = append(out, ln)
-		}
-	}
-	return out
-}
-
-func (s *sockets) close() error {
-	var err error
-	for _, ln := range s.all() {
-		err = errors.Join(err, ignoreClosed(ln.Close()))
-	}
-	return err
-}
-
-// openSockets opens all listeners. What it returns with an error has to be closed too.
-func (s *serveNode) openSockets(ctx context.Context) (*sockets, error) {
-	out := &sockets{}
-	v := &s.settings.Serve
-	var err error
-	if out.public, err = s.openListeners(ctx, "public", &v.Public); err != nil {
-		return out, err
-	}
-	if out.admin, err = s.openListeners(ctx, "admin", &v.Admin); err != nil {
-		return out, err
-	}
-	if out.inner, err = listen.Open(ctx, "127.0.0.1:0", 0); err != nil {
-		return out, fmt.Errorf("the listener for functions: %w", err)
-	}
-	if v.ACME != nil && v.ACME.HTTP != "" {
-		if out.acme, err = listen.Open(ctx, v.ACME.HTTP, 0); err != nil {
-			return out, cfn.Faults{{Place: v.ACME.Place, Message: fmt.Sprintf("acme.http: %v", err)}}
-		}
-	}
-	return out, nil
-}
-
-func (s *serveNode) openListeners(ctx context.Context, name string, l *config.Listener) ([]net.Listener, error) {
-	if given := s.o.Sockets[name]; len(given) > 0 {
-		return given, nil
-	}
-	var out []net.Listener
-	for _, a := range l.Listen {
-		ln, err := listen.Open(ctx, a.Text, fs.FileMode(l.SocketMode))
-		if err != nil {
-			return out, cfn.Faults{{Place: a.Place, Message: fmt.Sprintf("%s.listen: %v", name, err)}}
-		}
-		out = append(out, ln)
-	}
-	return out, nil
 }
 
 // nodeOptions sets the node up for functions that find it at the inner listener, by whatever name they use.
@@ -312,7 +242,7 @@ func (s *serveNode) nodeOptions(open *sockets) (nodeOptions, error) {
 	own := "http://" + inner
 	o := nodeOptions{
 		log: s.log, own: own, store: s.o.store, control: control.Options{Account: v.Account, Unlimited: true},
-		dataDir: v.Data, usageDir: within(v.Data, usageFolder), codeDir: within(v.Data, codeFolder),
+		dataDir: v.Data, usageDir: datadir.Within(v.Data, datadir.UsageFolder), codeDir: datadir.Within(v.Data, datadir.CodeFolder),
 		addresses: addressesAt(urls("ws", v.Public.TLS, open.public)),
 		lambda: lambda.Options{
 			Log: s.log, Output: s.functionOutput, Region: s.settings.Region, Account: v.Account, Env: s.o.Env,
@@ -339,83 +269,10 @@ func (s *serveNode) functionOutput(l lambda.Line) {
 	s.log.Info("function output", "line", l.Text, "function", l.Function, "time", l.Time.Format(time.RFC3339Nano))
 }
 
-// names are the host names that lead to the node: its custom domain names, and its own domain with what is below it.
-func (s *serveNode) names() []string {
-	names := slices.Clone(s.node.domains)
-	if s.domain != "" {
-		name := listen.HostName(s.domain)
-		names = append(names, name, "*."+name)
-	}
-	return names
-}
-
-// local tells which targets of the functions' CONNECT proxy end in this node.
-func (s *serveNode) local(target string) bool {
-	host, port, err := net.SplitHostPort(target)
-	if err != nil {
-		return false
-	}
-	if port == "443" && listen.IsAWSHost(host) {
-		return true
-	}
-	_, own, _ := strings.Cut(s.domain, ":")
-	name := listen.HostName(host)
-	return (port == "443" || port == own) && (name == listen.HostName(s.domain) || listen.Owns(s.node.gateway.Directory(), name))
-}
-
-// endpoints tells where APIs are found below the node's domain.
-func (s *serveNode) endpoints(open *sockets) func(apigw.APIID) string {
-	port := ""
-	for _, ln := range slices.Backward(open.public) {
-		if _, p := splitAddr(ln.Addr()); p != "" {
-			port = p
-		}
-	}
-	settings := s.settings // of the start: what the endpoint is made of does not change
-	return func(id apigw.APIID) string { return settings.endpoint(id, port) }
-}
-
 // part is something that runs until its context ends.
 type part struct {
 	name string
 	run  func(context.Context) error
-}
-
-// servers are the accept loops of all listeners, and the function that tells whether one of them has handlers at work.
-func (s *serveNode) servers(open *sockets) []part {
-	var parts []part
-	add := func(what string, ln net.Listener, o listen.Options) {
-		o.Log, o.HandshakeTimeout, o.ShutdownTimeout = s.log, s.settings.limits().HandshakeTimeout, stopMargin
-		parts = append(parts, part{"the " + what + " listener", listen.New(ln, o).Run})
-	}
-	for _, ln := range open.public {
-		add("public", ln, s.listenOptions(&s.settings.Serve.Public, s.publicHandler()))
-	}
-	for _, ln := range open.admin {
-		add("admin", ln, s.listenOptions(&s.settings.Serve.Admin, s.adminHandler(ln.Addr())))
-	}
-	if open.acme != nil {
-		add("ACME", open.acme, listen.Options{Handler: s.keeper.ACME.HTTP()})
-	}
-	s.inner = listen.New(open.inner, listen.Options{
-		Log: s.log, Handler: s.innerHandler(), Plain: true, ShutdownTimeout: stopMargin,
-		TLS: func(c net.Conn) net.Conn { return conn.ServerTLS(c, s.hosts.authority.TLSConfig()) },
-	})
-	return append(parts, part{"the functions' listener", s.inner.Run})
-}
-
-// listenOptions are what the settings say of a listener.
-func (s *serveNode) listenOptions(l *config.Listener, h http.Handler) listen.Options {
-	trust := listen.Trust{Proxies: l.Proxies, Sockets: l.Sockets}
-	o := listen.Options{Handler: listen.Forwarded{Trust: trust, Headers: l.Forwarded}.Wrap(h), Plain: l.TLS == config.TLSBoth}
-	if l.ProxyProtocol {
-		o.ProxyProtocol = trust
-	}
-	if l.TLS != config.TLSOff {
-		tls := s.keeper.TLSConfig()
-		o.TLS = func(c net.Conn) net.Conn { return conn.ServerTLS(c, tls) }
-	}
-	return o
 }
 
 // serve runs the parts until ctx ends or one of them fails, then stops in this order:
@@ -436,7 +293,7 @@ func (s *serveNode) serve(ctx context.Context, open *sockets) error {
 	others := []part{
 		{"following the definitions", func(ctx context.Context) error { return s.node.follow(ctx, s.load, s.failed) }},
 		{"following the settings", s.followSettings},
-		{"systemd's watchdog", func(ctx context.Context) error { return s.supervisor.watch(ctx, func() { s.stopSettings() }) }},
+		{"systemd's watchdog", func(ctx context.Context) error { return s.supervisor.Watch(ctx, func() { s.stopSettings() }) }},
 	}
 	ended := make(chan error, len(servers)+len(others))
 	var serverGroup, otherGroup sync.WaitGroup
@@ -505,7 +362,7 @@ func (s *serveNode) untilEnd(ctx context.Context, open *sockets, failed <-chan e
 
 // tell sends a line to systemd.
 func (s *serveNode) tell(ctx context.Context, lines ...string) {
-	if err := s.supervisor.notify(ctx, lines...); err != nil {
+	if err := s.supervisor.Notify(ctx, lines...); err != nil {
 		s.log.Warn("systemd was not told", "lines", strings.Join(lines, " "), "err", err)
 	}
 }
@@ -557,19 +414,6 @@ func (s *serveNode) serving(open *sockets) Serving {
 	}
 }
 
-func urls(scheme, tls string, open []net.Listener) []string {
-	if tls != config.TLSOff {
-		scheme += "s"
-	}
-	out := make([]string, len(open))
-	for i, ln := range open {
-		if out[i] = scheme + "://" + userAddr(ln.Addr()); ln.Addr().Network() == "unix" {
-			out[i] = "unix:" + ln.Addr().String()
-		}
-	}
-	return out
-}
-
 // load gives the node what the store holds.
 func (s *serveNode) load(ctx context.Context) error {
 	s.mu.Lock()
@@ -592,17 +436,5 @@ func (s *serveNode) loadLocked(ctx context.Context, settings *serveSettings) err
 }
 
 func globalSettings(s *serveSettings) settings { return settings{Node: s.Node, Region: s.Region} }
-
-// certified are the names that certificates are got for ahead of any client: those named for it, the node's domain and its
-// custom domain names. No challenge that is answered here proves a wildcard.
-func (s *serveNode) certified(settings *serveSettings) []string {
-	names := map[string]bool{}
-	for _, name := range slices.Concat(settings.Serve.ACME.Domains, s.node.domains, []string{listen.HostName(s.domain)}) {
-		if name != "" && !strings.HasPrefix(name, "*.") && !s.keeper.Covers(name) {
-			names[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
-}
 
 func (s *serveNode) failed(err error) { s.log.Error("definitions", "err", err) }

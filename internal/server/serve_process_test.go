@@ -26,6 +26,7 @@ import (
 	"cleat/internal/server"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/testkit"
 )
 
 // serving is a running RunServe.
@@ -33,14 +34,14 @@ type serving struct {
 	server.Serving
 	dir string             // of cleat.yaml
 	key awsapi.Credentials // of the administrator
-	log *lockedBuffer
+	log *testkit.Log
 	end context.CancelFunc
 	// stop ends it, if it has not ended, and returns what RunServe returned.
 	stop func() error
 }
 
 // awaitLog waits until a log has a text.
-func awaitLog(t *testing.T, b *lockedBuffer, text string) {
+func awaitLog(t *testing.T, b *testkit.Log, text string) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !strings.Contains(b.String(), text); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -52,7 +53,7 @@ func awaitLog(t *testing.T, b *lockedBuffer, text string) {
 // launch starts a node with a cleat.yaml. It listens on free ports of 127.0.0.1 unless o says otherwise.
 func launch(t *testing.T, yaml string, o server.ServeOptions) (*serving, <-chan server.Serving, <-chan error) {
 	t.Helper()
-	s := &serving{dir: t.TempDir(), log: &lockedBuffer{}}
+	s := &serving{dir: t.TempDir(), log: &testkit.Log{}}
 	o.Config = filepath.Join(s.dir, "cleat.yaml")
 	if err := os.WriteFile(o.Config, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi/stackapi"
 	"cleat/internal/server"
+	"cleat/internal/testkit"
 )
 
 // kept is a running RunServe.
@@ -117,7 +118,7 @@ func TestApplyToClients(t *testing.T) {
 // The code of a template's function goes up first and runs on the node; without it nothing changes.
 func TestApplyFunction(t *testing.T) {
 	node := serveNode(t)
-	code := zipOf(t, "app.js", "exports.handler = async () => ({ statusCode: 200, body: process.env.WORD });")
+	code := testkit.Zip(t, testkit.ZipFile{Name: "app.js", Text: "exports.handler = async () => ({ statusCode: 200, body: process.env.WORD });"})
 	sum := sha256.Sum256(code)
 	sha := hex.EncodeToString(sum[:])
 	text := strings.Replace(stackTemplate, "  Default:", `  Say: {Type: "AWS::Lambda::Function", Properties: {Runtime: nodejs20.x, Handler: app.handler, Code: {CleatSHA256: `+sha+`}, Environment: {Variables: {WORD: hello}}}}

@@ -14,7 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"cleat/internal/apigw"
-	"cleat/internal/server"
+	"cleat/internal/meter/report"
 )
 
 const usageYAML = `name: demo
@@ -76,12 +76,12 @@ func TestUsage(t *testing.T) {
 	}
 
 	res, body := r.get(t, "/_cleat/usage", nil)
-	var running server.Usage
+	var running report.Usage
 	if err := json.Unmarshal([]byte(body), &running); err != nil || res.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%v: %s", err, body)
 	}
 	api := string(r.info.Outcome.APIs[0].ID)
-	type counts = server.UsageCounts
+	type counts = report.Counts
 	want := map[string]counts{
 		"":             {MessagesIn: 1, UnitsIn: 1, MessagesOut: 1, UnitsOut: 1, Connections: 1, Open: 1},
 		"@connections": {MessagesOut: 3, UnitsOut: 6},
@@ -92,7 +92,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("rows %+v", running.Rows)
 	}
 	for _, row := range running.Rows {
-		got := row.UsageCounts
+		got := row.Counts
 		got.ConnectionMinutes, got.ConnectionSeconds = 0, 0 // still growing
 		if got != want[row.Route] || row.APIID != api || row.Stage != "dev" {
 			t.Errorf("%+v, want %+v", row, want[row.Route])

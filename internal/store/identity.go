@@ -7,8 +7,9 @@ import (
 
 // The collections of identities.
 const (
-	usersPrefix = "users/"
-	rolesPrefix = "roles/"
+	usersPrefix    = "users/"
+	rolesPrefix    = "roles/"
+	policiesPrefix = "policies/"
 )
 
 // User is one who may sign requests, with all that belongs to them.
@@ -45,6 +46,31 @@ type Role struct {
 	AttachedPolicies         []string          `json:"attachedPolicies,omitempty"` // ARNs, in the order they came
 }
 
+// Policy is a managed policy of the account's own. It is kept for those who attach policies to roles; no permission follows from
+// it.
+type Policy struct {
+	Path             string            `json:"path"`
+	PolicyName       string            `json:"policyName"`
+	PolicyID         string            `json:"policyId"` // "ANPA…"
+	Description      string            `json:"description,omitempty"`
+	CreateDate       time.Time         `json:"createDate"`
+	UpdateDate       time.Time         `json:"updateDate"`
+	DefaultVersionID string            `json:"defaultVersionId"`
+	Versions         []PolicyVersion   `json:"versions"` // oldest first, never none
+	LastVersion      int               `json:"lastVersion"`
+	Tags             map[string]string `json:"tags,omitempty"`
+}
+
+// PolicyVersion is one document of a managed policy.
+type PolicyVersion struct {
+	VersionID  string    `json:"versionId"` // "v1"
+	Document   string    `json:"document"`
+	CreateDate time.Time `json:"createDate"`
+}
+
+// Policies are all managed policies, by IdentityKey of their names.
+func Policies() Collection[Policy] { return Collection[Policy]{policiesPrefix} }
+
 // Users are all users, by IdentityKey of their names.
 func Users() Collection[User] { return Collection[User]{usersPrefix} }
 
@@ -53,6 +79,6 @@ func Roles() Collection[Role] { return Collection[Role]{rolesPrefix} }
 
 var identityKeys = strings.NewReplacer("=", "=e", "+", "=p", ",", "=c", ".", "=d", "@", "=a")
 
-// IdentityKey is the name of a user or role as a part of a key. Names that differ in case alone have the same key, for
+// IdentityKey is the name of a user, a role or a policy as a part of a key. Names that differ in case alone have the same key, for
 // IAM takes them to be the same; all others differ.
 func IdentityKey(name string) string { return identityKeys.Replace(strings.ToLower(name)) }

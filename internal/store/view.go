@@ -140,7 +140,7 @@ func (v *View) take(e Entry, gone bool) error {
 	case functionsPrefix:
 		v.functions = v.next
 		return nil
-	case stacksPrefix, linksPrefix, accountPrefix, usersPrefix, rolesPrefix: // not the gateway's
+	case stacksPrefix, linksPrefix, accountPrefix, usersPrefix, rolesPrefix, policiesPrefix: // not the gateway's
 		return nil
 	case apisPrefix:
 		if segment == stagesSegment || segment == deploymentsSegment {

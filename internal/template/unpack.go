@@ -1,26 +1,25 @@
 package template
 
 import (
-	"archive/zip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"cleat/internal/input"
+	"cleat/internal/unzip"
 )
 
 // Bounds of an archive, Lambda's own for what is unpacked, and of what is kept.
 const (
 	maxArchive  = 256 << 20
 	maxUnpacked = 250 << 20
-	maxEntries  = 100_000
-	maxLink     = 4096               // bytes of a link's target
+	maxEntries  = 100_000            // and folders
 	keepCode    = 7 * 24 * time.Hour // code that no project has used for so long is removed
 )
 
@@ -50,11 +49,8 @@ func (r *Reader) unpack(path string) (string, error) {
 		return "", fmt.Errorf("larger than %d MiB", maxArchive>>20)
 	}
 	return r.keep(hex.EncodeToString(hash.Sum(nil)), func(dir string) error {
-		archive, err := zip.NewReader(f, n)
-		if err != nil {
-			return err
-		}
-		return unzip(archive, dir)
+		// The bounds end it, so that there is no need of a context.
+		return unzip.To(context.Background(), f, dir, unzip.Options{MaxBytes: maxUnpacked, MaxFiles: maxEntries, Folder: 0o700, File: 0o600})
 	})
 }
 
@@ -109,66 +105,4 @@ func forget(base string, since time.Time) {
 			_ = os.RemoveAll(filepath.Join(base, e.Name())) // tried again next time
 		}
 	}
-}
-
-// unzip writes an archive's files below dir. Names and links that lead out of it, and what is too large, are errors.
-func unzip(archive *zip.Reader, dir string) (err error) {
-	if len(archive.File) > maxEntries {
-		return fmt.Errorf("more than %d files", maxEntries)
-	}
-	root, err := os.OpenRoot(dir) // what is written through a link of the archive stays below dir, too
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	left := int64(maxUnpacked)
-	for _, f := range archive.File {
-		n, err := unzipEntry(root, f, left)
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
-		}
-		left -= n
-	}
-	return nil
-}
-
-// unzipEntry writes one entry of an archive, of at most limit bytes, and returns how many it has.
-func unzipEntry(root *os.Root, f *zip.File, limit int64) (n int64, err error) {
-	name := filepath.FromSlash(f.Name)
-	mode := f.Mode()
-	if mode.IsDir() {
-		return 0, root.MkdirAll(name, 0o700)
-	}
-	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return 0, err
-	}
-	in, err := f.Open()
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	switch {
-	case mode&fs.ModeSymlink != 0:
-		text, err := io.ReadAll(io.LimitReader(in, maxLink+1))
-		if err != nil {
-			return 0, err
-		}
-		target := filepath.FromSlash(string(text))
-		if len(text) > maxLink || filepath.IsAbs(target) || !filepath.IsLocal(filepath.Join(filepath.Dir(name), target)) {
-			return 0, errors.New("a link that leads out of the archive")
-		}
-		return int64(len(text)), root.Symlink(target, name)
-	case !mode.IsRegular():
-		return 0, errors.New("neither a file nor a folder")
-	}
-	out, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600|mode&0o100)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	n, err = io.Copy(out, io.LimitReader(in, limit+1))
-	if err == nil && n > limit {
-		return n, fmt.Errorf("the archive is larger than %d MiB unpacked", maxUnpacked>>20)
-	}
-	return n, err
 }

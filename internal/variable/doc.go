@@ -3,5 +3,5 @@
 // can give it. Files of variables (.env) are read here too.
 //
 // A JavaScript file, ${file(x.js)}, is run by Node in a process of its own that lives until it has given its value, within
-// bounds of time and size. Nothing else of a project is run. The caller is package project.
+// bounds of time and size. Nothing else of a project is run. Callers are packages project and serverless.
 package variable

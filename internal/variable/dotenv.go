@@ -156,3 +156,24 @@ func (s *Scope) LoadEnv(name string, known map[string]string, must bool) map[str
 	}
 	return expandEnv(vars, known)
 }
+
+// Environment is what ${env:…} is answered from, the process's environment with what --env-file sets on top, and what of it
+// the functions get as well. Both maps are the caller's.
+func (s *Scope) Environment() (env, functions map[string]string) {
+	env, functions = map[string]string{}, map[string]string{}
+	if s.EnvFile != "" {
+		Fill(functions, s.LoadEnv(s.EnvFile, s.Env, true))
+	}
+	Fill(env, functions)
+	Fill(env, s.Env)
+	return env, functions
+}
+
+// Fill adds what is not there yet: of two sources the one that comes first counts.
+func Fill(into, from map[string]string) {
+	for k, v := range from {
+		if _, ok := into[k]; !ok {
+			into[k] = v
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
 	"cleat/internal/input"
 )
@@ -19,6 +20,8 @@ type Options struct {
 	Params map[string]string // of ${param:…}, and under whole addresses of what only AWS or another tool could say
 	Opt    map[string]string // of ${opt:…}, stage and region aside
 	Env    map[string]string // the environment of the process
+	// EnvFile is a further file of variables, which comes before Env. Empty: none.
+	EnvFile string
 	// NodePath is the Node that runs JavaScript files. Empty: the one in Env's PATH.
 	NodePath string
 }
@@ -30,11 +33,25 @@ type Scope struct {
 
 	programs    map[string]*program // that were run
 	programTime time.Duration       // that each may take
+	badRegion   string              // has its fault
 }
 
 // NewScope returns the scope of a reading.
 func NewScope(r *input.Reading, o Options) *Scope {
 	return &Scope{Reading: r, Options: o, programs: map[string]*program{}, programTime: maxProgramTime}
+}
+
+// CheckRegion faults a region that cannot be one: ARNs made of it would be none. The one of the command line has no other
+// place than that.
+func (s *Scope) CheckRegion(region string, at cfn.Place) {
+	if awsapi.IsRegion(region) || region == s.badRegion {
+		return
+	}
+	s.badRegion = region
+	if s.Region != "" {
+		at = cfn.Place{File: "--region"}
+	}
+	s.Faultf(at, "region: %q is not a region, such as eu-west-1", region)
 }
 
 // Resolver replaces the variables of a project file. It works on demand: what nobody asks for is never resolved, so an

@@ -11,8 +11,6 @@ const (
 	bytesRead     = 256                      // of a text that is only looked at, for one step
 	maxCalls      = 20                       // macros, #define blocks and #evaluate within each other; Velocity's own bound
 	maxNesting    = 100                      // blocks and expressions within each other, in a template's text
-	maxPattern    = 1000                     // bytes of a regular expression
-	maxProgram    = 5000                     // instructions that one compiles to
 	maxBigBits    = 4096                     // of an integer that arithmetic makes
 	maxPrintDepth = 600                      // lists and maps within each other, when they are printed
 )

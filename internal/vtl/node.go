@@ -1,6 +1,7 @@
 package vtl
 
 import (
+	"cleat/internal/javaregexp"
 	"cleat/internal/jsonpath"
 )
 
@@ -104,9 +105,9 @@ type link struct {
 	at    int
 	kind  linkKind
 	name  string
-	args  []expression   // of a call; the index
-	path  *jsonpath.Path // of $input.path('…') with a constant path
-	regex *pattern       // of replaceAll and its kind with a constant pattern
+	args  []expression       // of a call; the index
+	path  *jsonpath.Path     // of $input.path('…') with a constant path
+	regex *javaregexp.Regexp // of replaceAll and its kind with a constant pattern
 }
 
 type linkKind uint8

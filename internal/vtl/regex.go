@@ -1,259 +1,19 @@
 package vtl
 
-import (
-	"errors"
-	"fmt"
-	"regexp"
-	"regexp/syntax"
-	"strconv"
-	"strings"
-	"unicode/utf8"
-)
+import "cleat/internal/javaregexp"
 
 // patternMethods take a regular expression as their first argument.
 var patternMethods = map[string]bool{"replaceAll": true, "replaceFirst": true, "matches": true, "split": true}
 
-// pattern is a regular expression of Java's, as far as RE2 has the same.
-type pattern struct {
-	re   *regexp.Regexp
-	cost int // of matching 16 bytes, in steps
-}
-
-// compilePattern reads a Java regular expression. What RE2 lacks, or means otherwise, is refused by name.
-func compilePattern(method, java string) (*pattern, error) {
-	if len(java) > maxPattern {
-		return nil, fmt.Errorf("a regular expression of more than %d characters", maxPattern)
+func compilePattern(method, java string) (*javaregexp.Regexp, error) {
+	if method == "matches" {
+		return javaregexp.CompileWhole(java)
 	}
-	t := translation{in: java}
-	if err := t.run(); err != nil {
-		return nil, fmt.Errorf("the regular expression %q: %w", java, err)
-	}
-	text := t.out.String()
-	if method == "matches" { // the whole text
-		text = `\A(?:` + text + `)\z`
-	}
-	tree, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return nil, fmt.Errorf("the regular expression %q does not parse: %w", java, err)
-	}
-	program, err := syntax.Compile(tree.Simplify())
-	if err != nil {
-		return nil, fmt.Errorf("the regular expression %q: %w", java, err)
-	}
-	if len(program.Inst) > maxProgram {
-		return nil, fmt.Errorf("the regular expression %q is too complex; make its repetitions smaller", excerpt(java))
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, fmt.Errorf("the regular expression %q: %w", java, err)
-	}
-	return &pattern{re, 1 + len(program.Inst)/4}, nil
-}
-
-// translation writes a Java regular expression in RE2's syntax.
-type translation struct {
-	in      string
-	at      int
-	out     strings.Builder
-	inClass bool
-	repeat  bool // what was written last is a quantifier
-}
-
-func (t *translation) run() error {
-	for t.at < len(t.in) {
-		c := t.in[t.at]
-		repeat := false
-		switch {
-		case c == '\\':
-			if err := t.escape(); err != nil {
-				return err
-			}
-			t.repeat = false
-			continue
-		case t.inClass && c == '[':
-			return errors.New("a class within a class is not possible here")
-		case t.inClass && strings.HasPrefix(t.in[t.at:], "&&"):
-			return errors.New("an intersection of classes (&&) is not possible here")
-		case t.inClass:
-			t.inClass = c != ']'
-		case c == '[':
-			t.inClass = true
-			if strings.HasPrefix(t.in[t.at:], "[^") {
-				t.out.WriteByte(c)
-				t.at++
-				c = '^'
-			}
-		case strings.HasPrefix(t.in[t.at:], "(?"):
-			if err := t.group(); err != nil {
-				return err
-			}
-		case c == '+' && t.repeat:
-			return errors.New("a possessive quantifier is not possible here")
-		case c == '*' || c == '+' || c == '?' && !t.repeat || c == '}':
-			repeat = true
-		}
-		t.out.WriteByte(c)
-		t.at++
-		t.repeat = repeat
-	}
-	return nil
-}
-
-// group refuses the groups that RE2 does not have.
-func (t *translation) group() error {
-	rest := t.in[t.at+2:]
-	for _, g := range []struct{ begin, name string }{
-		{"=", "a look-ahead (?=…)"},
-		{"!", "a negative look-ahead (?!…)"},
-		{"<=", "a look-behind (?<=…)"},
-		{"<!", "a negative look-behind (?<!…)"},
-		{">", "an atomic group (?>…)"},
-	} {
-		if strings.HasPrefix(rest, g.begin) {
-			return fmt.Errorf("%s is not possible here", g.name)
-		}
-	}
-	if rest == "" || rest[0] == ':' || rest[0] == '<' {
-		return nil
-	}
-	flags := rest[:strings.IndexAny(rest+")", ":)")]
-	if i := strings.IndexFunc(flags, func(r rune) bool { return !strings.ContainsRune("ims-", r) }); i >= 0 {
-		return fmt.Errorf("the flag %q is not possible here, only i, m and s are", flags[i:i+1])
-	}
-	return nil
-}
-
-// classes are escapes that mean more in Java than in RE2, as they stand within brackets.
-var classes = map[byte]string{
-	's': `\t\n\v\f\r `, 'v': `\n\v\f\r\x{85}\x{2028}\x{2029}`, 'h': ` \t\x{A0}\x{1680}\x{180e}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}`,
-}
-
-// properties are Java's names for ASCII classes.
-var properties = map[string]string{
-	"Lower": "a-z", "Upper": "A-Z", "ASCII": `\x00-\x7F`, "Alpha": "a-zA-Z", "Digit": "0-9", "Alnum": "a-zA-Z0-9",
-	"Punct": "!-/:-@\\[-`{-~", "Graph": "!-~", "Print": " -~", "Blank": ` \t`, "Cntrl": `\x00-\x1F\x7F`, "XDigit": "0-9A-Fa-f", "Space": classes['s'],
-}
-
-func (t *translation) escape() error {
-	if t.at+1 >= len(t.in) {
-		return errors.New(`it ends in a \`)
-	}
-	r, size := utf8.DecodeRuneInString(t.in[t.at+1:])
-	t.at += 1 + size
-	c := byte(0) // not ASCII
-	if size == 1 {
-		c = t.in[t.at-1]
-	}
-	if set, ok := classes[c]; ok {
-		t.class(set, false)
-		return nil
-	}
-	switch {
-	case c == 0 || !letter(c) && (c < '0' || c > '9'):
-		t.out.WriteString(regexp.QuoteMeta(string(r)))
-		if c == '-' { // which means something within brackets
-			t.setLast(`\-`)
-		}
-	case strings.IndexByte("dDwWbBAzntrfa", c) >= 0:
-		t.out.WriteByte('\\')
-		t.out.WriteByte(c)
-	case c == 'S':
-		if t.inClass {
-			t.out.WriteString(`\S`)
-		} else {
-			t.class(classes['s'], true)
-		}
-	case c == 'e':
-		t.out.WriteString(`\x1B`)
-	case c == 'Q':
-		text, rest, _ := strings.Cut(t.in[t.at:], `\E`)
-		t.out.WriteString(regexp.QuoteMeta(text))
-		t.at = len(t.in) - len(rest)
-	case c == 'u' || c == 'x':
-		return t.hex(c)
-	case c == 'p' || c == 'P':
-		return t.property(c == 'P')
-	case c >= '1' && c <= '9' || c == 'k':
-		return errors.New("a reference back to a group is not possible here")
-	default:
-		return fmt.Errorf(`\%c is not possible here`, c)
-	}
-	return nil
-}
-
-// setLast replaces the one character that was written last.
-func (t *translation) setLast(s string) {
-	text := t.out.String()
-	t.out.Reset()
-	t.out.WriteString(text[:len(text)-1] + s)
-}
-
-// class writes a set, with brackets unless it stands within some.
-func (t *translation) class(set string, not bool) {
-	switch {
-	case t.inClass:
-		t.out.WriteString(set)
-	case not:
-		t.out.WriteString("[^" + set + "]")
-	default:
-		t.out.WriteString("[" + set + "]")
-	}
-}
-
-func (t *translation) hex(kind byte) error {
-	n := 4
-	if kind == 'x' {
-		n = 2
-	}
-	rest := t.in[t.at:]
-	if kind == 'x' && strings.HasPrefix(rest, "{") {
-		if i := strings.IndexByte(rest, '}'); i > 0 {
-			t.at += i + 1
-			t.out.WriteString(`\x` + rest[:i+1])
-			return nil
-		}
-	}
-	if len(rest) < n {
-		return fmt.Errorf(`\%c needs %d hexadecimal digits`, kind, n)
-	}
-	if _, err := strconv.ParseUint(rest[:n], 16, 32); err != nil {
-		return fmt.Errorf(`\%c needs %d hexadecimal digits`, kind, n)
-	}
-	t.out.WriteString(`\x{` + rest[:n] + `}`)
-	t.at += n
-	return nil
-}
-
-func (t *translation) property(not bool) error {
-	rest := t.in[t.at:]
-	name, length := "", 0
-	if inner, ok := strings.CutPrefix(rest, "{"); ok {
-		name, _, ok = strings.Cut(inner, "}")
-		if length = len(name) + 2; !ok {
-			return errors.New(`\p{ has no }`)
-		}
-	} else if rest != "" {
-		name, length = rest[:1], 1
-	}
-	t.at += length
-	if set, ok := properties[name]; ok && (!not || !t.inClass) {
-		t.class(set, not)
-		return nil
-	}
-	name = strings.TrimPrefix(name, "Is")
-	if name == "Alphabetic" {
-		name = "L"
-	}
-	p := `\p{`
-	if not {
-		p = `\P{`
-	}
-	t.out.WriteString(p + name + "}")
-	return nil
+	return javaregexp.Compile(java)
 }
 
 // pattern is the first argument, compiled. It counts the work of matching s.
-func (c call) pattern(s string) (*pattern, bool) {
+func (c call) pattern(s string) (*javaregexp.Regexp, bool) {
 	p := c.link.regex
 	if p == nil {
 		text, ok := c.text(0)
@@ -266,7 +26,7 @@ func (c call) pattern(s string) (*pattern, bool) {
 			c.fail("%v", err)
 		}
 	}
-	c.r.step(c.link.at, p.cost*(1+len(s)/bytesPerStep))
+	c.r.step(c.link.at, p.Cost()*(1+len(s)/bytesPerStep))
 	return p, true
 }
 
@@ -275,94 +35,25 @@ func (c call) matches(s string) any {
 	if !ok {
 		return nil
 	}
-	return p.re.MatchString(s)
+	return p.MatchString(s)
 }
 
 // replace is replaceAll and replaceFirst.
 func (c call) replace(s string, most int) any {
 	p, ok := c.pattern(s)
-	replacement, ok2 := c.text(1)
+	text, ok2 := c.text(1)
 	if !ok || !ok2 {
 		return nil
 	}
-	parts := c.replacement(p, replacement)
-	var out []byte
-	from := 0
-	for _, m := range p.re.FindAllStringSubmatchIndex(s, most) {
-		out = append(out, s[from:m[0]]...)
-		for _, part := range parts {
-			if part.group < 0 {
-				out = append(out, part.text...)
-			} else if m[2*part.group] >= 0 {
-				out = append(out, s[m[2*part.group]:m[2*part.group+1]]...)
-			}
-		}
-		from = m[1]
-		if len(out) > maxOutput {
-			break
-		}
+	by, err := p.Replacement(text)
+	if err != nil {
+		c.fail("%v", err)
 	}
-	out = append(out, s[from:]...)
+	out := p.Replace(s, by, most, maxOutput)
 	c.r.made(c.link.at, len(out))
-	return string(out)
-}
-
-type replacementPart struct {
-	text  string
-	group int // negative: text
-}
-
-// replacement reads a replacement as Java's Matcher does: $1 and ${name} are groups, a backslash makes the next
-// character plain.
-func (c call) replacement(p *pattern, s string) []replacementPart {
-	var out []replacementPart
-	for i := 0; i < len(s); {
-		switch s[i] {
-		case '\\':
-			if i++; i == len(s) {
-				c.fail("the replacement %q ends in a \\", s)
-			}
-			_, size := utf8.DecodeRuneInString(s[i:])
-			out = append(out, replacementPart{s[i : i+size], -1})
-			i += size
-		case '$':
-			group, length := groupOf(p, s[i+1:])
-			if group < 0 {
-				c.fail("the replacement %q: $ must be followed by the number or {name} of a group; a plain one is \\$", s)
-			}
-			out = append(out, replacementPart{"", group})
-			i += 1 + length
-		default:
-			end := i + strings.IndexAny(s[i:]+`\`, `\$`)
-			out = append(out, replacementPart{s[i:end], -1})
-			i = end
-		}
-	}
 	return out
 }
 
-// groupOf reads a group's number, as many digits as still make one, or its {name}.
-func groupOf(p *pattern, s string) (group, length int) {
-	if inner, ok := strings.CutPrefix(s, "{"); ok {
-		name, _, ok := strings.Cut(inner, "}")
-		if !ok || name == "" {
-			return -1, 0
-		}
-		return p.re.SubexpIndex(name), len(name) + 2
-	}
-	group = -1
-	for length < len(s) && s[length] >= '0' && s[length] <= '9' {
-		n, err := strconv.Atoi(s[:length+1])
-		if err != nil || n > p.re.NumSubexp() {
-			break
-		}
-		group = n
-		length++
-	}
-	return group, length
-}
-
-// split is Java's: no empty texts at the end, unless a limit says so, and none before a match of nothing at the start.
 func (c call) split(s string) any {
 	p, ok := c.pattern(s)
 	limit := 0
@@ -372,23 +63,10 @@ func (c call) split(s string) any {
 	if !ok {
 		return nil
 	}
-	var out []any
-	from := 0
-	for _, m := range p.re.FindAllStringIndex(s, -1) {
-		if limit > 0 && len(out) == limit-1 {
-			break
-		}
-		if m[1] == 0 || m[0] == m[1] && m[0] == len(s) {
-			continue
-		}
-		out = append(out, s[from:m[0]])
-		from = m[1]
-	}
-	out = append(out, s[from:])
-	if limit == 0 {
-		for len(out) > 1 && out[len(out)-1] == "" {
-			out = out[:len(out)-1]
-		}
+	parts := p.Split(s, limit)
+	out := make([]any, len(parts))
+	for i, part := range parts {
+		out[i] = part
 	}
 	c.r.step(c.link.at, 2*len(out))
 	return newList(out)

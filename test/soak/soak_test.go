@@ -24,6 +24,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/cfn"
 	"cleat/internal/lambda"
+	"cleat/internal/meter/report"
 	"cleat/internal/project"
 	"cleat/internal/server"
 )
@@ -204,7 +205,7 @@ func (r *reporter) Faults(err error)         { r.t.Errorf("reload: %v", err) }
 func (r *reporter) Warn(f cfn.Fault)         { r.t.Logf("warning: %v", f) }
 func (r *reporter) Event(*apigw.Record)      {}
 func (r *reporter) Line(lambda.Line)         {}
-func (r *reporter) Used(server.Usage)        {}
+func (r *reporter) Used(report.Usage)        {}
 func (r *reporter) Stopping(connections int) {
 	if connections != 0 {
 		r.t.Errorf("%d connections are left at the end", connections)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -292,6 +293,41 @@ func TestPolicies(t *testing.T) {
 		}
 		if audited := len(w.audit) == 1; audited != (method != "GET") || audited && (w.audit[0].Status != rec.Code || w.audit[0].Error == "") {
 			t.Errorf("%s: audited %+v", request, w.audit)
+		}
+	}
+}
+
+// TestTagsOfVPCLinks: VPC links of this API have tags here, those of API Gateway's first API have them there (spec control-plane §13, §14).
+func TestTagsOfVPCLinks(t *testing.T) {
+	w := newWorld(t)
+	link, err := w.control.CreateVPCLink(t.Context(), apigw.VPCLink{Version: apigw.LinkV2, Name: "own", SubnetIDs: []string{"subnet-1"}, Tags: map[string]string{"a": "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := w.control.CreateVPCLink(t.Context(), apigw.VPCLink{Version: apigw.LinkV1, Name: "other", TargetARNs: []string{"http://127.0.0.1:9001"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := func(id string) string {
+		return "/v2/tags/" + url.QueryEscape("arn:aws:apigateway:eu-west-1::/vpclinks/"+id)
+	}
+	for _, step := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"GET", path(link.ID), "", 200, `{"tags":{"a":"b"}}`},
+		{"POST", path(link.ID), `{"tags":{"a":"c","d":"e"}}`, 201, `{}`},
+		{"DELETE", path(link.ID) + "?tagKeys=a&tagKeys=none", "", 204, ""},
+		{"GET", path(link.ID), "", 200, `{"tags":{"d":"e"}}`},
+		{"POST", path(link.ID), `{"tags":{"aws:x":"y"}}`, 400, ""},
+		{"GET", path(other.ID), "", 404, `{"message":"Invalid VpcLink identifier specified ` + other.ID + `"}`},
+		{"POST", path(other.ID), `{"tags":{"a":"b"}}`, 404, ""},
+		{"DELETE", path("none") + "?tagKeys=a", "", 404, ""},
+	} {
+		rec := w.send(step.method, step.path, step.body)
+		if got := strings.TrimSpace(rec.Body.String()); rec.Code != step.status || step.want != "" && got != step.want {
+			t.Errorf("%s %s %s: got %d %s, want %d %s", step.method, step.path, step.body, rec.Code, got, step.status, step.want)
 		}
 	}
 }

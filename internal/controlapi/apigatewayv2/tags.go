@@ -12,7 +12,7 @@ import (
 	"cleat/internal/draft"
 )
 
-// tags are the operations on the tags of APIs, stages and custom domain names (spec control-plane §13).
+// tags are the operations on the tags of APIs, stages, custom domain names and VPC links (spec control-plane §13).
 func (s *service) tags() []controlapi.Operation {
 	const path = "/v2/tags/{resourceArn}"
 	all := []controlapi.Operation{
@@ -31,7 +31,25 @@ func (s *service) tags() []controlapi.Operation {
 // tagged is something that has tags.
 type tagged struct {
 	read   func() (map[string]string, error)
-	update func(edit func(map[string]string) map[string]string) error
+	update func(tagChange) error
+}
+
+// tagChange puts tags on something, in the place of those of the same keys, and takes others off.
+type tagChange struct {
+	put map[string]string
+	off []string
+}
+
+func (t tagChange) of(have map[string]string) map[string]string {
+	all := maps.Clone(have)
+	if all == nil && len(t.put) > 0 {
+		all = map[string]string{}
+	}
+	maps.Copy(all, t.put)
+	for _, key := range t.off {
+		delete(all, key)
+	}
+	return all
 }
 
 // tagged finds what the ARN in a request's path names.
@@ -47,8 +65,10 @@ func (s *service) tagged(c *controlapi.Call) (tagged, error) {
 		return s.taggedAPI(c, apigw.APIID(id)), nil
 	case kind == "domainnames":
 		return s.taggedDomain(c, rest), nil
+	case kind == "vpclinks":
+		return s.taggedLink(c, rest), nil
 	}
-	return tagged{}, badRequest("Invalid resource ARN specified: want that of an API, a stage or a domain name, such as " + arnPrefix(c) + "/apis/a1b2c3d4e5")
+	return tagged{}, badRequest("Invalid resource ARN specified: want that of an API, a stage, a domain name or a VPC link, such as " + arnPrefix(c) + "/apis/a1b2c3d4e5")
 }
 
 func (s *service) taggedAPI(c *controlapi.Call, id apigw.APIID) tagged {
@@ -60,9 +80,9 @@ func (s *service) taggedAPI(c *controlapi.Call, id apigw.APIID) tagged {
 			}
 			return t.API.Tags, nil
 		},
-		update: func(edit func(map[string]string) map[string]string) error {
+		update: func(change tagChange) error {
 			_, err := s.control.UpdateAPI(c.Context, id, func(v apigw.API) (apigw.API, error) {
-				v.Tags = edit(v.Tags)
+				v.Tags = change.of(v.Tags)
 				return v, nil
 			})
 			return err
@@ -83,9 +103,9 @@ func (s *service) taggedStage(c *controlapi.Call, id apigw.APIID, name string) t
 			}
 			return t.Stages[i].Tags, nil
 		},
-		update: func(edit func(map[string]string) map[string]string) error {
+		update: func(change tagChange) error {
 			_, err := s.control.UpdateStage(c.Context, id, name, func(v apigw.Stage) (apigw.Stage, error) {
-				v.Tags = edit(v.Tags)
+				v.Tags = change.of(v.Tags)
 				return v, nil
 			})
 			return err
@@ -99,12 +119,33 @@ func (s *service) taggedDomain(c *controlapi.Call, name string) tagged {
 			v, err := s.control.DomainName(c.Context, name)
 			return v.Tags, err
 		},
-		update: func(edit func(map[string]string) map[string]string) error {
+		update: func(change tagChange) error {
 			_, err := s.control.UpdateDomainName(c.Context, name, func(v apigw.DomainName) (apigw.DomainName, error) {
-				v.Tags = edit(v.Tags)
+				v.Tags = change.of(v.Tags)
 				return v, nil
 			})
 			return err
+		},
+	}
+}
+
+// taggedLink is a VPC link of V2; apigateway's own operations know those of V1.
+func (s *service) taggedLink(c *controlapi.Call, id string) tagged {
+	read := func() (map[string]string, error) {
+		v, err := s.control.VPCLink(c.Context, apigw.LinkV2, id)
+		return v.Tags, err
+	}
+	return tagged{
+		read: read,
+		update: func(change tagChange) error {
+			if _, err := read(); err != nil {
+				return err
+			}
+			path := "/vpclinks/" + id
+			if len(change.off) > 0 {
+				return s.control.UntagNode(c.Context, path, change.off)
+			}
+			return s.control.TagNode(c.Context, path, change.put)
 		},
 	}
 }
@@ -132,13 +173,7 @@ func (s *service) tagResource(c *controlapi.Call) (controlapi.Answer, error) {
 	if err != nil {
 		return controlapi.Answer{}, err
 	}
-	err = of.update(func(have map[string]string) map[string]string {
-		all := map[string]string{}
-		maps.Copy(all, have)
-		maps.Copy(all, request.Tags)
-		return all
-	})
-	return controlapi.Created(struct{}{}), err
+	return controlapi.Created(struct{}{}), of.update(tagChange{put: request.Tags})
 }
 
 func (s *service) untagResource(c *controlapi.Call) (controlapi.Answer, error) {
@@ -150,12 +185,5 @@ func (s *service) untagResource(c *controlapi.Call) (controlapi.Answer, error) {
 	if err != nil {
 		return controlapi.Answer{}, err
 	}
-	err = of.update(func(have map[string]string) map[string]string {
-		all := maps.Clone(have)
-		for _, key := range keys {
-			delete(all, key)
-		}
-		return all
-	})
-	return controlapi.NoContent(), err
+	return controlapi.NoContent(), of.update(tagChange{off: keys})
 }

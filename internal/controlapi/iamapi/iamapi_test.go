@@ -276,6 +276,92 @@ func TestRolesThroughSDK(t *testing.T) {
 	}
 }
 
+// What Terraform's aws_iam_policy and aws_iam_role_policy_attachment do, and what they expect to read.
+func TestPoliciesThroughSDK(t *testing.T) {
+	f := newTestServer(t)
+	c, ctx := f.iam(), t.Context()
+	made, err := c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("push"), Path: aws.String("/app/"), Description: aws.String("d"), PolicyDocument: aws.String(document), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn := made.Policy.Arn
+	if p := made.Policy; *arn != "arn:aws:iam::123456789012:policy/app/push" || *p.DefaultVersionId != "v1" || *p.AttachmentCount != 0 || !p.IsAttachable || len(p.Tags) != 1 {
+		t.Errorf("got %+v", p)
+	}
+	if last := f.asked[len(f.asked)-1]; last.Action != "iam:CreatePolicy" || last.Resource != *arn {
+		t.Errorf("asked %+v", last)
+	}
+	if _, err := c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("Push"), PolicyDocument: aws.String(document)}); !isA[*types.EntityAlreadyExistsException](err) {
+		t.Errorf("twice: got %v", err)
+	}
+	if _, err := c.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: aws.String("unused"), PolicyDocument: aws.String(document)}); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("app"), AssumeRolePolicyDocument: aws.String(trust), PermissionsBoundary: arn}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: aws.String("app"), PolicyArn: arn}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: arn})
+	if err != nil || *got.Policy.AttachmentCount != 1 || *got.Policy.PermissionsBoundaryUsageCount != 1 || *got.Policy.Description != "d" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	second, err := c.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: arn, PolicyDocument: aws.String(document + " "), SetAsDefault: true})
+	if err != nil || *second.PolicyVersion.VersionId != "v2" || !second.PolicyVersion.IsDefaultVersion {
+		t.Errorf("got %+v, %v", second, err)
+	}
+	version, err := c.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := url.PathUnescape(*version.PolicyVersion.Document); text != document+" " || !version.PolicyVersion.IsDefaultVersion {
+		t.Errorf("got %q, %+v", text, version.PolicyVersion)
+	}
+	versions, err := c.ListPolicyVersions(ctx, &iam.ListPolicyVersionsInput{PolicyArn: arn})
+	if err != nil || len(versions.Versions) != 2 || *versions.Versions[0].VersionId != "v2" || versions.Versions[1].IsDefaultVersion {
+		t.Errorf("got %+v, %v", versions, err)
+	}
+	entities, err := c.ListEntitiesForPolicy(ctx, &iam.ListEntitiesForPolicyInput{PolicyArn: arn})
+	if err != nil || len(entities.PolicyRoles) != 1 || *entities.PolicyRoles[0].RoleName != "app" || len(entities.PolicyUsers) != 0 {
+		t.Errorf("got %+v, %v", entities, err)
+	}
+	for name, tt := range map[string]struct {
+		in   iam.ListPoliciesInput
+		want int
+	}{
+		"all":        {iam.ListPoliciesInput{}, 2},
+		"own":        {iam.ListPoliciesInput{Scope: types.PolicyScopeTypeLocal}, 2},
+		"AWS's":      {iam.ListPoliciesInput{Scope: types.PolicyScopeTypeAws}, 0},
+		"attached":   {iam.ListPoliciesInput{OnlyAttached: true}, 1},
+		"boundaries": {iam.ListPoliciesInput{PolicyUsageFilter: types.PolicyUsageTypePermissionsBoundary}, 1},
+		"by path":    {iam.ListPoliciesInput{PathPrefix: aws.String("/app/")}, 1},
+	} {
+		if list, err := c.ListPolicies(ctx, &tt.in); err != nil || len(list.Policies) != tt.want {
+			t.Errorf("%s: got %+v, %v; want %d", name, list, err, tt.want)
+		}
+	}
+	_, err1 := c.TagPolicy(ctx, &iam.TagPolicyInput{PolicyArn: arn, Tags: []types.Tag{{Key: aws.String("c"), Value: aws.String("d")}}})
+	_, err2 := c.UntagPolicy(ctx, &iam.UntagPolicyInput{PolicyArn: arn, TagKeys: []string{"a"}})
+	tags, err3 := c.ListPolicyTags(ctx, &iam.ListPolicyTagsInput{PolicyArn: arn})
+	if err := errors.Join(err1, err2, err3); err != nil || len(tags.Tags) != 1 || *tags.Tags[0].Value != "d" {
+		t.Errorf("got %+v, %v", tags, err)
+	}
+	if _, err := c.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: arn}); !isA[*types.DeleteConflictException](err) {
+		t.Errorf("attached: got %v", err)
+	}
+	_, err1 = c.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: aws.String("app"), PolicyArn: arn})
+	_, err2 = c.SetDefaultPolicyVersion(ctx, &iam.SetDefaultPolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v1")})
+	_, err3 = c.DeletePolicyVersion(ctx, &iam.DeletePolicyVersionInput{PolicyArn: arn, VersionId: aws.String("v2")})
+	_, err4 := c.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: arn})
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: arn}); !isA[*types.NoSuchEntityException](err) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSTS(t *testing.T) {
 	f := newTestServer(t)
 	who, err := f.sts().GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
@@ -362,6 +448,8 @@ func FuzzForm(f *testing.F) {
 	f.Add("Action=ListRoles&MaxItems=9999999999&Marker=!")
 	f.Add("Action=PutUserPolicy&UserName=a&PolicyName=p&PolicyDocument=%7B%7D")
 	f.Add("Action=CreateRole&RoleName=%00&AssumeRolePolicyDocument={}")
+	f.Add("Action=CreatePolicy&PolicyName=p&PolicyDocument=%7B%22Statement%22%3A%5B%5D%7D")
+	f.Add("Action=DeletePolicyVersion&PolicyArn=arn:aws:iam::123456789012:policy/p&VersionId=v1")
 	key, _ := identity.NewSealKey()
 	f.Fuzz(func(t *testing.T, form string) {
 		ids := identity.New(store.New(memory.New()), identity.Options{Key: key})

@@ -1,10 +1,11 @@
 // Package iamapi is the IAM service (2010-05-08) and the STS service (2011-06-15) as far as a node for WebSocket APIs has
-// them: users with keys and inline policies, the roles that Terraform and CDK make around functions, and the question who
-// one is. Both speak AWS's query protocol: forms in, XML out. What may be changed, and how, is identity's.
+// them: users with keys and inline policies, the roles and managed policies that Terraform and CDK make around functions, and the
+// question who one is. Both speak AWS's query protocol: forms in, XML out. What may be changed, and how, is identity's.
 package iamapi
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ type operation struct {
 // IAM returns the IAM API of the identities.
 func IAM(ids *identity.Identities) controlapi.Service {
 	s := &service{ids}
-	return table("iam", "https://iam.amazonaws.com/doc/2010-05-08/", append(s.userOperations(), s.roleOperations()...))
+	return table("iam", "https://iam.amazonaws.com/doc/2010-05-08/", slices.Concat(s.userOperations(), s.roleOperations(), s.policyOperations()))
 }
 
 func table(name, namespace string, operations []operation) controlapi.Service {

@@ -63,13 +63,8 @@ func newResource(kind string) func(*controlapi.Call) string {
 	}
 }
 
-// formName is what requests call the name of a user or role.
-func formName(kind string) string {
-	if kind == "user" {
-		return "UserName"
-	}
-	return "RoleName"
-}
+// formName is what requests call the name of a user, a role or a policy.
+func formName(kind string) string { return strings.ToUpper(kind[:1]) + kind[1:] + "Name" }
 
 // user is the ARN of the user that a request is about: the one it names, or its sender.
 func (s *service) user(c *controlapi.Call) string {

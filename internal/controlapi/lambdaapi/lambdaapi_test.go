@@ -1,8 +1,6 @@
 package lambdaapi_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -27,6 +25,7 @@ import (
 	"cleat/internal/controlapi/lambdaapi"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/testkit"
 )
 
 // invoker answers every call alike and keeps the last.
@@ -111,19 +110,7 @@ func (a answer) errorType() string { return a.header.Get("x-amzn-ErrorType") }
 
 func zipOf(tb testing.TB, text string) []byte {
 	tb.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	w, err := z.Create("index.js")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if _, err := io.WriteString(w, text); err != nil {
-		tb.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	return b.Bytes()
+	return testkit.Zip(tb, testkit.ZipFile{Name: "index.js", Text: text})
 }
 
 func hash(b []byte) string {

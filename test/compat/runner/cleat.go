@@ -16,6 +16,7 @@ import (
 	"cleat/internal/awsapi"
 	"cleat/internal/cfn"
 	"cleat/internal/lambda"
+	"cleat/internal/meter/report"
 	"cleat/internal/server"
 	"cleat/test/compat/scenario"
 )
@@ -69,7 +70,7 @@ func (*reporter) Warn(cfn.Fault)      {}
 func (*reporter) Event(*apigw.Record) {}
 func (*reporter) Line(lambda.Line)    {}
 func (*reporter) Stopping(int)        {}
-func (*reporter) Used(server.Usage)   {}
+func (*reporter) Used(report.Usage)   {}
 
 const startTime = 20 * time.Second
 
