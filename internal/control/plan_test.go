@@ -214,7 +214,7 @@ func TestCheck(t *testing.T) {
 	var asked []string
 	s.Check = func(serving store.Serving) error {
 		for _, p := range serving.Stages {
-			asked = append(asked, p.Stage.StageName+": "+routeKeys(p))
+			asked = append(asked, p.Stage.StageName+": "+routeKeys(published{p, definition(t, &p)}))
 		}
 		return errors.New("one\ntwo")
 	}

@@ -72,7 +72,7 @@ func newIAMNode(t *testing.T, users *credentials.Set) *node {
 	a := api{routes: map[string]string{"$connect": "connect", "$default": "say"}}
 	n := newTestNode(t, a, apigw.LimitsAWS())
 	serving := a.serving(2)
-	routes := serving.Stages[0].Definition.Routes
+	routes := definition(serving).Routes
 	for i := range routes {
 		if routes[i].RouteKey == apigw.RouteConnect {
 			routes[i].AuthorizationType = apigw.AuthorizationIAM

@@ -17,11 +17,17 @@ import (
 
 // snapshot is one deployment of one stage, compiled. It is immutable and read once per event.
 type snapshot struct {
-	revision  string // tells one compilation from the next
+	revision  revision // tells one compilation from the next
 	table     *route.Table[*plan]
 	variables map[string]string
 	// endpointDisabled tells that only custom domain names lead to the stage.
 	endpointDisabled bool
+}
+
+// revision is which deployment a stage points at since when.
+type revision struct {
+	deployment string
+	since      store.Revision
 }
 
 // plan is one compiled route.
@@ -42,41 +48,56 @@ func (p *plan) target() string {
 	return p.integration.Target()
 }
 
+func revisionOf(p *store.Published) revision { return revision{p.Deployment.DeploymentID, p.Revision} }
+
 // Compile reports what Swap would find wrong in what is given, without serving it.
 func Compile(serving store.Serving) error {
 	var faults []error
 	for i := range serving.Stages {
 		p := &serving.Stages[i]
-		if _, err := compile(&p.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
+		if _, err := compile(p, integration.Dependencies{}, nil); err != nil {
 			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", p.API.APIID, p.Stage.StageName, err))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// compile makes a snapshot of a definition. The error names everything that is at fault.
-func compile(def *apigw.Definition, variables map[string]string, deps integration.Dependencies) (*snapshot, error) {
+// compile makes the snapshot of a stage that takes the place of another one, which may be nil. The error names everything
+// that is at fault.
+func compile(p *store.Published, deps integration.Dependencies, before *snapshot) (*snapshot, error) {
+	def, err := p.Frozen.Definition()
+	if err != nil {
+		return nil, err
+	}
 	integrations, err := compileIntegrations(def, deps)
 	faults := []error{err}
 	models := newModels(def)
 	routes := map[string]*plan{}
 	for i := range def.Routes {
 		r := &def.Routes[i]
-		p, err := compileRoute(def, r, models, deps)
+		compiled, err := compileRoute(def, r, models, deps)
 		faults = append(faults, err)
 		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
-			p.integration = integrations[id]
+			compiled.integration = integrations[id]
 		}
-		routes[r.RouteKey] = p
+		routes[r.RouteKey] = compiled
 	}
 	table, err := route.Compile(def.RouteSelectionExpression, routes)
 	if err != nil {
 		faults = append(faults, fmt.Errorf("route selection expression: %w", err))
 	}
+	variables := p.Stage.StageVariables
 	if len(variables) == 0 {
 		variables = nil // events leave it out (spec events-and-integrations §1.1)
 	}
-	return &snapshot{table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint}, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	s := &snapshot{
+		revision: revisionOf(p), table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint,
+	}
+	s.setThrottles(&p.Stage, def.Routes, before)
+	return s, nil
 }
 
 // compileIntegrations makes the plans of a definition's integrations, by ID.

@@ -11,8 +11,8 @@ type Published struct {
 	API        apigw.API
 	Stage      apigw.Stage
 	Deployment apigw.Deployment
-	Definition apigw.Definition // that the deployment has frozen
-	// Revision is that of the newest of the stage and its deployment. While it stays, they and the Definition have not
+	Frozen     *Frozen // what the deployment has frozen
+	// Revision is that of the newest of the stage and its deployment. While it stays, they and what is Frozen have not
 	// changed; the API itself may have.
 	Revision Revision
 }
