@@ -3,8 +3,8 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"unique"
 
 	"cleat/internal/apigw"
 	"cleat/internal/authorizer"
@@ -24,6 +24,13 @@ type snapshot struct {
 	endpointDisabled bool
 }
 
+// routeFacts are what events want to know of a route.
+type routeFacts struct {
+	RouteKey          string
+	AuthorizationType string
+	RequestParameters map[string]apigw.ParameterConstraint
+}
+
 // revision is which deployment a stage points at since when.
 type revision struct {
 	deployment string
@@ -32,7 +39,7 @@ type revision struct {
 
 // plan is one compiled route.
 type plan struct {
-	route       apigw.Route
+	route       routeFacts
 	integration *integration.Plan   // nil for a route without a target (spec open-questions 34)
 	twoWay      bool                // a RouteResponse for $default exists (spec data-plane §5)
 	authorizer  *authorizer.Request // of $connect; nil when no function decides
@@ -71,16 +78,22 @@ func compile(p *store.Published, deps integration.Dependencies, before *snapshot
 	}
 	integrations, err := compileIntegrations(def, deps)
 	faults := []error{err}
+	twoWay := make(map[string]bool, len(def.RouteResponses))
+	for i := range def.RouteResponses {
+		if rr := &def.RouteResponses[i]; rr.RouteResponseKey == apigw.RouteDefault {
+			twoWay[rr.RouteID] = true
+		}
+	}
 	models := newModels(def)
-	routes := map[string]*plan{}
+	routes, plans := make(map[string]*plan, len(def.Routes)), make([]plan, len(def.Routes))
 	for i := range def.Routes {
 		r := &def.Routes[i]
-		compiled, err := compileRoute(def, r, models, deps)
-		faults = append(faults, err)
+		faults = append(faults, plans[i].compile(def, r, models, deps))
 		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
-			compiled.integration = integrations[id]
+			plans[i].integration = integrations[id]
 		}
-		routes[r.RouteKey] = compiled
+		plans[i].twoWay = twoWay[r.RouteID]
+		routes[r.RouteKey] = &plans[i]
 	}
 	table, err := route.Compile(def.RouteSelectionExpression, routes)
 	if err != nil {
@@ -103,16 +116,15 @@ func compile(p *store.Published, deps integration.Dependencies, before *snapshot
 // compileIntegrations makes the plans of a definition's integrations, by ID.
 func compileIntegrations(def *apigw.Definition, deps integration.Dependencies) (map[string]*integration.Plan, error) {
 	var faults []error
-	plans := map[string]*integration.Plan{}
+	plans := make(map[string]*integration.Plan, len(def.Integrations))
+	responses := map[string][]apigw.IntegrationResponse{}
+	for _, r := range def.IntegrationResponses {
+		responses[r.IntegrationID] = append(responses[r.IntegrationID], r)
+	}
+	set := integration.NewSet(deps)
 	for i := range def.Integrations {
 		in := &def.Integrations[i]
-		var responses []apigw.IntegrationResponse
-		for _, r := range def.IntegrationResponses {
-			if r.IntegrationID == in.IntegrationID {
-				responses = append(responses, r)
-			}
-		}
-		p, err := integration.Compile(in, responses, deps)
+		p, err := set.Compile(in, responses[in.IntegrationID])
 		if err != nil {
 			faults = append(faults, fmt.Errorf("integration %s: %w", in.IntegrationID, err))
 			continue
@@ -122,11 +134,9 @@ func compileIntegrations(def *apigw.Definition, deps integration.Dependencies) (
 	return plans, errors.Join(faults...)
 }
 
-// compileRoute makes the plan of a route, but for its integration. The plan is never nil.
-func compileRoute(def *apigw.Definition, r *apigw.Route, models *models, deps integration.Dependencies) (*plan, error) {
-	p := &plan{route: *r, twoWay: slices.ContainsFunc(def.RouteResponses, func(rr apigw.RouteResponse) bool {
-		return rr.RouteID == r.RouteID && rr.RouteResponseKey == apigw.RouteDefault
-	})}
+// compile makes the plan of a route, but for its integration and its responses.
+func (p *plan) compile(def *apigw.Definition, r *apigw.Route, models *models, deps integration.Dependencies) error {
+	p.route = routeFacts{r.RouteKey, unique.Make(r.AuthorizationType).Value(), r.RequestParameters}
 	var faults []error
 	var err error
 	if p.authorizer, err = compileAuthorizer(def, r, authorizer.Dependencies{Functions: deps.Functions, Region: deps.Region, Account: deps.Account}); err != nil {
@@ -140,5 +150,5 @@ func compileRoute(def *apigw.Definition, r *apigw.Route, models *models, deps in
 	if p.validator, err = compileValidator(r, models); err != nil {
 		faults = append(faults, err)
 	}
-	return p, errors.Join(faults...)
+	return errors.Join(faults...)
 }
