@@ -72,9 +72,9 @@ func gatewayHandler(ctx context.Context, compressed bool) (http.Handler, func() 
 	}
 	uri := awsapi.LambdaURI(awsapi.DefaultRegion, awsapi.FunctionARN(awsapi.DefaultRegion, awsapi.DefaultAccount, "echo"))
 	err = g.Swap(store.Serving{Stages: []store.Published{{
-		API:        apigw.API{APIID: apiID},
-		Stage:      apigw.Stage{StageName: stageName, DeploymentID: "d1"},
-		Deployment: apigw.Deployment{DeploymentID: "d1"},
+		API:        &apigw.API{APIID: apiID},
+		Stage:      &apigw.Stage{StageName: stageName, DeploymentID: "d1"},
+		Deployment: &apigw.Deployment{DeploymentID: "d1"},
 		Frozen: store.Freeze(&apigw.Definition{
 			RouteSelectionExpression: "$request.body.action",
 			Routes:                   []apigw.Route{{RouteID: "r1", RouteKey: apigw.RouteDefault, Target: "integrations/i1"}},

@@ -301,7 +301,7 @@ func TestUndoGivesWay(t *testing.T) {
 		p := w.published() //nolint:contextcheck // the test's context will do
 		p.Stage.Description = "by somebody else"
 		var b store.Batch
-		store.Put(&b, store.Stages(p.API.APIID).Key("dev"), p.Stage, store.Expect{})
+		store.Put(&b, store.Stages(p.API.APIID).Key("dev"), *p.Stage, store.Expect{})
 		if _, err := w.store.Commit(ctx, &b); err != nil {
 			t.Error(err)
 		}

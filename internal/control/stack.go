@@ -227,7 +227,7 @@ func (a *application) checkServing(ctx context.Context, c *Control) error {
 					return fmt.Errorf("read deployment %s of API %s: %w", dep.DeploymentID, id, err)
 				}
 			}
-			serving.Stages = append(serving.Stages, store.Published{API: d.now.API, Stage: *s, Deployment: *dep, Frozen: store.Freeze(&def)})
+			serving.Stages = append(serving.Stages, store.Published{API: &d.now.API, Stage: s, Deployment: dep, Frozen: store.Freeze(&def)})
 		}
 	}
 	if err := a.stack.Check(serving); err != nil {

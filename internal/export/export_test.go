@@ -267,7 +267,7 @@ func sameServing(t *testing.T, x, y *store.Store) {
 			t.Fatal(err)
 		}
 		for _, p := range serving.Stages {
-			tree := &store.Tree{API: p.API, Stages: []apigw.Stage{p.Stage}}
+			tree := &store.Tree{API: *p.API, Stages: []apigw.Stage{*p.Stage}}
 			def, err := p.Frozen.Definition()
 			if err != nil {
 				t.Fatal(err)

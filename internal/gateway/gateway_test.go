@@ -158,9 +158,9 @@ func (a api) serving(revision int) store.Serving {
 	}
 	id := fmt.Sprintf("dep%d", revision)
 	return store.Serving{Stages: []store.Published{{
-		API:        apigw.API{APIID: apiID},
-		Stage:      apigw.Stage{StageName: "prod", DeploymentID: id, StageVariables: a.variables},
-		Deployment: apigw.Deployment{DeploymentID: id}, Frozen: store.Freeze(&def),
+		API:        &apigw.API{APIID: apiID},
+		Stage:      &apigw.Stage{StageName: "prod", DeploymentID: id, StageVariables: a.variables},
+		Deployment: &apigw.Deployment{DeploymentID: id}, Frozen: store.Freeze(&def),
 	}}}
 }
 

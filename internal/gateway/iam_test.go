@@ -79,7 +79,9 @@ func newIAMNode(t *testing.T, users *credentials.Set) *node {
 		}
 	}
 	dev := serving.Stages[0]
-	dev.Stage.StageName = "dev"
+	stage := *dev.Stage
+	stage.StageName = "dev"
+	dev.Stage = &stage
 	serving.Stages = append(serving.Stages, dev)
 	if err := n.Swap(serving); err != nil {
 		t.Fatal(err)

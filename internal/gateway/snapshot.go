@@ -109,7 +109,7 @@ func compile(p *store.Published, deps integration.Dependencies, before *snapshot
 	s := &snapshot{
 		revision: revisionOf(p), table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint,
 	}
-	s.setThrottles(&p.Stage, def.Routes, before)
+	s.setThrottles(p.Stage, def.Routes, before)
 	return s, nil
 }
 

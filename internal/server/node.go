@@ -288,7 +288,7 @@ func (n *node) observeStages(published []store.Published, logs logSettings) erro
 
 // servedStage is a stage for those who observe it: the one from before, where nothing has changed.
 func servedStage(p *store.Published, before map[apigw.StageKey]*apigw.ServedStage) (apigw.ServedStage, error) {
-	s := apigw.ServedStage{APIID: p.API.APIID, Stage: p.Stage, Revision: uint64(p.Revision)}
+	s := apigw.ServedStage{APIID: p.API.APIID, Stage: *p.Stage, Revision: uint64(p.Revision)}
 	if b := before[s.Key()]; b != nil && b.Revision == s.Revision {
 		return *b, nil
 	}

@@ -6,11 +6,11 @@ import (
 	"cleat/internal/apigw"
 )
 
-// Published is one stage with the deployment that it points at.
+// Published is one stage with the deployment that it points at. What it refers to must not be changed.
 type Published struct {
-	API        apigw.API
-	Stage      apigw.Stage
-	Deployment apigw.Deployment
+	API        *apigw.API
+	Stage      *apigw.Stage
+	Deployment *apigw.Deployment
 	Frozen     *Frozen // what the deployment has frozen
 	// Revision is that of the newest of the stage and its deployment. While it stays, they and what is Frozen have not
 	// changed; the API itself may have.

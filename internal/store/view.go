@@ -245,7 +245,7 @@ func (a *viewedAPI) publish(id string) error {
 			return fmt.Errorf("the store holds deployment %s of API %s without its definition", deploymentID, id)
 		}
 		a.published = append(a.published, Published{
-			API: apis[0], Stage: stage.value, Deployment: deployment.value, Frozen: frozen,
+			API: &apis[0], Stage: &stage.value, Deployment: &deployment.value, Frozen: frozen,
 			Revision: max(stage.revision, deployment.revision),
 		})
 	}
