@@ -17,6 +17,7 @@ import (
 	"cleat/internal/input"
 	"cleat/internal/listen"
 	"cleat/internal/project"
+	"cleat/internal/collector"
 	"cleat/internal/server"
 )
 
@@ -112,6 +113,7 @@ func (c *serveCommand) Run(p *process) error {
 	}
 	o.Upstream = func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) }
 	o.Version, _ = versions()
+	defer collector.Start()()
 	return showFaults(p.stderr, server.RunServe(p.ctx, o))
 }
 
