@@ -14,10 +14,10 @@ import (
 	"strings"
 	"syscall"
 
+	"cleat/internal/collector"
 	"cleat/internal/input"
 	"cleat/internal/listen"
 	"cleat/internal/project"
-	"cleat/internal/collector"
 	"cleat/internal/server"
 )
 
