@@ -72,15 +72,15 @@ func gatewayHandler(ctx context.Context, compressed bool) (http.Handler, func() 
 	}
 	uri := awsapi.LambdaURI(awsapi.DefaultRegion, awsapi.FunctionARN(awsapi.DefaultRegion, awsapi.DefaultAccount, "echo"))
 	err = g.Swap(store.Serving{Stages: []store.Published{{
-		API:        apigw.API{APIID: apiID},
-		Stage:      apigw.Stage{StageName: stageName, DeploymentID: "d1"},
-		Deployment: apigw.Deployment{DeploymentID: "d1"},
-		Definition: apigw.Definition{
+		API:        &apigw.API{APIID: apiID},
+		Stage:      &apigw.Stage{StageName: stageName, DeploymentID: "d1"},
+		Deployment: &apigw.Deployment{DeploymentID: "d1"},
+		Frozen: store.Freeze(&apigw.Definition{
 			RouteSelectionExpression: "$request.body.action",
 			Routes:                   []apigw.Route{{RouteID: "r1", RouteKey: apigw.RouteDefault, Target: "integrations/i1"}},
 			RouteResponses:           []apigw.RouteResponse{{RouteID: "r1", RouteResponseKey: apigw.RouteDefault}},
 			Integrations:             []apigw.Integration{{IntegrationID: "i1", IntegrationType: apigw.IntegrationAWSProxy, IntegrationURI: uri}},
-		},
+		}),
 	}}})
 	if err != nil {
 		return nil, nil, err

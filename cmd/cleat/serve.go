@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"cleat/internal/collector"
 	"cleat/internal/input"
 	"cleat/internal/listen"
 	"cleat/internal/project"
@@ -112,6 +113,7 @@ func (c *serveCommand) Run(p *process) error {
 	}
 	o.Upstream = func(u *url.URL) (*url.URL, error) { return http.ProxyFromEnvironment(&http.Request{URL: u}) }
 	o.Version, _ = versions()
+	defer collector.Start()()
 	return showFaults(p.stderr, server.RunServe(p.ctx, o))
 }
 

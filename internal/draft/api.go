@@ -130,7 +130,7 @@ func writeDiff[T any](b *store.Batch, c store.Collection[T], id func(*T) string,
 	}
 	for i := range now {
 		key := id(&now[i])
-		if o := old[key]; o == nil || !store.Equal(*o, now[i]) {
+		if o := old[key]; o == nil || !store.Equal(o, &now[i]) {
 			store.Put(b, c.Key(key), now[i], store.Expect{})
 		}
 		delete(old, key)

@@ -268,8 +268,11 @@ func sameServing(t *testing.T, x, y *store.Store) {
 			t.Fatal(err)
 		}
 		for _, p := range serving.Stages {
-			tree := &store.Tree{API: p.API, Stages: []apigw.Stage{p.Stage}}
-			def := &p.Definition
+			tree := &store.Tree{API: *p.API, Stages: []apigw.Stage{*p.Stage}}
+			def, err := p.Frozen.Definition()
+			if err != nil {
+				t.Fatal(err)
+			}
 			tree.Routes, tree.RouteResponses, tree.Integrations = def.Routes, def.RouteResponses, def.Integrations
 			tree.IntegrationResponses, tree.Authorizers, tree.Models = def.IntegrationResponses, def.Authorizers, def.Models
 			texts[i] += string(export.Of(tree, serving.Mappings).Behaviour()) + "\n"

@@ -18,22 +18,22 @@ func (g *Gateway) admit(r *http.Request, s *session, p *plan, ev *apigw.Event, r
 	if err := g.checkAPIKey(s, p, ev, ev.Context.RequestTime); err != nil {
 		return err
 	}
-	return requireParameters(&p.route, ev)
+	return requireParameters(p.route.RequestParameters, ev)
 }
 
 // requireParameters refuses a client that left out a required request parameter of $connect (spec data-plane §2.9,
 // open-questions 42).
-func requireParameters(r *apigw.Route, ev *apigw.Event) error {
-	if missing := missingParameters(r, ev); len(missing) > 0 {
+func requireParameters(constraints map[string]apigw.ParameterConstraint, ev *apigw.Event) error {
+	if missing := missingParameters(constraints, ev); len(missing) > 0 {
 		return &apigw.Error{Kind: apigw.KindBadRequest, Message: "Missing required request parameters: [" + strings.Join(missing, ", ") + "]"}
 	}
 	return nil
 }
 
 // missingParameters names the required request parameters of $connect that the client left out.
-func missingParameters(r *apigw.Route, ev *apigw.Event) []string {
+func missingParameters(constraints map[string]apigw.ParameterConstraint, ev *apigw.Event) []string {
 	var missing []string
-	for key, c := range r.RequestParameters {
+	for key, c := range constraints {
 		if !c.Required {
 			continue
 		}

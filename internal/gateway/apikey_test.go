@@ -17,7 +17,7 @@ const goldKey = "gold-key-0123456789ab"
 // keyed is an API whose $connect wants an API key, with a key in a plan.
 func keyed(plan apigw.UsagePlan) store.Serving {
 	s := api{routes: map[string]string{"$connect": "hello", "say": "say", "$disconnect": "bye"}, twoWay: []string{"say"}}.serving(1)
-	def := &s.Stages[0].Definition
+	def := definition(s)
 	for i := range def.Routes {
 		def.Routes[i].APIKeyRequired = def.Routes[i].RouteKey == apigw.RouteConnect
 	}
@@ -84,7 +84,7 @@ func TestAPIKey(t *testing.T) {
 func TestAPIKeySelection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := keyed(apigw.UsagePlan{Quota: &apigw.QuotaSettings{Limit: 1, Period: apigw.QuotaDay}})
-		def := &s.Stages[0].Definition
+		def := definition(s)
 		def.APIKeySelectionExpression = "$context.authorizer.usageIdentifierKey"
 		def.Authorizers = []apigw.Authorizer{{
 			AuthorizerID: "auth", Name: "gate", AuthorizerType: "REQUEST",

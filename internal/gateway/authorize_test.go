@@ -23,7 +23,7 @@ func guarded(change func(*apigw.Definition)) store.Serving {
 		twoWay:    []string{"$default"},
 		variables: map[string]string{"gate": "gate"},
 	}.serving(2)
-	def := &p.Stages[0].Definition
+	def := definition(p)
 	def.Authorizers = []apigw.Authorizer{{
 		AuthorizerID: "auth", Name: "gate", AuthorizerType: "REQUEST",
 		AuthorizerURI: awsapi.LambdaURI("eu-west-1", awsapi.FunctionARN("eu-west-1", awsapi.DefaultAccount, "${stageVariables.gate}")),

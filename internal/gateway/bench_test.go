@@ -76,7 +76,7 @@ func newMessage(tb testing.TB, route string, observe func(*apigw.Record)) (one f
 	limits.RequestRate, limits.RequestBurst = 1<<30, 1<<30 // the throttle costs what it costs and refuses nothing
 	n := newTestNode(tb, api{}, limits)
 	n.more = observe
-	functions := api{routes: map[string]string{"say": "say"}, twoWay: []string{"say"}}.serving(1).Stages[0].Definition
+	functions := definition(api{routes: map[string]string{"say": "say"}, twoWay: []string{"say"}}.serving(1))
 	def := shapedDefinition(shaped{
 		key: "mock", request: `{"statusCode": 200}`,
 		response: `{"text": "$util.escapeJavaScript($input.path('$.text'))", "stage": "$context.stage", "from": "$context.connectionId"}`,

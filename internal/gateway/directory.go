@@ -172,17 +172,15 @@ func (g *Gateway) Swap(serving store.Serving) error {
 			next.apis[s.api] = map[string]*stage{}
 		}
 		next.apis[s.api][s.name] = s
-		revision := fmt.Sprintf("%s@%d", p.Deployment.DeploymentID, p.Revision)
-		if have := s.snapshot.Load(); have != nil && have.revision == revision {
+		have := s.snapshot.Load()
+		if have != nil && have.revision == revisionOf(p) {
 			continue
 		}
-		to, err := compile(&p.Definition, p.Stage.StageVariables, g.deps)
+		to, err := compile(p, g.deps, have)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", s.api, s.name, err))
 			continue
 		}
-		to.revision = revision
-		to.setThrottles(&p.Stage, p.Definition.Routes, s.snapshot.Load())
 		changes = append(changes, change{s, to})
 	}
 	if len(faults) > 0 {

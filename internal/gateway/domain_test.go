@@ -157,7 +157,7 @@ func TestDisabledEndpoint(t *testing.T) {
 	}
 	n.open(t)
 	serving = domainsOf(a.serving(3))
-	serving.Stages[0].Definition.DisableExecuteAPIEndpoint = true
+	definition(serving).DisableExecuteAPIEndpoint = true
 	if err := n.Swap(serving); err != nil {
 		t.Fatal(err)
 	}

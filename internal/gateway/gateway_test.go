@@ -158,10 +158,19 @@ func (a api) serving(revision int) store.Serving {
 	}
 	id := fmt.Sprintf("dep%d", revision)
 	return store.Serving{Stages: []store.Published{{
-		API:        apigw.API{APIID: apiID},
-		Stage:      apigw.Stage{StageName: "prod", DeploymentID: id, StageVariables: a.variables},
-		Deployment: apigw.Deployment{DeploymentID: id}, Definition: def,
+		API:        &apigw.API{APIID: apiID},
+		Stage:      &apigw.Stage{StageName: "prod", DeploymentID: id, StageVariables: a.variables},
+		Deployment: &apigw.Deployment{DeploymentID: id}, Frozen: store.Freeze(&def),
 	}}}
+}
+
+// definition is that of the only stage, to be changed.
+func definition(s store.Serving) *apigw.Definition {
+	d, err := s.Stages[0].Frozen.Definition()
+	if err != nil {
+		panic(err) // frozen without a store, it is there
+	}
+	return d
 }
 
 // node is a gateway behind a real listener.
@@ -737,7 +746,7 @@ func TestSwap(t *testing.T) {
 		t.Fatalf("after the new deployment: got %q", got)
 	}
 	broken := api{routes: map[string]string{"ask": "two"}}.serving(3)
-	broken.Stages[0].Definition.Integrations[0].IntegrationURI = "nonsense"
+	definition(broken).Integrations[0].IntegrationURI = "nonsense"
 	if err := n.Swap(broken); err == nil {
 		t.Error("a definition that does not compile was taken")
 	}

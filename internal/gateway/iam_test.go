@@ -72,14 +72,16 @@ func newIAMNode(t *testing.T, users *credentials.Set) *node {
 	a := api{routes: map[string]string{"$connect": "connect", "$default": "say"}}
 	n := newTestNode(t, a, apigw.LimitsAWS())
 	serving := a.serving(2)
-	routes := serving.Stages[0].Definition.Routes
+	routes := definition(serving).Routes
 	for i := range routes {
 		if routes[i].RouteKey == apigw.RouteConnect {
 			routes[i].AuthorizationType = apigw.AuthorizationIAM
 		}
 	}
 	dev := serving.Stages[0]
-	dev.Stage.StageName = "dev"
+	stage := *dev.Stage
+	stage.StageName = "dev"
+	dev.Stage = &stage
 	serving.Stages = append(serving.Stages, dev)
 	if err := n.Swap(serving); err != nil {
 		t.Fatal(err)

@@ -3,8 +3,8 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"unique"
 
 	"cleat/internal/apigw"
 	"cleat/internal/authorizer"
@@ -17,16 +17,29 @@ import (
 
 // snapshot is one deployment of one stage, compiled. It is immutable and read once per event.
 type snapshot struct {
-	revision  string // tells one compilation from the next
+	revision  revision // tells one compilation from the next
 	table     *route.Table[*plan]
 	variables map[string]string
 	// endpointDisabled tells that only custom domain names lead to the stage.
 	endpointDisabled bool
 }
 
+// routeFacts are what events want to know of a route.
+type routeFacts struct {
+	RouteKey          string
+	AuthorizationType string
+	RequestParameters map[string]apigw.ParameterConstraint
+}
+
+// revision is which deployment a stage points at since when.
+type revision struct {
+	deployment string
+	since      store.Revision
+}
+
 // plan is one compiled route.
 type plan struct {
-	route       apigw.Route
+	route       routeFacts
 	integration *integration.Plan   // nil for a route without a target (spec open-questions 34)
 	twoWay      bool                // a RouteResponse for $default exists (spec data-plane §5)
 	authorizer  *authorizer.Request // of $connect; nil when no function decides
@@ -42,56 +55,76 @@ func (p *plan) target() string {
 	return p.integration.Target()
 }
 
+func revisionOf(p *store.Published) revision { return revision{p.Deployment.DeploymentID, p.Revision} }
+
 // Compile reports what Swap would find wrong in what is given, without serving it.
 func Compile(serving store.Serving) error {
 	var faults []error
 	for i := range serving.Stages {
 		p := &serving.Stages[i]
-		if _, err := compile(&p.Definition, p.Stage.StageVariables, integration.Dependencies{}); err != nil {
+		if _, err := compile(p, integration.Dependencies{}, nil); err != nil {
 			faults = append(faults, fmt.Errorf("API %s, stage %s: %w", p.API.APIID, p.Stage.StageName, err))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// compile makes a snapshot of a definition. The error names everything that is at fault.
-func compile(def *apigw.Definition, variables map[string]string, deps integration.Dependencies) (*snapshot, error) {
+// compile makes the snapshot of a stage that takes the place of another one, which may be nil. The error names everything
+// that is at fault.
+func compile(p *store.Published, deps integration.Dependencies, before *snapshot) (*snapshot, error) {
+	def, err := p.Frozen.Definition()
+	if err != nil {
+		return nil, err
+	}
 	integrations, err := compileIntegrations(def, deps)
 	faults := []error{err}
+	twoWay := make(map[string]bool, len(def.RouteResponses))
+	for i := range def.RouteResponses {
+		if rr := &def.RouteResponses[i]; rr.RouteResponseKey == apigw.RouteDefault {
+			twoWay[rr.RouteID] = true
+		}
+	}
 	models := newModels(def)
-	routes := map[string]*plan{}
+	routes, plans := make(map[string]*plan, len(def.Routes)), make([]plan, len(def.Routes))
 	for i := range def.Routes {
 		r := &def.Routes[i]
-		p, err := compileRoute(def, r, models, deps)
-		faults = append(faults, err)
+		faults = append(faults, plans[i].compile(def, r, models, deps))
 		if id, ok := strings.CutPrefix(r.Target, "integrations/"); ok {
-			p.integration = integrations[id]
+			plans[i].integration = integrations[id]
 		}
-		routes[r.RouteKey] = p
+		plans[i].twoWay = twoWay[r.RouteID]
+		routes[r.RouteKey] = &plans[i]
 	}
 	table, err := route.Compile(def.RouteSelectionExpression, routes)
 	if err != nil {
 		faults = append(faults, fmt.Errorf("route selection expression: %w", err))
 	}
+	variables := p.Stage.StageVariables
 	if len(variables) == 0 {
 		variables = nil // events leave it out (spec events-and-integrations §1.1)
 	}
-	return &snapshot{table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint}, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	s := &snapshot{
+		revision: revisionOf(p), table: table, variables: variables, endpointDisabled: def.DisableExecuteAPIEndpoint,
+	}
+	s.setThrottles(p.Stage, def.Routes, before)
+	return s, nil
 }
 
 // compileIntegrations makes the plans of a definition's integrations, by ID.
 func compileIntegrations(def *apigw.Definition, deps integration.Dependencies) (map[string]*integration.Plan, error) {
 	var faults []error
-	plans := map[string]*integration.Plan{}
+	plans := make(map[string]*integration.Plan, len(def.Integrations))
+	responses := map[string][]apigw.IntegrationResponse{}
+	for _, r := range def.IntegrationResponses {
+		responses[r.IntegrationID] = append(responses[r.IntegrationID], r)
+	}
+	set := integration.NewSet(deps)
 	for i := range def.Integrations {
 		in := &def.Integrations[i]
-		var responses []apigw.IntegrationResponse
-		for _, r := range def.IntegrationResponses {
-			if r.IntegrationID == in.IntegrationID {
-				responses = append(responses, r)
-			}
-		}
-		p, err := integration.Compile(in, responses, deps)
+		p, err := set.Compile(in, responses[in.IntegrationID])
 		if err != nil {
 			faults = append(faults, fmt.Errorf("integration %s: %w", in.IntegrationID, err))
 			continue
@@ -101,11 +134,9 @@ func compileIntegrations(def *apigw.Definition, deps integration.Dependencies) (
 	return plans, errors.Join(faults...)
 }
 
-// compileRoute makes the plan of a route, but for its integration. The plan is never nil.
-func compileRoute(def *apigw.Definition, r *apigw.Route, models *models, deps integration.Dependencies) (*plan, error) {
-	p := &plan{route: *r, twoWay: slices.ContainsFunc(def.RouteResponses, func(rr apigw.RouteResponse) bool {
-		return rr.RouteID == r.RouteID && rr.RouteResponseKey == apigw.RouteDefault
-	})}
+// compile makes the plan of a route, but for its integration and its responses.
+func (p *plan) compile(def *apigw.Definition, r *apigw.Route, models *models, deps integration.Dependencies) error {
+	p.route = routeFacts{r.RouteKey, unique.Make(r.AuthorizationType).Value(), r.RequestParameters}
 	var faults []error
 	var err error
 	if p.authorizer, err = compileAuthorizer(def, r, authorizer.Dependencies{Functions: deps.Functions, Region: deps.Region, Account: deps.Account}); err != nil {
@@ -119,5 +150,5 @@ func compileRoute(def *apigw.Definition, r *apigw.Route, models *models, deps in
 	if p.validator, err = compileValidator(r, models); err != nil {
 		faults = append(faults, err)
 	}
-	return p, errors.Join(faults...)
+	return errors.Join(faults...)
 }

@@ -67,8 +67,8 @@ func shapedDefinition(routes ...shaped) apigw.Definition {
 func swapDefinition(tb testing.TB, g *gateway.Gateway, def apigw.Definition) {
 	tb.Helper()
 	err := g.Swap(store.Serving{Stages: []store.Published{{
-		API: apigw.API{APIID: apiID}, Deployment: apigw.Deployment{DeploymentID: "shaped"}, Definition: def,
-		Stage: apigw.Stage{StageName: "prod", DeploymentID: "shaped", StageVariables: map[string]string{"env": "beta"}},
+		API: &apigw.API{APIID: apiID}, Deployment: &apigw.Deployment{DeploymentID: "shaped"}, Frozen: store.Freeze(&def),
+		Stage: &apigw.Stage{StageName: "prod", DeploymentID: "shaped", StageVariables: map[string]string{"env": "beta"}},
 	}}})
 	if err != nil {
 		tb.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // modelled is an API whose routes "order" and $default validate messages.
 func modelled(change func(*apigw.Definition)) store.Serving {
 	p := api{routes: map[string]string{"order": "orders", "free": "free", "$default": "any"}, twoWay: []string{"order", "free", "$default"}}.serving(2)
-	def := &p.Stages[0].Definition
+	def := definition(p)
 	def.Models = []apigw.Model{
 		{ModelID: "m1", Name: "Order", Schema: `{"type":"object","required":["price"],"properties":{"price":{"$ref":"https://apigateway.amazonaws.com/restapis/` + apiID + `/models/Price"}}}`},
 		{ModelID: "m2", Name: "Price", Schema: `{"type":"number"}`},

@@ -63,12 +63,13 @@ type caller interface {
 	call(ctx context.Context, ev *apigw.Event) (Result, error)
 }
 
-// Compile makes the plan of an integration and its integration responses. The error names every field at fault.
+// Compile makes the plan of a single integration and its integration responses: see Set.
 func Compile(in *apigw.Integration, responses []apigw.IntegrationResponse, d Dependencies) (*Plan, error) {
-	if d.GatewayAddress == "" {
-		d.GatewayAddress = "127.0.0.1"
-	}
-	c := &compiler{in: in, responses: responses, deps: d}
+	return NewSet(d).Compile(in, responses)
+}
+
+func (s *Set) compile(in *apigw.Integration, responses []apigw.IntegrationResponse) (*Plan, error) {
+	c := &compiler{set: s, in: in, responses: responses, deps: s.deps}
 	p := &Plan{timeout: in.Timeout()}
 	c.checkCommon()
 	switch in.IntegrationType {
@@ -94,6 +95,7 @@ const vpcLink = "VPC_LINK"
 
 // compiler gathers an integration's faults, so that all of them are told at once.
 type compiler struct {
+	set       *Set
 	in        *apigw.Integration
 	responses []apigw.IntegrationResponse
 	deps      Dependencies

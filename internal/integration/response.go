@@ -42,7 +42,7 @@ func (c *compiler) parseResponses(expression string) *responses {
 	}
 	out := &responses{entries: make([]responseEntry, 0, len(c.responses))}
 	var err error
-	if out.selection, err = expr.Parse(expr.IntegrationResponse, expression); err != nil {
+	if out.selection, err = c.set.expression(expr.IntegrationResponse, expression); err != nil {
 		c.fault("integrationResponseSelectionExpression: %w", err)
 		return out
 	}
@@ -63,7 +63,7 @@ func (c *compiler) parseResponses(expression string) *responses {
 		c.checkHandling(where+": contentHandlingStrategy", r.ContentHandlingStrategy)
 		e.handling = r.ContentHandlingStrategy
 		var faults []error
-		e.templates, faults = parseTemplates(expr.ResponseTemplate, "responseTemplates", r.TemplateSelectionExpression, r.ResponseTemplates)
+		e.templates, faults = c.parseTemplates(expr.ResponseTemplate, "responseTemplates", r.TemplateSelectionExpression, r.ResponseTemplates)
 		for _, f := range faults {
 			c.fault("%s: %w", where, f)
 		}

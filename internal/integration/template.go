@@ -45,17 +45,17 @@ type templates struct {
 }
 
 // parseTemplates reads templates and the expression that selects among them.
-func parseTemplates(kind expr.Kind, field, selection string, texts map[string]string) (templates, []error) {
+func (c *compiler) parseTemplates(kind expr.Kind, field, selection string, texts map[string]string) (templates, []error) {
 	out := templates{byKey: make(map[string]*template, len(texts))}
 	var faults []error
 	if selection != "" {
 		var err error
-		if out.selection, err = expr.Parse(kind, selection); err != nil {
+		if out.selection, err = c.set.expression(kind, selection); err != nil {
 			faults = append(faults, fmt.Errorf("templateSelectionExpression: %w", err))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
-		t, err := vtl.Parse(texts[key])
+		t, err := c.set.template(texts[key])
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %q: %w", field, key, err))
 			continue
@@ -100,7 +100,7 @@ type requestShape struct {
 func (c *compiler) requestShape() requestShape {
 	in := c.in
 	c.checkHandling("contentHandlingStrategy", in.ContentHandlingStrategy)
-	t, faults := parseTemplates(expr.Template, "requestTemplates", in.TemplateSelectionExpression, in.RequestTemplates)
+	t, faults := c.parseTemplates(expr.Template, "requestTemplates", in.TemplateSelectionExpression, in.RequestTemplates)
 	c.faults = append(c.faults, faults...)
 	return requestShape{templates: t, passthrough: in.PassthroughBehavior, handling: in.ContentHandlingStrategy}
 }

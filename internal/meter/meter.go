@@ -67,26 +67,33 @@ func (m *Meter) Swap(stages []apigw.ServedStage) {
 	if m.seen, stages = seen, changed; len(stages) == 0 {
 		return
 	}
-	next := maps.Clone(*m.rows.Load())
+	rows := *m.rows.Load()
+	next := rows // copied before the first row is added: nearly all deployments add none
+	add := func(k rowKey, of *connections) {
+		if next[k] != nil || len(next) >= maxRows {
+			return
+		}
+		if len(next) == len(rows) {
+			next = maps.Clone(rows)
+		}
+		next[k] = &row{stage: of}
+	}
 	for i := range stages {
 		s := &stages[i]
 		key := s.Key()
-		none := next[rowKey{StageKey: key}]
-		if none == nil {
-			none = &row{stage: &connections{base: m.since.UnixMilli()}}
+		of := &connections{base: m.since.UnixMilli()}
+		if have := next[rowKey{StageKey: key}]; have != nil {
+			of = have.stage
 		}
-		add := func(k rowKey, r *row) {
-			if next[k] == nil && len(next) < maxRows {
-				next[k] = r
-			}
-		}
-		add(rowKey{StageKey: key}, none)
-		add(rowKey{StageKey: key, push: true}, &row{stage: none.stage})
+		add(rowKey{StageKey: key}, of)
+		add(rowKey{StageKey: key, push: true}, of)
 		for _, route := range s.RouteKeys {
-			add(rowKey{StageKey: key, route: route}, &row{stage: none.stage})
+			add(rowKey{StageKey: key, route: route}, of)
 		}
 	}
-	m.rows.Store(&next)
+	if len(next) > len(rows) {
+		m.rows.Store(&next)
+	}
 }
 
 // row finds where something is counted: the route's row, else the stage's, else the one of what nobody knows.

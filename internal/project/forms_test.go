@@ -104,7 +104,11 @@ func definition(t *testing.T, p *project.Project) (string, stacks.Outcome) {
 	for i := range serving.Stages {
 		st := &serving.Stages[i]
 		fmt.Fprintf(&b, "stage %s of %s, by %s\n", st.Stage.StageName, st.API.Name, st.API.RouteSelectionExpression)
-		showRoutes(t, &b, &st.Definition)
+		def, err := st.Frozen.Definition()
+		if err != nil {
+			t.Fatal(err)
+		}
+		showRoutes(t, &b, def)
 	}
 	slices.SortFunc(out.Functions, func(x, y apigw.Function) int { return strings.Compare(x.Name, y.Name) })
 	for i := range out.Functions {

@@ -22,6 +22,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
+	"cleat/internal/collector"
 	"cleat/internal/config"
 	"cleat/internal/conn"
 	"cleat/internal/control"
@@ -187,6 +188,7 @@ func reportTimes(b *testing.B, took []time.Duration, cpu time.Duration) {
 // BenchmarkControl is single calls over HTTP, with 600 APIs of 300 routes stored and served, each commit on disk before
 // its answer. The node goes on serving what changes.
 func BenchmarkControl(b *testing.B) {
+	b.Cleanup(collector.Start()) // as in cleat serve
 	n := startBenchNode(b, filled(b, 600, 300))
 	each := func(name string, do func(b *testing.B, i int), after func(b *testing.B, i int)) {
 		b.Run(name, func(b *testing.B) {
@@ -245,6 +247,7 @@ func heap(b *testing.B) {
 
 // BenchmarkServed is the time from a CreateDeployment's request until the stage serves it.
 func BenchmarkServed(b *testing.B) {
+	b.Cleanup(collector.Start()) // as in cleat serve
 	n := startBenchNode(b, filled(b, 600, 300))
 	path := "/v2/apis/" + string(benchAPI(0))
 	var took []time.Duration
@@ -267,6 +270,7 @@ func BenchmarkServed(b *testing.B) {
 
 // BenchmarkStart is from the opening of the data directory until everything in it is served, with 600 APIs of 50 routes.
 func BenchmarkStart(b *testing.B) {
+	b.Cleanup(collector.Start()) // as in cleat serve
 	dir := filled(b, 600, 50)
 	var took []time.Duration
 	cpu := usedCPU()

@@ -110,7 +110,7 @@ func (d *dev) ownFiles() func(path string, info fs.FileInfo) bool {
 func (d *dev) hintLogs(published []store.Published) {
 	logs := d.logs(d.project)
 	for i := range published {
-		s := &published[i].Stage
+		s := published[i].Stage
 		if s.AccessLogSettings != nil && s.AccessLogSettings.Format != "" && logs.Access.To == "" {
 			d.o.Report.Warn(cfn.Fault{Message: fmt.Sprintf("stage %s writes an access log on AWS; here it goes where --access-log says, such as --access-log stdout", s.StageName)})
 		}

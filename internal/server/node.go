@@ -275,7 +275,10 @@ func (n *node) observeStages(published []store.Published, logs logSettings) erro
 	}
 	stages := make([]apigw.ServedStage, len(published))
 	for i := range published {
-		stages[i] = servedStage(&published[i], before)
+		var err error
+		if stages[i], err = servedStage(&published[i], before); err != nil {
+			return fmt.Errorf("read the definitions: %w", err)
+		}
 	}
 	err := n.logs.Swap(stages, eventlog.Overrides{AccessFormat: logs.AccessFormat, ExecutionLevel: logs.ExecutionLevel, DefaultLevel: logs.defaultLevel, DataTrace: logs.DataTrace})
 	if err != nil {
@@ -288,15 +291,20 @@ func (n *node) observeStages(published []store.Published, logs logSettings) erro
 }
 
 // servedStage is a stage for those who observe it: the one from before, where nothing has changed.
-func servedStage(p *store.Published, before map[apigw.StageKey]*apigw.ServedStage) apigw.ServedStage {
-	s := apigw.ServedStage{APIID: p.API.APIID, Stage: p.Stage, Revision: uint64(p.Revision)}
+func servedStage(p *store.Published, before map[apigw.StageKey]*apigw.ServedStage) (apigw.ServedStage, error) {
+	s := apigw.ServedStage{APIID: p.API.APIID, Stage: *p.Stage, Revision: uint64(p.Revision)}
 	if b := before[s.Key()]; b != nil && b.Revision == s.Revision {
-		return *b
+		return *b, nil
 	}
-	for i := range p.Definition.Routes {
-		s.RouteKeys = append(s.RouteKeys, p.Definition.Routes[i].RouteKey)
+	def, err := p.Frozen.Definition()
+	if err != nil {
+		return s, err
 	}
-	return s
+	s.RouteKeys = make([]string, len(def.Routes))
+	for i := range def.Routes {
+		s.RouteKeys[i] = def.Routes[i].RouteKey
+	}
+	return s, nil
 }
 
 // remoteOptions says how a remote function is called. AWS gets the keys of the project, or else the user's own; a

@@ -6,13 +6,13 @@ import (
 	"cleat/internal/apigw"
 )
 
-// Published is one stage with the deployment that it points at.
+// Published is one stage with the deployment that it points at. What it refers to must not be changed.
 type Published struct {
-	API        apigw.API
-	Stage      apigw.Stage
-	Deployment apigw.Deployment
-	Definition apigw.Definition // that the deployment has frozen
-	// Revision is that of the newest of the stage and its deployment. While it stays, they and the Definition have not
+	API        *apigw.API
+	Stage      *apigw.Stage
+	Deployment *apigw.Deployment
+	Frozen     *Frozen // what the deployment has frozen
+	// Revision is that of the newest of the stage and its deployment. While it stays, they and what is Frozen have not
 	// changed; the API itself may have.
 	Revision Revision
 }

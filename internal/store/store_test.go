@@ -78,8 +78,9 @@ func TestServing(t *testing.T) {
 	}
 	for i, want := range []struct{ stage, definition string }{{"dev", "two"}, {"old", "one"}} {
 		p := all[i]
-		if p.API.APIID != api || p.Stage.StageName != want.stage || p.Definition.RouteSelectionExpression != want.definition {
-			t.Errorf("got %+v, want %+v", p, want)
+		def, err := p.Frozen.Definition()
+		if err != nil || p.API.APIID != api || p.Stage.StageName != want.stage || def.RouteSelectionExpression != want.definition {
+			t.Errorf("got %+v with %+v, %v, want %+v", p, def, err, want)
 		}
 	}
 

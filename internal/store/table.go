@@ -16,7 +16,7 @@ import (
 // commit at a time. The zero Table is empty and ready; it starts no goroutine.
 type Table struct {
 	mu       sync.RWMutex
-	entries  btree.Map[string, Entry]
+	entries  btree.Map[string, kept]
 	revision Revision
 	lost     error // why nothing can be read any more; nil while it can
 
@@ -26,6 +26,14 @@ type Table struct {
 
 	watchers map[*watcher]struct{}
 }
+
+// kept is what there is of an entry beside its key. Key and value are parts of larger pieces of memory (pieceSize).
+type kept struct {
+	value    []byte
+	revision Revision
+}
+
+func (k kept) entry(key string) Entry { return Entry{Key: key, Value: k.value, Revision: k.revision} }
 
 // touch is the change of one key.
 type touch struct {
@@ -53,18 +61,19 @@ func (t *Table) Get(ctx context.Context, key string) (Entry, error) {
 	if t.lost != nil {
 		return Entry{}, fmt.Errorf("get %s: %w", key, t.lost)
 	}
-	e, ok := t.entries.Get(key)
+	k, ok := t.entries.Get(key)
 	if !ok {
 		return Entry{}, fmt.Errorf("get %s: %w", key, ErrNotFound)
 	}
-	return e, nil
+	return k.entry(key), nil
 }
 
 // Lookup returns the entry of a key, for the driver itself: it needs no context and knows no loss.
 func (t *Table) Lookup(key string) (Entry, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.entries.Get(key)
+	k, ok := t.entries.Get(key)
+	return k.entry(key), ok
 }
 
 // List is Driver's.
@@ -85,11 +94,11 @@ func (t *Table) list(prefix string) []Entry {
 	if prefix == "" {
 		entries = make([]Entry, 0, t.entries.Len())
 	}
-	t.entries.Ascend(prefix, func(key string, e Entry) bool {
+	t.entries.Ascend(prefix, func(key string, k kept) bool {
 		if !strings.HasPrefix(key, prefix) {
 			return false
 		}
-		entries = append(entries, e)
+		entries = append(entries, k.entry(key))
 		return true
 	})
 	return entries
@@ -113,7 +122,7 @@ func (t *Table) Members(ctx context.Context, prefix string) ([]Entry, Revision, 
 			ok = at.Seek(prefix + member + afterSlash)
 			continue
 		}
-		entries = append(entries, at.Value())
+		entries = append(entries, at.Value().entry(at.Key()))
 		ok = at.Next()
 	}
 	return entries, t.revision, nil
@@ -144,8 +153,8 @@ func (t *Table) Since(ctx context.Context, r Revision) (Delta, error) {
 	}
 	slices.Sort(keys)
 	for _, key := range slices.Compact(keys) {
-		if e, ok := t.entries.Get(key); ok {
-			d.Entries = append(d.Entries, e)
+		if k, ok := t.entries.Get(key); ok {
+			d.Entries = append(d.Entries, k.entry(key))
 		} else {
 			d.Deleted = append(d.Deleted, key)
 		}
@@ -172,7 +181,7 @@ func (t *Table) Check(changes []Change) error {
 		if !c.Expect.checked {
 			continue
 		}
-		if e, _ := t.entries.Get(c.Key); !c.Expect.Met(e.Revision) {
+		if k, _ := t.entries.Get(c.Key); !c.Expect.Met(k.revision) {
 			return fmt.Errorf("%s: %w", c.Key, ErrConflict)
 		}
 	}
@@ -180,16 +189,15 @@ func (t *Table) Check(changes []Change) error {
 }
 
 // Apply makes the table what it is after a commit of that revision: with these entries, whose revisions are their own,
-// and without these keys. It copies the values, and wakes those who watch.
+// and without these keys. It copies keys and values, and wakes those who watch.
 func (t *Table) Apply(r Revision, entries []Entry, deleted []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.revision = r
-	for _, e := range entries {
-		// Clipped, so that whoever appends to a value that he read does not write into another's.
-		e.Value = slices.Clip(slices.Clone(e.Value))
-		t.entries.Set(e.Key, e)
-		t.touched = append(t.touched, touch{e.Key, r})
+	keys, values := copyKeys(entries), copyValues(entries)
+	for i, key := range keys {
+		t.entries.Set(key, kept{values[i], entries[i].Revision})
+		t.touched = append(t.touched, touch{key, r})
 	}
 	for _, key := range deleted {
 		t.entries.Delete(key)

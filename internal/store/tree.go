@@ -36,18 +36,22 @@ func (s *Store) Tree(ctx context.Context, id apigw.APIID) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tree{}
+	t := &Tree{Keys: make([]string, 0, len(entries))}
 	seen := s.decoded.of(id)
 	next := make(memo, len(entries))
-	for _, e := range entries {
-		rest := e.Key[len(key):]
-		if rest != "" && rest[0] != '/' {
-			continue // of an API whose ID begins with this one's
+	for len(entries) > 0 {
+		rest, n := entries[0].Key[len(key):], 1
+		if rest == "" || rest[0] == '/' { // not of an API whose ID begins with this one's
+			segment, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+			collection := key + "/" + segment + "/"
+			for segment != "" && n < len(entries) && strings.HasPrefix(entries[n].Key, collection) {
+				n++
+			}
+			if err := t.add(entries[:n], segment, seen, next); err != nil {
+				return nil, err
+			}
 		}
-		segment, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
-		if err := t.add(e, segment, seen, next); err != nil {
-			return nil, err
-		}
+		entries = entries[n:]
 	}
 	if t.Revision == 0 {
 		return nil, fmt.Errorf("API %s: %w", id, ErrNotFound)
@@ -70,35 +74,47 @@ func (t *Tree) Delete(b *Batch) {
 	}
 }
 
-// add takes in one entry of the API's collection segment, empty for the API itself. What was decoded before is in seen;
-// it puts what it has into next.
-func (t *Tree) add(e Entry, segment string, seen, next memo) error {
-	t.Keys = append(t.Keys, e.Key)
+// add takes in the entries of the API's collection segment, or the API's own one where that is empty. What was decoded
+// before is in seen; it puts what it has into next.
+func (t *Tree) add(entries []Entry, segment string, seen, next memo) error {
+	for i := range entries {
+		t.Keys = append(t.Keys, entries[i].Key)
+	}
 	switch segment {
 	case "":
-		t.Revision = e.Revision
-		return decode(e, &t.API)
+		t.Revision = entries[0].Revision
+		return decode(entries[0], &t.API)
 	case routesSegment:
-		return appendRemembered(e, &t.Routes, seen, next)
+		return takeAll(entries, &t.Routes, seen, next)
 	case routeResponsesSegment:
-		return appendRemembered(e, &t.RouteResponses, seen, next)
+		return takeAll(entries, &t.RouteResponses, seen, next)
 	case integrationsSegment:
-		return appendRemembered(e, &t.Integrations, seen, next)
+		return takeAll(entries, &t.Integrations, seen, next)
 	case integrationResponsesSegment:
-		return appendRemembered(e, &t.IntegrationResponses, seen, next)
+		return takeAll(entries, &t.IntegrationResponses, seen, next)
 	case authorizersSegment:
-		return appendRemembered(e, &t.Authorizers, seen, next)
+		return takeAll(entries, &t.Authorizers, seen, next)
 	case modelsSegment:
-		return appendRemembered(e, &t.Models, seen, next)
+		return takeAll(entries, &t.Models, seen, next)
 	case deploymentsSegment:
-		return appendRemembered(e, &t.Deployments, seen, next)
+		return takeAll(entries, &t.Deployments, seen, next)
 	case stagesSegment:
-		return appendRemembered(e, &t.Stages, seen, next)
+		return takeAll(entries, &t.Stages, seen, next)
 	}
-	return fmt.Errorf("the store holds %s, which this version does not know", e.Key)
+	return fmt.Errorf("the store holds %s, which this version does not know", entries[0].Key)
 }
 
-func appendRemembered[T any](e Entry, all *[]T, seen, next memo) error {
+func takeAll[T any](entries []Entry, all *[]T, seen, next memo) error {
+	*all = make([]T, len(entries))
+	for i := range entries {
+		if err := take(entries[i], &(*all)[i], seen, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func take[T any](e Entry, to *T, seen, next memo) error {
 	m := seen[e.Key]
 	if m.value == nil || m.revision != e.Revision {
 		v := new(T)
@@ -112,7 +128,7 @@ func appendRemembered[T any](e Entry, all *[]T, seen, next memo) error {
 	if !ok {
 		return fmt.Errorf("%s was another kind of definition before", e.Key)
 	}
-	*all = append(*all, *v)
+	*to = *v
 	return nil
 }
 

@@ -20,6 +20,8 @@ type View struct {
 	served, functions Revision
 
 	apis     map[string]*viewedAPI // by API ID
+	all      []Published           // what all of them publish
+	changed  bool                  // all has yet to be made
 	keys     shelf[apigw.APIKey]
 	plans    shelf[apigw.UsagePlan]
 	planKeys shelf[apigw.UsagePlanKey]
@@ -32,8 +34,7 @@ type viewedAPI struct {
 	api         shelf[apigw.API] // of one
 	stages      shelf[apigw.Stage]
 	deployments shelf[apigw.Deployment]
-	definitions map[string]Entry             // by deployment ID
-	decoded     map[string]*apigw.Definition // those of them that a stage points at
+	definitions map[string]*Frozen // by deployment ID
 	published   []Published
 	changed     bool // published has yet to be made
 }
@@ -89,7 +90,7 @@ func (v *View) Serving(ctx context.Context) (Serving, error) {
 	}
 	v.at = 0 // until all went well
 	if delta.Whole {
-		*v = View{store: v.store, apis: map[string]*viewedAPI{}}
+		*v = View{store: v.store, apis: map[string]*viewedAPI{}, changed: true}
 	}
 	v.next = delta.Revision
 	for _, e := range delta.Entries {
@@ -113,10 +114,14 @@ func (v *View) Serving(ctx context.Context) (Serving, error) {
 	}, nil
 }
 
-// stages puts together what all APIs publish.
+// stages puts together what all APIs publish. The slice is made anew after each change, so that it may be kept.
 func (v *View) stages() ([]Published, error) {
-	var all []Published
-	for _, id := range slices.Sorted(maps.Keys(v.apis)) {
+	if !v.changed {
+		return v.all, nil
+	}
+	ids := slices.Sorted(maps.Keys(v.apis))
+	published := make([][]Published, 0, len(ids))
+	for _, id := range ids {
 		a := v.apis[id]
 		if a.changed {
 			if err := a.publish(id); err != nil {
@@ -126,9 +131,10 @@ func (v *View) stages() ([]Published, error) {
 				delete(v.apis, id)
 			}
 		}
-		all = append(all, a.published...)
+		published = append(published, a.published)
 	}
-	return all, nil
+	v.all, v.changed = slices.Concat(published...), false
+	return v.all, nil
 }
 
 // take takes in what has become of one key; of a deletion the entry has nothing but the key.
@@ -146,12 +152,16 @@ func (v *View) take(e Entry, gone bool) error {
 		if segment == stagesSegment || segment == deploymentsSegment {
 			v.served = v.next
 		}
-		return v.api(id).take(e, gone, segment)
+		a := v.api(id)
+		err := a.take(e, gone, segment)
+		v.changed = v.changed || a.changed
+		return err
 	}
 	v.served = v.next
 	switch collection + "/" {
 	case definitionsPrefix:
 		v.api(id).define(below, e, gone)
+		v.changed = true
 		return nil
 	case apiKeysPrefix:
 		if !isBelow {
@@ -186,7 +196,7 @@ func shelve[T any](s *shelf[T], e Entry, gone bool) error {
 func (v *View) api(id string) *viewedAPI {
 	a := v.apis[id]
 	if a == nil {
-		a = &viewedAPI{definitions: map[string]Entry{}, decoded: map[string]*apigw.Definition{}}
+		a = &viewedAPI{definitions: map[string]*Frozen{}}
 		v.apis[id] = a
 	}
 	return a
@@ -212,19 +222,17 @@ func (a *viewedAPI) take(e Entry, gone bool, segment string) error {
 
 func (a *viewedAPI) define(deployment string, e Entry, gone bool) {
 	a.changed = true
-	delete(a.decoded, deployment)
 	if gone {
 		delete(a.definitions, deployment)
 	} else {
-		a.definitions[deployment] = e
+		a.definitions[deployment] = &Frozen{entry: e}
 	}
 }
 
-// publish makes the list of stages that point at a deployment, and decodes the definitions that it needs.
+// publish makes the list of stages that point at a deployment.
 func (a *viewedAPI) publish(id string) error {
 	a.published = nil
 	apis := a.api.all()
-	used := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(a.stages.members)) {
 		stage := a.stages.members[key]
 		deploymentID := stage.value.DeploymentID
@@ -232,33 +240,15 @@ func (a *viewedAPI) publish(id string) error {
 		if !ok || len(apis) == 0 {
 			continue
 		}
-		definition, err := a.definition(id, deploymentID)
-		if err != nil {
-			return err
+		frozen := a.definitions[deploymentID]
+		if frozen == nil {
+			return fmt.Errorf("the store holds deployment %s of API %s without its definition", deploymentID, id)
 		}
-		used[deploymentID] = true
 		a.published = append(a.published, Published{
-			API: apis[0], Stage: stage.value, Deployment: deployment.value, Definition: *definition,
+			API: &apis[0], Stage: &stage.value, Deployment: &deployment.value, Frozen: frozen,
 			Revision: max(stage.revision, deployment.revision),
 		})
 	}
-	maps.DeleteFunc(a.decoded, func(id string, _ *apigw.Definition) bool { return !used[id] })
 	a.changed = false
 	return nil
-}
-
-func (a *viewedAPI) definition(id, deployment string) (*apigw.Definition, error) {
-	if d := a.decoded[deployment]; d != nil {
-		return d, nil
-	}
-	e, ok := a.definitions[deployment]
-	if !ok {
-		return nil, fmt.Errorf("the store holds deployment %s of API %s without its definition", deployment, id)
-	}
-	d := new(apigw.Definition)
-	if err := decode(e, d); err != nil {
-		return nil, err
-	}
-	a.decoded[deployment] = d
-	return d, nil
 }

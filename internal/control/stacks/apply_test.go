@@ -132,17 +132,32 @@ func (w *world) revision() store.Revision {
 	return r
 }
 
+// published is a stage that is served, with its definition.
+type published struct {
+	store.Published
+	Definition *apigw.Definition
+}
+
 // published is the one stage that is served.
-func (w *world) published() store.Published {
+func (w *world) published() published {
 	w.tb.Helper()
 	all, err := w.store.Serving(w.tb.Context())
 	if err != nil || len(all.Stages) != 1 {
 		w.tb.Fatalf("%d stages are published, %v, want 1", len(all.Stages), err)
 	}
-	return all.Stages[0]
+	return published{all.Stages[0], definition(w.tb, &all.Stages[0])}
 }
 
-func routeKeys(p store.Published) string {
+func definition(tb testing.TB, p *store.Published) *apigw.Definition {
+	tb.Helper()
+	d, err := p.Frozen.Definition()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+func routeKeys(p published) string {
 	var keys []string
 	for _, r := range p.Definition.Routes {
 		keys = append(keys, r.RouteKey)

@@ -214,7 +214,7 @@ func TestCheck(t *testing.T) {
 	var asked []string
 	s.Check = func(serving store.Serving) error {
 		for _, p := range serving.Stages {
-			asked = append(asked, p.Stage.StageName+": "+routeKeys(p))
+			asked = append(asked, p.Stage.StageName+": "+routeKeys(published{p, definition(t, &p)}))
 		}
 		return errors.New("one\ntwo")
 	}
@@ -329,7 +329,7 @@ func TestUndoGivesWay(t *testing.T) {
 		p := w.published() //nolint:contextcheck // the test's context will do
 		p.Stage.Description = "by somebody else"
 		var b store.Batch
-		store.Put(&b, store.Stages(p.API.APIID).Key("dev"), p.Stage, store.Expect{})
+		store.Put(&b, store.Stages(p.API.APIID).Key("dev"), *p.Stage, store.Expect{})
 		if _, err := w.store.Commit(ctx, &b); err != nil {
 			t.Error(err)
 		}

@@ -222,15 +222,14 @@ func (a *application) checkServing(ctx context.Context) error {
 			if dep == nil {
 				continue
 			}
-			p := store.Published{API: d.Now.API, Stage: *s, Deployment: *dep}
-			var made bool
-			if p.Definition, made = d.Frozen(dep.DeploymentID); !made {
+			def, made := d.Frozen(dep.DeploymentID)
+			if !made {
 				var err error
-				if p.Definition, _, err = store.Get(ctx, a.store, store.Definitions(id).Key(dep.DeploymentID)); err != nil {
+				if def, _, err = store.Get(ctx, a.store, store.Definitions(id).Key(dep.DeploymentID)); err != nil {
 					return fmt.Errorf("read deployment %s of API %s: %w", dep.DeploymentID, id, err)
 				}
 			}
-			serving.Stages = append(serving.Stages, p)
+			serving.Stages = append(serving.Stages, store.Published{API: &d.Now.API, Stage: s, Deployment: dep, Frozen: store.Freeze(&def)})
 		}
 	}
 	if err := a.stack.Check(serving); err != nil {
