@@ -36,7 +36,7 @@ func newTestServer(tb testing.TB, handler http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-func parse(t *testing.T, s string) *url.URL {
+func parse(t testing.TB, s string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(s)
 	if err != nil {

@@ -431,7 +431,7 @@ func TestHTTPResponses(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			f := &fakeHTTP{answer: backend.Response{Status: tt.status, Body: []byte("raw"), Header: http.Header{"X-Kind": {"403"}, "Sec-Websocket-Protocol": {"v1"}}}}
+			f := &fakeHTTP{answer: backend.Response{Status: tt.status, Body: []byte("raw"), Header: backend.Header("X-Kind: 403\r\nSec-Websocket-Protocol: v1\r\n")}}
 			in := httpIntegration(tt.kind, "POST", "http://b.example", nil)
 			in.IntegrationResponseSelectionExpression = tt.selection
 			p := compile(t, in, tt.responses, integration.Dependencies{HTTP: f})
