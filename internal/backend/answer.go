@@ -99,13 +99,14 @@ func (a *answerReader) relax() error {
 	return a.c.limitRead(a.ctx, a.deadline)
 }
 
-// other has net/http read an answer, interim ones before it included, as its Transport does.
+// other has net/http read an answer, interim ones before it included, as its Transport does. To close the body would be to
+// read what is left of it.
 func (a *answerReader) other(from *rest) (_ *Response, again bool, _ error) {
 	in := bufio.NewReader(from)
 	req := &http.Request{Method: a.method}
-	resp, err := http.ReadResponse(in, req)
+	resp, err := http.ReadResponse(in, req) //nolint:bodyclose // see above
 	for err == nil && resp.StatusCode < 200 && resp.StatusCode >= 100 && resp.StatusCode != http.StatusSwitchingProtocols {
-		resp, err = http.ReadResponse(in, req)
+		resp, err = http.ReadResponse(in, req) //nolint:bodyclose // see above
 	}
 	if err != nil {
 		return nil, false, err

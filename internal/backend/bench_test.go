@@ -81,7 +81,7 @@ func startBackend(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // this binary
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), asBackend+"=1")
 	cmd.ExtraFiles = []*os.File{file}
 	in, err := cmd.StdinPipe()

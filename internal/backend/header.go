@@ -41,11 +41,8 @@ func (h Header) All() iter.Seq2[string, string] {
 
 // cut takes the first line off, without its end.
 func (h Header) cut() (line []byte, rest Header) {
-	i := bytes.IndexByte(h, '\n')
-	if i < 0 {
-		return h, nil
-	}
-	return bytes.TrimSuffix(h[:i], []byte("\r")), h[i+1:]
+	line, rest, _ = bytes.Cut(h, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), rest
 }
 
 // headerOf are the lines of a header that net/http read; names are in order, for maps have none.

@@ -93,8 +93,18 @@ func (c *plainConn) limitRead(ctx context.Context, deadline time.Time) error {
 // bufferSize holds most requests, and the heads of most answers: longer ones are for net/http.
 const bufferSize = 4 << 10
 
-// buffers are of calls that have a connection.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, bufferSize); return &b }}
+// buffers are lent to calls that have a connection.
+var buffers = bufferPool{sync.Pool{New: func() any { return new([]byte) }}}
+
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) get() *[]byte {
+	b, _ := p.pool.Get().(*[]byte) // the pool holds nothing else
+	if *b == nil {
+		*b = make([]byte, 0, bufferSize)
+	}
+	return b
+}
 
 // plainCall is one call of plain HTTP/1.1 under way. A call that may have reached its backend is not made again, unless its
 // method is safe and its kept connection ended without an answer (RFC 9112 §9.3.1).
@@ -128,9 +138,9 @@ func (x *plainCall) attempt() (*Response, error) {
 		pool.drop(c)
 		return nil, errStale
 	}
-	room := buffers.Get().(*[]byte) //nolint:forcetypeassert // nothing else is in there
+	room := buffers.get()
 	resp, again, err := x.on(c, room)
-	buffers.Put(room)
+	buffers.pool.Put(room)
 	if again && c.end() {
 		pool.put(c)
 	} else {

@@ -15,7 +15,7 @@ import (
 // connection that is being made is nobody's: it goes, as every connection that becomes free does, to whoever has waited
 // longest.
 type pool struct {
-	dial              func(ctx context.Context, network, addr string) (net.Conn, error)
+	dial              func(addr string) (net.Conn, error) // whoever waits for it may leave meanwhile
 	maxIdle, maxConns int
 	idleTimeout       time.Duration
 
@@ -44,7 +44,8 @@ type grant struct {
 
 func newPool(o *HTTPOptions) *pool {
 	return &pool{
-		dial: o.dial, maxIdle: o.MaxIdlePerHost, maxConns: o.MaxConnsPerHost, idleTimeout: o.IdleTimeout, hosts: map[string]*host{},
+		dial:    func(addr string) (net.Conn, error) { return o.dial(context.Background(), "tcp", addr) },
+		maxIdle: o.MaxIdlePerHost, maxConns: o.MaxConnsPerHost, idleTimeout: o.IdleTimeout, hosts: map[string]*host{},
 	}
 }
 
@@ -106,7 +107,7 @@ func (p *pool) fill(h *host) {
 }
 
 func (p *pool) connect(h *host) {
-	nc, err := p.dial(context.Background(), "tcp", h.addr)
+	nc, err := p.dial(h.addr)
 	if err == nil {
 		p.free(newPlainConn(h, nc), true)
 		return

@@ -42,7 +42,7 @@ func (p *plainRequest) prepare() bool {
 	}
 	p.path, p.host, p.agent = or(u.EscapedPath(), "/"), u.Host, "Go-http-client/1.1"
 	for i := range p.Header {
-		if !p.line(uint8(i)) { //nolint:gosec // below maxPlainLines
+		if !p.line(uint8(i)) {
 			return false
 		}
 	}
