@@ -15,7 +15,8 @@ import (
 // connection that is being made is nobody's: it goes, as every connection that becomes free does, to whoever has waited
 // longest.
 type pool struct {
-	dial              func(addr string) (net.Conn, error) // whoever waits for it may leave meanwhile
+	dial              func(ctx context.Context, network, addr string) (net.Conn, error)
+	life              context.Context //nolint:containedctx // of dialling, which is for no call in particular: whoever began it may leave
 	maxIdle, maxConns int
 	idleTimeout       time.Duration
 
@@ -44,7 +45,7 @@ type grant struct {
 
 func newPool(o *HTTPOptions) *pool {
 	return &pool{
-		dial:    func(addr string) (net.Conn, error) { return o.dial(context.Background(), "tcp", addr) },
+		dial: o.dial, life: context.Background(),
 		maxIdle: o.MaxIdlePerHost, maxConns: o.MaxConnsPerHost, idleTimeout: o.IdleTimeout, hosts: map[string]*host{},
 	}
 }
@@ -107,7 +108,7 @@ func (p *pool) fill(h *host) {
 }
 
 func (p *pool) connect(h *host) {
-	nc, err := p.dial(h.addr)
+	nc, err := p.dial(p.life, "tcp", h.addr)
 	if err == nil {
 		p.free(newPlainConn(h, nc), true)
 		return
