@@ -1,10 +1,11 @@
 package backend_test
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strconv"
@@ -15,13 +16,14 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/backend"
+	"cleat/internal/testkit"
 )
 
 // asBackend in the environment makes the test binary an HTTP backend on the listener it was given, so that a benchmark can tell
 // the caller's processor time from the backend's.
 const asBackend = "CLEAT_TEST_BACKEND"
 
-// serveBackend answers every request with 100 bytes, until its standard input ends.
+// serveBackend answers every request with 100 bytes until its standard input ends.
 func serveBackend() error {
 	ln, err := net.FileListener(os.NewFile(3, "listener"))
 	if err != nil {
@@ -31,42 +33,7 @@ func serveBackend() error {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		os.Exit(0)
 	}()
-	answer := []byte("HTTP/1.1 200 OK\r\nDate: Mon, 02 Nov 2026 10:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n" + strings.Repeat("x", 100))
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return err
-		}
-		go func() {
-			in := bufio.NewReaderSize(c, 8<<10)
-			for readRequest(in) == nil {
-				if _, err := c.Write(answer); err != nil {
-					return
-				}
-			}
-		}()
-	}
-}
-
-// readRequest reads a request at the least cost.
-func readRequest(in *bufio.Reader) error {
-	length := 0
-	for {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if len(line) == 2 {
-			break
-		}
-		if digits, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(digits))); err != nil {
-				return err
-			}
-		}
-	}
-	_, err := in.Discard(length)
-	return err
+	return testkit.ServeHTTP(ln, strings.Repeat("x", 100))
 }
 
 // startBackend starts that backend in a process of its own and returns its address.
@@ -98,6 +65,12 @@ func startBackend(tb testing.TB) string {
 	return ln.Addr().String()
 }
 
+// netHTTP returns an HTTP that leaves every call to net/http: what the short way is held against.
+func netHTTP(o backend.HTTPOptions) *backend.HTTP {
+	o.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } //nolint:nilnil // no proxy
+	return backend.NewHTTP(o)
+}
+
 // newCall is a call as HTTP_PROXY makes one of a message.
 func newCall(tb testing.TB, addr string, size int) *backend.Request {
 	tb.Helper()
@@ -123,7 +96,7 @@ func newCall(tb testing.TB, addr string, size int) *backend.Request {
 // BenchmarkHTTP calls a backend in a process of its own; cpu-us/op is this process's part.
 func BenchmarkHTTP(b *testing.B) {
 	addr := startBackend(b)
-	for name, open := range map[string]func(backend.HTTPOptions) *backend.HTTP{"plain": backend.NewHTTP, "net-http": backend.NetHTTP} {
+	for name, open := range map[string]func(backend.HTTPOptions) *backend.HTTP{"plain": backend.NewHTTP, "net-http": netHTTP} {
 		for _, callers := range []int{1, 100, 1000} {
 			for _, size := range []int{100, 4 << 10} {
 				b.Run(name+"/callers="+strconv.Itoa(callers)+"/bytes="+strconv.Itoa(size), func(b *testing.B) {

@@ -6,13 +6,6 @@ import (
 	"net"
 )
 
-// NetHTTP returns an HTTP that leaves every call to net/http: what the short way is held against.
-func NetHTTP(o HTTPOptions) *HTTP {
-	h := NewHTTP(o)
-	h.pool = nil
-	return h
-}
-
 // PlainRequest is a request as it is written without net/http; ok is false when it is not for that.
 func PlainRequest(r *Request) (_ []byte, ok bool) {
 	p := plainRequest{Request: r}

@@ -233,7 +233,7 @@ func TestCancellation(t *testing.T) {
 // TestDeadlines: the deadline of a request ends it as that of a context does, in the links too; and the time that an answer's
 // head may take does not count for its body.
 func TestDeadlines(t *testing.T) {
-	for name, open := range map[string]func(backend.HTTPOptions) *backend.HTTP{"plain": backend.NewHTTP, "net/http": backend.NetHTTP} {
+	for name, open := range map[string]func(backend.HTTPOptions) *backend.HTTP{"plain": backend.NewHTTP, "net/http": netHTTP} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPipes(t)
@@ -275,7 +275,7 @@ func TestDeadlines(t *testing.T) {
 
 // TestHeadAnswers: an answer to HEAD has the length of a body that does not come (RFC 9110 §9.3.2), and the connection stays.
 func TestHeadAnswers(t *testing.T) {
-	for name, open := range map[string]func(backend.HTTPOptions) *backend.HTTP{"plain": backend.NewHTTP, "net/http": backend.NetHTTP} {
+	for name, open := range map[string]func(backend.HTTPOptions) *backend.HTTP{"plain": backend.NewHTTP, "net/http": netHTTP} {
 		s := newTestServer(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "5") })
 		h := open(backend.HTTPOptions{})
 		t.Cleanup(h.Close)
