@@ -230,8 +230,23 @@ func TestCancellation(t *testing.T) {
 	})
 }
 
-// TestDeadlines: the deadline of a request ends it as that of a context does, in the links too; and the time that an answer's
-// head may take does not count for its body.
+// TestLinkDeadline: a call whose time is over tries no further target, and says so as one whose context ended.
+func TestLinkDeadline(t *testing.T) {
+	inLinks(t, []backend.Link{{Name: "main", Targets: []string{"a:1", "b:1"}}}, func(p *pipes, l *backend.Links) {
+		p.set("a:1", hangs)
+		p.set("b:1", hangs)
+		start := time.Now()
+		r := via(p.T, "main", "GET")
+		r.Deadline = start.Add(5 * time.Second)
+		_, err := l.Do(p.Context(), r)
+		if took := time.Since(start); apigw.KindOf(err) != apigw.KindIntegrationTimeout || took != 5*time.Second || strings.Count(err.Error(), "target ") != 1 {
+			p.Errorf("got %v after %s", err, took)
+		}
+	})
+}
+
+// TestDeadlines: the deadline of a request ends it as that of a context does, and the time that an answer's head may take does
+// not count for its body.
 func TestDeadlines(t *testing.T) {
 	for name, open := range map[string]func(backend.HTTPOptions) *backend.HTTP{"plain": backend.NewHTTP, "net/http": netHTTP} {
 		t.Run(name, func(t *testing.T) {

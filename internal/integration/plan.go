@@ -11,7 +11,7 @@ import (
 	"cleat/internal/backend"
 )
 
-// HTTP calls HTTP backends; *backend.HTTP is the one in use.
+// HTTP calls HTTP backends, until ctx ends or the request's deadline passes; *backend.Links is the one in use.
 type HTTP interface {
 	Do(ctx context.Context, r *backend.Request) (*backend.Response, error)
 }
