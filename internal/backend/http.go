@@ -239,6 +239,7 @@ func fault(ctx context.Context, r *Request, err error) error {
 		kind = apigw.KindIntegrationTimeout
 	case errors.As(err, &netErr) && netErr.Timeout():
 		kind = apigw.KindIntegrationTimeout
+	case errors.Is(err, errInFlight): // which says all
 	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("the backend closed the connection without an answer: %w", err)
 	case errors.Is(err, syscall.ECONNRESET):

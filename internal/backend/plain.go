@@ -128,6 +128,9 @@ func (x *plainCall) do() (*Response, error) {
 // errStale is a kept connection that was of no use; the call can be made on another one.
 var errStale = errors.New("the backend had closed the connection")
 
+// errInFlight is the end of a kept connection with a request on its way that cannot be made again.
+var errInFlight = errors.New("the backend closed a kept connection while the request was on its way, and may or may not have read it")
+
 func (x *plainCall) attempt() (*Response, error) {
 	pool := x.h.pool
 	c, err := pool.get(x.ctx, x.URL, x.deadline)
@@ -180,5 +183,5 @@ func (x *plainCall) on(c *plainConn, room *[]byte) (resp *Response, again bool, 
 	case isSafe(x.Method):
 		return nil, false, errStale
 	}
-	return nil, false, fmt.Errorf("the backend closed a kept connection while the request was on its way, and may or may not have read it: %w", err)
+	return nil, false, fmt.Errorf("%w: %w", errInFlight, err)
 }

@@ -213,10 +213,11 @@ func TestCancellation(t *testing.T) {
 		if n := p.dials["b.example:80"]; n != 1 {
 			p.Errorf("%d connections for calls one after another", n)
 		}
+		start := time.Now()
 		end(cause)
 		for range 2 {
-			if err := <-hanging; !errors.Is(err, cause) || apigw.KindOf(err) != apigw.KindIntegrationFailure {
-				p.Errorf("got %v", err)
+			if err := <-hanging; !errors.Is(err, cause) || apigw.KindOf(err) != apigw.KindIntegrationFailure || time.Since(start) != 0 {
+				p.Errorf("got %v after %s", err, time.Since(start))
 			}
 		}
 		if _, err := h.Do(long, post(p.T, "http://b.example/")); !errors.Is(err, cause) {
