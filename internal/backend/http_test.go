@@ -36,11 +36,11 @@ func newTestServer(tb testing.TB, handler http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-func parse(t *testing.T, s string) *url.URL {
-	t.Helper()
+func parse(tb testing.TB, s string) *url.URL {
+	tb.Helper()
 	u, err := url.Parse(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return u
 }

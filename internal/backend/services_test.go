@@ -192,7 +192,7 @@ func TestServicesOwnCredentials(t *testing.T) {
 }
 
 func TestServiceError(t *testing.T) {
-	header := func(name, value string) http.Header { return http.Header{name: {value}} }
+	header := func(name, value string) backend.Header { return backend.Header(name + ": " + value + "\r\n") }
 	for name, tt := range map[string]struct {
 		resp backend.Response
 		want string

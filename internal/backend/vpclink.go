@@ -247,7 +247,7 @@ func (k *link) do(ctx context.Context, r *Request) (*Response, error) {
 			break // no fault of the target's
 		}
 		t.failed(k, sent)
-		if ctx.Err() != nil || sent && !isSafe(r.Method) {
+		if r.over(ctx) || sent && !isSafe(r.Method) {
 			break
 		}
 	}

@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +21,7 @@ func (echo) Do(_ context.Context, r *backend.Request) (*backend.Response, error)
 	if err != nil {
 		status = 200
 	}
-	return &backend.Response{Status: status, Header: http.Header{}, Body: r.Body}, nil
+	return &backend.Response{Status: status, Body: r.Body}, nil
 }
 
 // shaped is a route with an integration that templates shape.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
@@ -73,7 +74,7 @@ func (c *compiler) serviceURI(s *awsService) string {
 	return parsed.String()
 }
 
-func (s *awsService) call(ctx context.Context, ev *apigw.Event) (Result, error) {
+func (s *awsService) call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error) {
 	if s.services == nil {
 		return Result{}, misconfigured("this node calls no AWS services")
 	}
@@ -82,6 +83,8 @@ func (s *awsService) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 	if err != nil {
 		return Result{}, err
 	}
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errTimeout)
+	defer cancel()
 	resp, err := s.services.Call(ctx, call)
 	if err != nil {
 		return Result{Called: true, Cause: err.Error(), Request: call.Body}, err

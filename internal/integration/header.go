@@ -104,9 +104,9 @@ func (h *headerLines) clients(fields apigw.Fields) {
 
 // gateways adds what API Gateway says of itself, and of the way the event came, as it was captured (spec
 // events-and-integrations §6.3).
-func (h *headerLines) gateways(ev *apigw.Event, address string) {
+func (h *headerLines) gateways(ev *apigw.Event, agent, address string) {
 	c := &ev.Context
-	h.add("User-Agent", "AmazonAPIGateway_"+string(c.APIID))
+	h.add("User-Agent", agent)
 	h.add("X-Amzn-Apigateway-Api-Id", string(c.APIID))
 	switch c.EventType {
 	case apigw.EventConnect:
@@ -134,15 +134,29 @@ func (h *headerLines) gateways(ev *apigw.Event, address string) {
 	}
 }
 
+// eventTexts are the values of headers that are nowhere yet, all in one string.
+type eventTexts struct{ agent, connectedAt string }
+
+func textsOf(c *apigw.RequestContext, own bool) eventTexts {
+	var room [64]byte
+	all := append(append(room[:0], "AmazonAPIGateway_"...), c.APIID...)
+	agent := len(all)
+	if own {
+		all = strconv.AppendInt(all, c.ConnectedAt.UnixMilli(), 10)
+	}
+	s := string(all)
+	return eventTexts{s[:agent], s[agent:]}
+}
+
 // own adds Cleat's headers.
-func (h *headerLines) own(c *apigw.RequestContext) {
+func (h *headerLines) own(c *apigw.RequestContext, connectedAt string) {
 	h.add(headerConnectionID, string(c.ConnectionID))
 	h.add(headerRouteKey, printable(c.RouteKey))
 	h.add(headerEventType, string(c.EventType))
 	h.add(headerStage, c.Stage)
 	h.add(headerDomainName, printable(c.DomainName))
 	h.add(headerRequestID, string(c.RequestID))
-	h.add(headerConnectedAt, strconv.FormatInt(c.ConnectedAt.UnixMilli(), 10))
+	h.add(headerConnectedAt, connectedAt)
 	if c.EventType == apigw.EventDisconnect {
 		h.add(headerDisconnectCode, strconv.Itoa(c.DisconnectStatusCode))
 		h.add(headerDisconnectReason, printable(c.DisconnectReason))

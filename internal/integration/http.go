@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"cleat/internal/apigw"
 	"cleat/internal/backend"
@@ -117,15 +118,23 @@ func parseURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
-func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) {
+// httpCall is one call of an HTTP backend and all that it is made of, in one piece. Whoever makes the call may keep it.
+type httpCall struct {
+	exchange
+	request backend.Request
+	lines   [16]apigw.Field // room for most requests' headers
+}
+
+func (h *httpCaller) call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error) {
 	if h.backend == nil {
 		return Result{}, misconfigured("this node calls no HTTP backends")
 	}
-	x := exchange{ev: ev}
-	req, err := h.newRequest(&x)
-	if err != nil {
+	x := &httpCall{exchange: exchange{ev: ev}}
+	req := &x.request
+	if err := h.shape(x); err != nil {
 		return Result{}, err
 	}
+	req.Deadline = deadline
 	resp, err := h.backend.Do(ctx, req)
 	if err != nil {
 		return Result{Called: true, Cause: err.Error(), Request: req.Body}, err
@@ -137,7 +146,7 @@ func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 			a.Headers = fieldsOf(resp.Header)
 		}
 		x.overrides.Status = 0 // only a response template decides that
-		res, err := h.responses.apply(&x, &a)
+		res, err := h.responses.apply(&x.exchange, &a)
 		res.Called, res.CallStatus, res.Request, res.Response = true, resp.Status, req.Body, resp.Body
 		return res, err
 	}
@@ -149,38 +158,41 @@ func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 
 func (h *httpCaller) proxy() bool { return h.responses == nil }
 
-func (h *httpCaller) newRequest(x *exchange) (*backend.Request, error) {
-	ev := x.ev
-	req := &backend.Request{Method: h.method, Link: h.link, DiscardBody: h.proxy() && ev.Context.EventType != apigw.EventMessage}
+// shape makes the request of an event.
+func (h *httpCaller) shape(x *httpCall) error {
+	ev, req := x.ev, &x.request
+	req.Method, req.Link = h.method, h.link
+	req.DiscardBody = h.proxy() && ev.Context.EventType != apigw.EventMessage
 	var err error
 	// HTTP_PROXY sends no body but a message; without templates the shape passes that on. The template comes first, for
 	// it may override the rest.
 	if !h.proxy() || ev.Context.EventType == apigw.EventMessage {
-		if req.Body, err = h.request.payload(x); err != nil {
-			return nil, err
+		if req.Body, err = h.request.payload(&x.exchange); err != nil {
+			return err
 		}
 	}
-	if req.URL, err = h.requestURL(x); err != nil {
-		return nil, err
+	if req.URL, err = h.requestURL(&x.exchange); err != nil {
+		return err
 	}
 	if bodyless(h.method) {
 		req.Body = nil
 	}
-	req.Header, err = h.requestHeader(x, len(req.Body) > 0)
-	return req, err
+	req.Header, err = h.requestHeader(x)
+	return err
 }
 
-func (h *httpCaller) requestHeader(x *exchange, hasBody bool) (apigw.Fields, error) {
-	ev := x.ev
+func (h *httpCaller) requestHeader(x *httpCall) (apigw.Fields, error) {
+	ev, hasBody := x.ev, len(x.request.Body) > 0
 	overrides, err := x.overriddenHeaders()
 	if err != nil {
 		return nil, err
 	}
-	lines := headerLines{make(apigw.Fields, 0, 20+len(ev.Headers)+len(h.mappings))}
+	lines := headerLines{x.lines[:0]}
 	if h.proxy() && ev.Context.EventType == apigw.EventConnect {
 		lines.clients(ev.Headers)
 	}
-	lines.gateways(ev, h.gateway)
+	texts := textsOf(&ev.Context, h.own)
+	lines.gateways(ev, texts.agent, h.gateway)
 	switch {
 	case !h.proxy():
 		lines.add("Accept", "application/json")
@@ -196,7 +208,7 @@ func (h *httpCaller) requestHeader(x *exchange, hasBody bool) (apigw.Fields, err
 	var room [4]string
 	for i := range h.mappings {
 		if m := &h.mappings[i]; m.in == inHeader {
-			if values := m.from.append(room[:0], x); len(values) > 0 {
+			if values := m.from.append(room[:0], &x.exchange); len(values) > 0 {
 				lines.set(m.name, values...)
 			}
 		}
@@ -205,7 +217,7 @@ func (h *httpCaller) requestHeader(x *exchange, hasBody bool) (apigw.Fields, err
 		lines.set(f.Name, f.Value)
 	}
 	if h.own {
-		lines.own(&ev.Context)
+		lines.own(&ev.Context, texts.connectedAt)
 	}
 	return lines.Fields, nil
 }
@@ -262,12 +274,10 @@ func (h *httpCaller) requestURL(x *exchange) (*url.URL, error) {
 	return &changed, nil
 }
 
-func fieldsOf(h http.Header) apigw.Fields {
+func fieldsOf(h backend.Header) apigw.Fields {
 	var out apigw.Fields
-	for name, values := range h {
-		for _, v := range values {
-			out = append(out, apigw.Field{Name: name, Value: v})
-		}
+	for name, value := range h.All() {
+		out = append(out, apigw.Field{Name: name, Value: value})
 	}
 	return out
 }

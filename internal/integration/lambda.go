@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -34,7 +35,7 @@ func (c *compiler) lambdaTarget() (lambdaTarget, string) {
 
 // invoke makes a call of the function, which call does not name yet. Its Result holds what the log wants; the error says
 // that the function could not be run.
-func (t *lambdaTarget) invoke(ctx context.Context, ev *apigw.Event, call awsapi.Invocation) (awsapi.InvocationResult, Result, error) {
+func (t *lambdaTarget) invoke(ctx context.Context, deadline time.Time, ev *apigw.Event, call awsapi.Invocation) (awsapi.InvocationResult, Result, error) {
 	if t.functions == nil {
 		return awsapi.InvocationResult{}, Result{}, misconfigured("this node calls no Lambda functions")
 	}
@@ -43,6 +44,8 @@ func (t *lambdaTarget) invoke(ctx context.Context, ev *apigw.Event, call awsapi.
 		return awsapi.InvocationResult{}, Result{}, misconfigured("integrationUri: %w", err)
 	}
 	call.Function, call.TraceID = function, ev.TraceID
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errTimeout)
+	defer cancel()
 	out, err := t.functions.Invoke(ctx, call)
 	res := Result{
 		Called: true, CallStatus: awsapi.InvokeStatus(call.Type, err), FunctionRequestID: out.RequestID, Cause: out.Cause,
@@ -82,9 +85,9 @@ func (c *compiler) lambdaProxy() (caller, string) {
 	return &lambdaProxy{t}, name
 }
 
-func (p *lambdaProxy) call(ctx context.Context, ev *apigw.Event) (Result, error) {
+func (p *lambdaProxy) call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error) {
 	payload := lambdaevent.AppendProxy(make([]byte, 0, lambdaevent.Size(ev)), ev)
-	out, res, err := p.invoke(ctx, ev, awsapi.Invocation{Type: awsapi.InvokeRequestResponse, Payload: payload})
+	out, res, err := p.invoke(ctx, deadline, ev, awsapi.Invocation{Type: awsapi.InvokeRequestResponse, Payload: payload})
 	switch {
 	case err != nil:
 		return res, err
@@ -145,13 +148,13 @@ func (c *compiler) lambda() (caller, string) {
 	return l, name
 }
 
-func (l *lambda) call(ctx context.Context, ev *apigw.Event) (Result, error) {
+func (l *lambda) call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error) {
 	x := exchange{ev: ev}
 	call, err := l.newCall(&x)
 	if err != nil {
 		return Result{Request: call.Payload}, err
 	}
-	out, res, err := l.invoke(ctx, ev, call)
+	out, res, err := l.invoke(ctx, deadline, ev, call)
 	if err != nil {
 		return res, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -21,7 +22,7 @@ func (c *compiler) mock() (caller, string) {
 	return &mock{request: c.requestShape(), responses: c.parseResponses("${integration.response.statuscode}")}, "mock"
 }
 
-func (m *mock) call(_ context.Context, ev *apigw.Event) (Result, error) {
+func (m *mock) call(_ context.Context, _ time.Time, ev *apigw.Event) (Result, error) {
 	x := exchange{ev: ev}
 	payload, err := m.request.payload(&x)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"cleat/internal/backend"
 )
 
-// HTTP calls HTTP backends; *backend.HTTP is the one in use.
+// HTTP calls HTTP backends, until ctx ends or the request's deadline passes; *backend.Links is the one in use.
 type HTTP interface {
 	Do(ctx context.Context, r *backend.Request) (*backend.Response, error)
 }
@@ -58,9 +58,10 @@ type Plan struct {
 	caller  caller
 }
 
-// caller is one integration type's way of handling an event. Its error has a kind, or is the context's.
+// caller is one integration type's way of handling an event, until ctx ends or the deadline passes. Its error has a kind, or
+// is the context's.
 type caller interface {
-	call(ctx context.Context, ev *apigw.Event) (Result, error)
+	call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error)
 }
 
 // Compile makes the plan of a single integration and its integration responses: see Set.
@@ -129,7 +130,7 @@ func (c *compiler) checkCommon() {
 	}
 }
 
-// errTimeout marks the end of an integration's own time, as against that of its caller's context.
+// errTimeout tells of the end of an integration's own time, as against that of its caller's context.
 var errTimeout = errors.New("the integration took longer than its timeoutInMillis")
 
 // Do handles one event. A backend that answers, with whatever status, is no error: Result.Status tells. The error is
@@ -137,13 +138,12 @@ var errTimeout = errors.New("the integration took longer than its timeoutInMilli
 // when it failed, KindIntegrationConfig when the integration cannot work as it is set up, KindUnsupportedMediaType
 // when passthroughBehavior refuses the event. The Result holds what is known even then.
 func (p *Plan) Do(ctx context.Context, ev *apigw.Event) (Result, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errTimeout)
-	defer cancel()
-	res, err := p.caller.call(ctx, ev)
+	deadline := time.Now().Add(p.timeout)
+	res, err := p.caller.call(ctx, deadline, ev)
 	switch {
 	case err == nil:
 		return res, nil
-	case errors.Is(context.Cause(ctx), errTimeout):
+	case ctx.Err() == nil && !time.Now().Before(deadline):
 		return res, &apigw.Error{Kind: apigw.KindIntegrationTimeout, Err: fmt.Errorf("%s after %s: %w", p.target, p.timeout, errors.Join(errTimeout, err))}
 	}
 	if _, ok := errors.AsType[*apigw.Error](err); !ok {

@@ -3,7 +3,6 @@ package integration_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"testing"
 
 	"cleat/internal/apigw"
@@ -21,7 +20,7 @@ func (s services) Call(context.Context, *backend.ServiceCall) (*backend.Response
 	if s.err != nil {
 		return nil, s.err
 	}
-	return &backend.Response{Status: s.status, Header: http.Header{"X-Amzn-Requestid": {"sid"}}, Body: []byte("{}")}, nil
+	return &backend.Response{Status: s.status, Header: backend.Header("X-Amzn-Requestid: sid\r\n"), Body: []byte("{}")}, nil
 }
 
 // Spec data-plane §9.1: integrationStatus is the status of the call, integration.status what the backend's code says; and
