@@ -15,7 +15,7 @@ const module = "cleat/"
 
 var floors = [][]string{
 	0: {"internal/apigw", "internal/jsonpath", "internal/cfn", "internal/glob", "internal/filelock"},
-	1: {"internal/awsapi", "internal/input", "internal/frame", "internal/lambdaevent", "internal/iampolicy", "internal/expr", "internal/vtl", "internal/model", "internal/throttle", "internal/logformat", "internal/pricing", "internal/sam", "internal/link"},
+	1: {"internal/awsapi", "internal/input", "internal/frame", "internal/http1", "internal/lambdaevent", "internal/iampolicy", "internal/expr", "internal/vtl", "internal/model", "internal/throttle", "internal/logformat", "internal/pricing", "internal/sam", "internal/link"},
 	2: {"internal/testkit", "internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/localca", "internal/certs", "internal/config", "internal/variable", "internal/template", "internal/watch", "internal/store", "internal/credentials", "internal/usageplan", "internal/codestore", "internal/codezip", "internal/awsclient", "internal/cluster", "internal/journal"},
 	3: {"internal/project", "internal/authorizer", "internal/integration", "internal/push", "internal/control", "internal/identity", "internal/export", "internal/meter", "internal/eventlog", "internal/metrics"},
 	4: {"internal/gateway", "internal/controlapi", "internal/console"},
@@ -25,7 +25,7 @@ var floors = [][]string{
 
 // The planes meet only in store, so neither may import the other's packages.
 var (
-	dataPlane    = []string{"internal/certs", "internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/cluster", "internal/journal", "internal/credentials", "internal/usageplan", "internal/authorizer", "internal/integration", "internal/push", "internal/meter", "internal/eventlog", "internal/metrics", "internal/gateway"}
+	dataPlane    = []string{"internal/certs", "internal/http1", "internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/cluster", "internal/journal", "internal/credentials", "internal/usageplan", "internal/authorizer", "internal/integration", "internal/push", "internal/meter", "internal/eventlog", "internal/metrics", "internal/gateway"}
 	controlPlane = []string{"internal/control", "internal/identity", "internal/controlapi", "internal/console"}
 )
 

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unique"
@@ -127,18 +126,11 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.Connecti
 	if err != nil {
 		return &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: fmt.Errorf("Sec-WebSocket-Protocol of the $connect response: %w", err)}
 	}
-	c, buffered, err := http.NewResponseController(w).Hijack()
+	c, rest, err := listen.TakeOver(w)
 	if err != nil {
 		return fmt.Errorf("take over the connection: %w", err)
 	}
-	rest, err := buffered.Peek(buffered.Reader.Buffered())
-	if err == nil {
-		err = c.SetDeadline(time.Time{})
-	}
-	if err != nil {
-		return &refused{status: 499, reason: errors.Join(err, c.Close()).Error()}
-	}
-	shaken := conn.Handshake{Answer: answer, Rest: slices.Clone(rest), Window: upgrade.Deflate.Window}
+	shaken := conn.Handshake{Answer: answer, Rest: rest, Window: upgrade.Deflate.Window}
 	if err := g.hub.Open(id, c, shaken); err != nil {
 		return &refused{status: 499, reason: "the connection ended before it was open: " + err.Error()}
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"cleat/internal/http1"
 )
 
 // Pauses after an Accept that failed.
@@ -84,7 +86,7 @@ func (s *Server) admit(nc net.Conn) {
 	}
 	prefaced := s.o.ProxyProtocol.peer(nc.RemoteAddr())
 	if s.o.TLS == nil && !prefaced {
-		s.pass(c, c)
+		go s.converse(c, c)
 		return
 	}
 	if !s.begin() {
@@ -93,20 +95,26 @@ func (s *Server) admit(nc net.Conn) {
 		return
 	}
 	go func() {
-		defer s.finish()
-		if prefaced {
-			if err := s.readPreface(c.raw); err != nil {
-				s.o.Log.Warn("a trusted proxy sent no PROXY protocol header", "remote_addr", nc.RemoteAddr().String(), "err", err)
-				s.drop(c, err)
-				return
-			}
+		if ready, ok := s.prepare(c, prefaced); ok {
+			s.converse(c, ready)
 		}
-		if s.o.TLS == nil {
-			s.pass(c, c)
-			return
-		}
-		s.secure(c)
 	}()
+}
+
+// prepare does what comes before HTTP, for which begin was called; false when the connection has ended.
+func (s *Server) prepare(c *clientConn, prefaced bool) (ready net.Conn, ok bool) {
+	defer s.finish()
+	if prefaced {
+		if err := s.readPreface(c.raw); err != nil {
+			s.o.Log.Warn("a trusted proxy sent no PROXY protocol header", "remote_addr", c.raw.Conn.RemoteAddr().String(), "err", err)
+			s.drop(c, err)
+			return nil, false
+		}
+	}
+	if s.o.TLS == nil {
+		return c, true
+	}
+	return s.secure(c)
 }
 
 // readPreface reads the PROXY protocol header that a trusted proxy begins its connections with.
@@ -138,7 +146,31 @@ func (s *Server) Inject(nc net.Conn) {
 	}
 }
 
-// pass gives a connection that is ready for HTTP to net/http.
+// converse speaks HTTP on a connection that is ready for it: http1 serves the plain requests, and from the first one
+// on that is not, net/http serves the connection.
+func (s *Server) converse(c *clientConn, nc net.Conn) {
+	client := http1.Client{Conn: c, Owner: c, Context: context.WithValue(s.base, connKey{}, c)}
+	if a := c.raw.RemoteAddr(); a != nil {
+		client.RemoteAddr = a.String()
+	}
+	if secure, ok := nc.(*tlsClientConn); ok {
+		state := secure.ConnectionState()
+		client.TLS = &state
+	}
+	unread, how := s.plain.Serve(client)
+	switch how {
+	case http1.Over:
+		_ = c.Close() // its client learns by it
+		s.leave(c)
+	case http1.Unread:
+		c.unread = unread
+		c.recording.Store(c.state.Load() == stateNew)
+		s.pass(c, nc)
+	case http1.Taken: // leave was called then
+	}
+}
+
+// pass gives a connection to net/http.
 func (s *Server) pass(c *clientConn, nc net.Conn) {
 	select {
 	case s.incoming.conns <- nc:
@@ -151,32 +183,31 @@ func (s *Server) pass(c *clientConn, nc net.Conn) {
 // recordHandshake is the first byte of a TLS connection (RFC 8446 §5.1), which no HTTP request begins with.
 const recordHandshake = 0x16
 
-// secure does what comes before HTTP on a listener that speaks TLS, and passes the connection on.
-func (s *Server) secure(c *clientConn) {
+// secure does what comes before HTTP on a listener that speaks TLS; false when the connection has ended.
+func (s *Server) secure(c *clientConn) (ready net.Conn, ok bool) {
 	if s.o.Plain {
 		b, err := c.raw.sniff(s.o.HandshakeTimeout)
 		if err != nil {
 			s.drop(c, err)
-			return
+			return nil, false
 		}
 		if b != recordHandshake {
-			s.pass(c, c)
-			return
+			return c, true
 		}
 	}
 	hs, ok := s.o.TLS(c.raw).(handshaker)
 	if !ok {
 		s.o.Log.Error("the TLS option made something that is not TLS")
 		s.drop(c, errors.New("no TLS"))
-		return
+		return nil, false
 	}
 	if err := s.handshake(c.raw, hs); err != nil {
 		refusePlain(c.raw.Conn, err)
 		s.drop(c, fmt.Errorf("TLS handshake: %w", err))
-		return
+		return nil, false
 	}
 	c.Conn = hs
-	s.pass(c, &tlsClientConn{clientConn: c, tls: hs})
+	return &tlsClientConn{clientConn: c, tls: hs}, true
 }
 
 // handshake runs the server side of TLS, computing only when it is its turn.
