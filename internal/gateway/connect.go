@@ -172,9 +172,9 @@ func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw
 	out := make(apigw.Fields, 0, len(fields)+4)
 	forwarded := ev.Context.Identity.SourceIP
 	for _, f := range fields {
-		switch strings.ToLower(f.Name) {
-		case "connection", "upgrade", "x-amzn-trace-id", "x-forwarded-port", "x-forwarded-proto":
-		case "x-forwarded-for":
+		switch {
+		case ours(f.Name):
+		case strings.EqualFold(f.Name, "X-Forwarded-For"):
 			forwarded = f.Value + ", " + ev.Context.Identity.SourceIP
 		default:
 			out = append(out, f)
@@ -184,8 +184,10 @@ func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw
 	if listen.IsHTTPS(r) {
 		scheme, port = "https", "443"
 	}
-	if _, p, err := net.SplitHostPort(r.Host); err == nil {
-		port = p
+	if strings.Contains(r.Host, ":") { // otherwise the error would cost more than the look
+		if _, p, err := net.SplitHostPort(r.Host); err == nil {
+			port = p
+		}
 	}
 	return append(out,
 		apigw.Field{Name: "X-Amzn-Trace-Id", Value: ev.TraceID},
@@ -193,6 +195,23 @@ func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw
 		apigw.Field{Name: "X-Forwarded-Port", Value: port},
 		apigw.Field{Name: "X-Forwarded-Proto", Value: scheme},
 	)
+}
+
+// ours tells whether a header of the client's is left out of the CONNECT event, or replaced by the gateway's own.
+func ours(name string) bool {
+	switch len(name) {
+	case len("Upgrade"):
+		return strings.EqualFold(name, "Upgrade")
+	case len("Connection"):
+		return strings.EqualFold(name, "Connection")
+	case len("X-Amzn-Trace-Id"):
+		return strings.EqualFold(name, "X-Amzn-Trace-Id")
+	case len("X-Forwarded-Port"):
+		return strings.EqualFold(name, "X-Forwarded-Port")
+	case len("X-Forwarded-Proto"):
+		return strings.EqualFold(name, "X-Forwarded-Proto")
+	}
+	return false
 }
 
 // traceID is a new trace, or the client's own extended by ours (spec data-plane §9.4).

@@ -66,20 +66,29 @@ const (
 //
 // Beginnings are judged line by line: b is Odd as soon as a whole line is.
 func Parse(b []byte) (h Head, n int, v Verdict) {
+	n, v = h.parse(b)
+	if v != Plain {
+		h = Head{}
+	}
+	return h, n, v
+}
+
+// parse is Parse into memory that is there. What h is otherwise than with Plain means nothing.
+func (h *Head) parse(b []byte) (n int, v Verdict) {
+	*h = Head{Fields: h.Fields[:0]}
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		// The last piece may be a part of a line.
 		whole := bytes.LastIndexByte(b, '\n') + 1
 		if bytes.HasPrefix(b, []byte("\r\n")) || !h.read(string(b[:whole]), false) {
-			return Head{}, 0, Odd
+			return 0, Odd
 		}
-		return Head{}, 0, Partial
+		return 0, Partial
 	}
-	n = end + len("\r\n\r\n")
 	if !h.read(string(b[:end+len("\r\n")]), true) {
-		return Head{}, 0, Odd
+		return 0, Odd
 	}
-	return h, n, Plain
+	return end + len("\r\n\r\n"), Plain
 }
 
 // read reads lines; whole says that they are all there are.
@@ -92,11 +101,9 @@ func (h *Head) read(lines string, whole bool) bool {
 		return false
 	}
 	h.Line = len(line)
-	count := strings.Count(rest, "\n")
-	if count > maxFields {
+	if strings.Count(rest, "\n") > maxFields {
 		return false
 	}
-	h.Fields = make([]Field, 0, count)
 	var seen special
 	for rest != "" {
 		if line, rest, ok = strings.Cut(rest, "\r\n"); !ok || !h.readField(line, &seen) {
@@ -230,10 +237,12 @@ func all(s string, set byte) bool {
 	return true
 }
 
-func isName(s string) bool       { return s != "" && all(s, inName) }
-func isValue(s string) bool      { return all(s, inValue) }
-func isHost(s string) bool       { return s != "" && all(s, inHost) }
-func isOriginForm(s string) bool { return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && all(s, inTarget) }
+func isName(s string) bool  { return s != "" && all(s, inName) }
+func isValue(s string) bool { return all(s, inValue) }
+func isHost(s string) bool  { return s != "" && all(s, inHost) }
+func isOriginForm(s string) bool {
+	return strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") && all(s, inTarget)
+}
 
 // canonical are the canonical forms of names as clients spell them: net/textproto would make each anew.
 var canonical = func() map[string]string {

@@ -30,7 +30,7 @@ type Server struct {
 // Owner is who lends a connection to Serve. Its methods are called by the goroutine that serves the connection, but for
 // Taken, which a handler may call on another.
 type Owner interface {
-	// Began tells that a request is about to be handled.
+	// Began tells that a request is about to be handled. The head is good until its handler has returned.
 	Began(*Head)
 	// Idle tells that its answer is out, and that the connection waits for the next.
 	Idle()
@@ -67,8 +67,9 @@ const bufferSize = 4 << 10
 
 // buffers are what a connection borrows while it is served.
 type buffers struct {
-	in  [bufferSize]byte
-	out []byte
+	in   [bufferSize]byte
+	out  []byte
+	head Head // of the request at hand
 }
 
 // keepOut bounds the buffers for answers that are used again.
@@ -80,22 +81,27 @@ var spare = sync.Pool{New: func() any { return &buffers{out: make([]byte, 0, 1<<
 // request is not plain. unread, with the last of these, is what was read and not served.
 func (s *Server) Serve(client Client) (unread []byte, how Outcome) {
 	lent, _ := spare.Get().(*buffers)
-	c := &conn{server: s, client: client, nc: client.Conn, lent: lent, buf: lent.in[:], out: lent.out[:0]}
+	c := &conn{server: s, client: client, nc: client.Conn, head: &lent.head, buf: lent.in[:], out: lent.out[:0]}
 	defer func() {
 		if cap(c.out) <= keepOut {
 			lent.out = c.out[:0]
 		}
+		clear(lent.head.Fields[:cap(lent.head.Fields)])
+		lent.head = Head{Fields: lent.head.Fields[:0]}
 		spare.Put(lent)
 	}()
 	for {
-		h, how := c.next()
-		if how == Unread {
+		switch c.next() {
+		case Odd:
 			return bytes.Clone(c.buf[c.start:c.end]), Unread
+		case Partial:
+			return nil, Over
+		case Plain:
 		}
-		if h == nil || s.draining() {
+		if s.draining() {
 			return nil, Over
 		}
-		if how, more := c.serve(h); !more {
+		if how, more := c.serve(c.head); !more {
 			return nil, how
 		}
 		client.Owner.Idle()
@@ -119,15 +125,15 @@ type conn struct {
 	server *Server
 	client Client
 	nc     net.Conn
-	lent   *buffers
+	head   *Head
 	buf    []byte
 	out    []byte // of the answer, what was not sent yet
 	later  bool   // not the first request
 	// blank is how many line ends ahead of the next request are passed over: some clients end a POST with one more (RFC
 	// 9112 §2.2). net/http allows for four bytes.
-	blank    int
-	began    time.Time // when the first byte of the request was there
-	timed    bool      // it is that of the body
+	blank int
+	began time.Time // when the first byte of the request was there
+	timed bool      // it is that of the body
 
 	mu         sync.Mutex
 	start, end int             // of what buf holds; the goroutine of a watch alone moves end while it runs
@@ -140,8 +146,9 @@ type conn struct {
 	taken      bool
 }
 
-// next reads the head of the next request; nil when the connection has ended.
-func (c *conn) next() (*Head, Outcome) {
+// next reads the head of the next request: Partial says that the connection has ended, and Odd that net/http knows
+// what to say.
+func (c *conn) next() Verdict {
 	patience := c.server.HeadTimeout
 	if c.later {
 		patience = c.server.IdleTimeout
@@ -158,7 +165,7 @@ func (c *conn) next() (*Head, Outcome) {
 			c.blank--
 		}
 		if c.start < c.end {
-			h, n, v := Parse(c.buf[c.start:c.end])
+			n, v := c.head.parse(c.buf[c.start:c.end])
 			switch {
 			case v == Plain:
 				if !begun {
@@ -166,13 +173,13 @@ func (c *conn) next() (*Head, Outcome) {
 				}
 				c.start += n
 				c.blank = 0
-				if h.Method == http.MethodPost {
+				if c.head.Method == http.MethodPost {
 					c.blank = 4
 				}
 				c.later = true
-				return &h, Over
+				return Plain
 			case v == Odd || c.end-c.start == len(c.buf):
-				return nil, Unread
+				return Odd
 			}
 			if !begun {
 				begun, c.began = true, time.Now()
@@ -183,9 +190,9 @@ func (c *conn) next() (*Head, Outcome) {
 		}
 		if c.err != nil {
 			if over(c.err) && c.end-c.start >= least {
-				return nil, Unread // net/http has an answer to half a head
+				return Odd // net/http has an answer to half a head
 			}
-			return nil, Over
+			return Partial
 		}
 		c.makeRoom()
 		n, err := c.nc.Read(c.buf[c.end:])

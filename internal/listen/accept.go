@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"time"
 
 	"cleat/internal/http1"
@@ -150,7 +151,12 @@ func (s *Server) Inject(nc net.Conn) {
 // on that is not, net/http serves the connection.
 func (s *Server) converse(c *clientConn, nc net.Conn) {
 	client := http1.Client{Conn: c, Owner: c, Context: context.WithValue(s.base, connKey{}, c)}
-	if a := c.raw.RemoteAddr(); a != nil {
+	switch a := c.raw.RemoteAddr().(type) {
+	case nil:
+	case *net.TCPAddr: // as its String, for less
+		at := a.AddrPort()
+		client.RemoteAddr = netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
+	default:
 		client.RemoteAddr = a.String()
 	}
 	if secure, ok := nc.(*tlsClientConn); ok {
