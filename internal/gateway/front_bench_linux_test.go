@@ -72,7 +72,7 @@ func newFront(b *testing.B, server string, cfg *tls.Config) (n *node, addr strin
 	b.Helper()
 	limits := apigw.LimitsAWS()
 	limits.RequestRate, limits.ConnectRate = 0, 0
-	n = newTestNode(b, api{routes: map[string]string{"$connect": "hello"}}, limits)
+	n = newTestNode(b, api{routes: map[string]string{"$connect": "hello"}, keepAlive: -1}, limits)
 	n.functions.fast.Store(&instant{answer: []byte(`{"statusCode":200}`)})
 	ended, drained := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -86,16 +86,17 @@ func newFront(b *testing.B, server string, cfg *tls.Config) (n *node, addr strin
 		}
 	}()
 	b.Cleanup(func() { close(ended); <-drained })
-	if server == "listen" && cfg == nil {
-		return n, n.addr
-	}
-	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(b.Context(), "tcp", "127.0.0.1:0")
+	ln, err := listen.Open(b.Context(), "127.0.0.1:0", 0)
 	if err != nil {
 		b.Fatal(err)
 	}
 	var running sync.WaitGroup
 	if server == "listen" {
-		s := listen.New(ln, listen.Options{Log: slog.New(slog.DiscardHandler), Handler: n.Gateway, TLS: func(c net.Conn) net.Conn { return conn.ServerTLS(c, cfg) }})
+		o := listen.Options{Log: slog.New(slog.DiscardHandler), Handler: n.Gateway}
+		if cfg != nil {
+			o.TLS = func(c net.Conn) net.Conn { return conn.ServerTLS(c, cfg) }
+		}
+		s := listen.New(ln, o)
 		ctx, cancel := context.WithCancel(context.Background())
 		running.Go(func() { _ = s.Run(ctx) })
 		b.Cleanup(func() { cancel(); running.Wait() })
