@@ -87,7 +87,7 @@ func (s *Server) admit(nc net.Conn) {
 	}
 	prefaced := s.o.ProxyProtocol.peer(nc.RemoteAddr())
 	if s.o.TLS == nil && !prefaced {
-		go s.converse(c, c)
+		s.crew.run(task{s, c, false, false})
 		return
 	}
 	if !s.begin() {
@@ -95,11 +95,24 @@ func (s *Server) admit(nc net.Conn) {
 		c.abort()
 		return
 	}
-	go func() {
-		if ready, ok := s.prepare(c, prefaced); ok {
-			s.converse(c, ready)
-		}
-	}()
+	s.crew.run(task{s, c, true, prefaced})
+}
+
+// task is to serve a new connection.
+type task struct {
+	server             *Server
+	client             *clientConn
+	prepares, prefaced bool // something comes before HTTP, for which begin was called; a PROXY protocol header does
+}
+
+func (t task) run() {
+	ready, ok := net.Conn(t.client), true
+	if t.prepares {
+		ready, ok = t.server.prepare(t.client, t.prefaced)
+	}
+	if ok {
+		t.server.converse(t.client, ready)
+	}
 }
 
 // prepare does what comes before HTTP, for which begin was called; false when the connection has ended.

@@ -42,6 +42,11 @@ type Domainer interface {
 	Domain() string
 }
 
+// Stager is what a Directory may be too: it looks a stage up where others would have to list all of an API's.
+type Stager interface {
+	HasStage(id apigw.APIID, stage string) bool
+}
+
 // Form is the way in which an address named its API and stage.
 type Form int
 
@@ -190,6 +195,9 @@ func target(id apigw.APIID, stage string, rest []segment, form Form) (Target, er
 }
 
 func hasStage(d Directory, id apigw.APIID, stage string) bool {
+	if s, ok := d.(Stager); ok {
+		return stage != "" && s.HasStage(id, stage)
+	}
 	return stage != "" && d.HasAPI(id) && slices.Contains(d.Stages(id), stage)
 }
 

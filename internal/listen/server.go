@@ -106,6 +106,7 @@ type Server struct {
 	http     *http.Server // of what is not plain
 	incoming *handover
 	turns    turns
+	crew     *crew
 
 	slots chan struct{} // one per connection that counts towards MaxConns; never closed
 	full  atomic.Bool   // somebody waits for a slot: idle connections must go
@@ -131,6 +132,7 @@ func New(ln net.Listener, o Options) *Server {
 		conns: map[*clientConn]struct{}{},
 		empty: make(chan struct{}),
 	}
+	s.crew = newCrew(s.done)
 	s.incoming = &handover{conns: make(chan net.Conn), done: s.done, addr: ln.Addr()}
 	return s
 }

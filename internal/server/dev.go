@@ -150,7 +150,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	d.domains.authority = authority
-	// The hub sets keep-alive for those connections that stay.
+
 	ln, err := listen.Open(ctx, net.JoinHostPort(d.o.Host, strconv.Itoa(d.o.Port)), 0)
 	if err != nil {
 		return fmt.Errorf("listen: %w (choose another port with --port)", err)
