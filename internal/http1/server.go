@@ -149,47 +149,39 @@ type conn struct {
 // next reads the head of the next request: Partial says that the connection has ended, and Odd that net/http knows
 // what to say.
 func (c *conn) next() Verdict {
-	patience := c.server.HeadTimeout
+	patience, least := c.server.HeadTimeout, 1
 	if c.later {
-		patience = c.server.IdleTimeout
+		patience, least = c.server.IdleTimeout, 4 // bytes that net/http waits for before it begins to read another head
 	}
 	c.setReadDeadline(time.Now().Add(patience))
-	least := 1
-	if c.later {
-		least = 4 // what net/http waits for before it begins to read another head
-	}
 	begun := false
 	for {
-		for c.blank > 0 && c.start < c.end && (c.buf[c.start] == '\r' || c.buf[c.start] == '\n') {
-			c.start++
-			c.blank--
+		if !begun && c.end-c.start >= least {
+			begun, c.began = true, time.Now()
 		}
-		if c.start < c.end {
-			n, v := c.head.parse(c.buf[c.start:c.end])
-			switch {
+		if begun {
+			for c.blank > 0 && c.start < c.end && (c.buf[c.start] == '\r' || c.buf[c.start] == '\n') {
+				c.start++
+				c.blank--
+			}
+			switch n, v := c.head.parse(c.buf[c.start:c.end]); {
 			case v == Plain:
-				if !begun {
-					c.began = time.Now()
-				}
 				c.start += n
-				c.blank = 0
+				c.blank, c.later = 0, true
 				if c.head.Method == http.MethodPost {
-					c.blank = 4
+					c.blank = maxBlank
 				}
-				c.later = true
 				return Plain
 			case v == Odd || c.end-c.start == len(c.buf):
 				return Odd
 			}
-			if !begun {
-				begun, c.began = true, time.Now()
-				if c.later {
-					c.setReadDeadline(c.began.Add(c.server.HeadTimeout))
-				}
+			if patience != c.server.HeadTimeout {
+				patience = c.server.HeadTimeout
+				c.setReadDeadline(c.began.Add(patience))
 			}
 		}
 		if c.err != nil {
-			if over(c.err) && c.end-c.start >= least {
+			if begun && over(c.err) {
 				return Odd // net/http has an answer to half a head
 			}
 			return Partial
@@ -200,6 +192,10 @@ func (c *conn) next() Verdict {
 		c.err = err // what came with it is looked at first
 	}
 }
+
+// maxBlank is how many bytes of line ends behind a POST net/http passes over: some clients end its body with one (RFC 9112
+// §2.2).
+const maxBlank = 4
 
 // makeRoom moves what buf holds to its beginning.
 func (c *conn) makeRoom() {
