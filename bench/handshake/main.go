@@ -40,7 +40,7 @@ func run(ctx context.Context, external *rig.Target) error {
 		if withTLS {
 			n /= 5
 		}
-		for _, kind := range []string{rig.Gateway, rig.Hub, rig.Gorilla, rig.Coder} {
+		for _, kind := range []string{rig.Gateway, rig.Bare, rig.Hub, rig.Gorilla, rig.Coder} {
 			t, err := rig.Start(ctx, kind, withTLS)
 			if err != nil {
 				return err

@@ -27,11 +27,13 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/conn"
+	front "cleat/internal/listen"
 )
 
 // The servers under test. All of them echo.
 const (
-	Gateway = "gateway" // the whole data plane: gateway, route, integration, with a function that is a Go call
+	Gateway = "gateway" // the whole data plane: listener, gateway, route, integration, with a function that is a Go call
+	Bare    = "bare"    // the same with net/http's server in the place of the listener
 	Deflate = "deflate" // the same with compression, which its clients agree to
 	Hub     = "hub"     // net/http for the handshake, then conn.Hub
 	Gorilla = "gorilla" // gorilla/websocket with its defaults, a goroutine per connection
@@ -39,7 +41,7 @@ const (
 )
 
 // ours tells what holds its connections in a conn.Hub.
-func ours(kind string) bool { return kind == Hub || kind == Gateway || kind == Deflate }
+func ours(kind string) bool { return kind == Hub || kind == Gateway || kind == Bare || kind == Deflate }
 
 // Serve runs a server until standard input ends. It writes its address as one line, and answers every line it reads,
 // after it has collected garbage, with one of its own: the number of goroutines.
@@ -54,25 +56,47 @@ func Serve(kind string, withTLS bool) error {
 	if err != nil {
 		return err
 	}
-	addr := l.Addr()
-	if withTLS {
-		if l, err = newTLSListener(l, ours(kind)); err != nil {
-			return err
-		}
-	}
 	handler, wait, err := handlerOf(ctx, kind)
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second}
+	var serve func() error
+	closeServer := func() error { return nil }
+	addr := l.Addr()
+	if kind == Gateway {
+		serve, err = listener(ctx, l, handler, withTLS)
+	} else {
+		if withTLS {
+			l, err = newTLSListener(l, ours(kind))
+		}
+		srv := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second}
+		serve, closeServer = func() error { return notClosed(srv.Serve(l)) }, srv.Close
+	}
+	if err != nil {
+		return err
+	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+	go func() { failed <- serve() }()
 	if _, err := fmt.Fprintln(os.Stdout, addr); err != nil {
 		return err
 	}
 	err = answer(os.Stdin, os.Stdout)
 	stop()
-	return errors.Join(err, srv.Close(), notClosed(<-failed), wait())
+	return errors.Join(err, closeServer(), <-failed, wait())
+}
+
+// listener is Cleat's own, as far as it serves l until ctx ends.
+func listener(ctx context.Context, l net.Listener, h http.Handler, withTLS bool) (serve func() error, err error) {
+	o := front.Options{Log: slog.New(slog.DiscardHandler), Handler: h}
+	if withTLS {
+		cfg, err := newTLS()
+		if err != nil {
+			return nil, err
+		}
+		o.TLS = func(c net.Conn) net.Conn { return conn.ServerTLS(c, cfg) }
+	}
+	s := front.New(l, o)
+	return func() error { return s.Run(ctx) }, nil
 }
 
 func notClosed(err error) error {
@@ -109,7 +133,8 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 	return l.server(c), nil
 }
 
-func newTLSListener(l net.Listener, held bool) (net.Listener, error) {
+// newTLS is the TLS of a server with a certificate of its own.
+func newTLS() (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -119,7 +144,14 @@ func newTLSListener(l net.Listener, held bool) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func newTLSListener(l net.Listener, held bool) (net.Listener, error) {
+	cfg, err := newTLS()
+	if err != nil {
+		return nil, err
+	}
 	server := func(c net.Conn) *tls.Conn { return tls.Server(c, cfg) }
 	if held {
 		server = func(c net.Conn) *tls.Conn { return conn.ServerTLS(c, cfg) }
@@ -131,7 +163,7 @@ func newTLSListener(l net.Listener, held bool) (net.Listener, error) {
 func handlerOf(ctx context.Context, kind string) (h http.Handler, wait func() error, err error) {
 	none := func() error { return nil }
 	switch kind {
-	case Gateway, Deflate:
+	case Gateway, Bare, Deflate:
 		return gatewayHandler(ctx, kind == Deflate)
 	case Hub:
 		return hubHandler(ctx)

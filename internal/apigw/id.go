@@ -63,6 +63,9 @@ func NewTraceRoot(now time.Time) string {
 	var b [16]byte
 	rand.Read(b[4:])
 	binary.BigEndian.PutUint32(b[:4], uint32(now.Unix())) //nolint:gosec // G115: the format has 32 bits of epoch
-	h := hex.EncodeToString(b[:])
-	return "1-" + h[:8] + "-" + h[8:]
+	var out [35]byte
+	hex.Encode(out[2:10], b[:4])
+	hex.Encode(out[11:], b[4:])
+	out[0], out[1], out[10] = '1', '-', '-'
+	return string(out[:])
 }

@@ -124,8 +124,8 @@ func quoteJSON(s string) []byte {
 
 // SetRequestIDs sets the headers that every HTTP answer of the gateway bears (spec data-plane §2).
 func SetRequestIDs(h http.Header, request apigw.RequestID) {
-	h["x-amzn-RequestId"] = []string{apigw.NewUUID()}
-	h["x-amz-apigw-id"] = []string{string(request)}
+	ids := []string{apigw.NewUUID(), string(request)}
+	h["x-amzn-RequestId"], h["x-amz-apigw-id"] = ids[:1:1], ids[1:]
 }
 
 // WriteError answers an HTTP request with an error as AWS does: status, x-amzn-ErrorType, request IDs and a JSON body

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unique"
@@ -127,18 +126,11 @@ func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.Connecti
 	if err != nil {
 		return &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: fmt.Errorf("Sec-WebSocket-Protocol of the $connect response: %w", err)}
 	}
-	c, buffered, err := http.NewResponseController(w).Hijack()
+	c, rest, err := listen.TakeOver(w)
 	if err != nil {
 		return fmt.Errorf("take over the connection: %w", err)
 	}
-	rest, err := buffered.Peek(buffered.Reader.Buffered())
-	if err == nil {
-		err = c.SetDeadline(time.Time{})
-	}
-	if err != nil {
-		return &refused{status: 499, reason: errors.Join(err, c.Close()).Error()}
-	}
-	shaken := conn.Handshake{Answer: answer, Rest: slices.Clone(rest), Window: upgrade.Deflate.Window}
+	shaken := conn.Handshake{Answer: answer, Rest: rest, Window: upgrade.Deflate.Window}
 	if err := g.hub.Open(id, c, shaken); err != nil {
 		return &refused{status: 499, reason: "the connection ended before it was open: " + err.Error()}
 	}
@@ -180,9 +172,9 @@ func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw
 	out := make(apigw.Fields, 0, len(fields)+4)
 	forwarded := ev.Context.Identity.SourceIP
 	for _, f := range fields {
-		switch strings.ToLower(f.Name) {
-		case "connection", "upgrade", "x-amzn-trace-id", "x-forwarded-port", "x-forwarded-proto":
-		case "x-forwarded-for":
+		switch {
+		case ours(f.Name):
+		case strings.EqualFold(f.Name, "X-Forwarded-For"):
 			forwarded = f.Value + ", " + ev.Context.Identity.SourceIP
 		default:
 			out = append(out, f)
@@ -192,8 +184,10 @@ func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw
 	if listen.IsHTTPS(r) {
 		scheme, port = "https", "443"
 	}
-	if _, p, err := net.SplitHostPort(r.Host); err == nil {
-		port = p
+	if strings.Contains(r.Host, ":") { // otherwise the error would cost more than the look
+		if _, p, err := net.SplitHostPort(r.Host); err == nil {
+			port = p
+		}
 	}
 	return append(out,
 		apigw.Field{Name: "X-Amzn-Trace-Id", Value: ev.TraceID},
@@ -201,6 +195,23 @@ func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw
 		apigw.Field{Name: "X-Forwarded-Port", Value: port},
 		apigw.Field{Name: "X-Forwarded-Proto", Value: scheme},
 	)
+}
+
+// ours tells whether a header of the client's is left out of the CONNECT event, or replaced by the gateway's own.
+func ours(name string) bool {
+	switch len(name) {
+	case len("Upgrade"):
+		return strings.EqualFold(name, "Upgrade")
+	case len("Connection"):
+		return strings.EqualFold(name, "Connection")
+	case len("X-Amzn-Trace-Id"):
+		return strings.EqualFold(name, "X-Amzn-Trace-Id")
+	case len("X-Forwarded-Port"):
+		return strings.EqualFold(name, "X-Forwarded-Port")
+	case len("X-Forwarded-Proto"):
+		return strings.EqualFold(name, "X-Forwarded-Proto")
+	}
+	return false
 }
 
 // traceID is a new trace, or the client's own extended by ours (spec data-plane §9.4).

@@ -30,6 +30,7 @@ var (
 	_ listen.Directory = (*directory)(nil)
 	_ listen.Aliaser   = (*directory)(nil)
 	_ listen.Domainer  = (*directory)(nil)
+	_ listen.Stager    = (*directory)(nil)
 )
 
 func emptyDirectory(defaultAPI apigw.APIID) *directory {
@@ -41,6 +42,9 @@ func (d *directory) HasAPI(id apigw.APIID) bool { return d.apis[id] != nil }
 
 // Stages implements listen.Directory.
 func (d *directory) Stages(id apigw.APIID) []string { return slices.Sorted(maps.Keys(d.apis[id])) }
+
+// HasStage implements listen.Stager.
+func (d *directory) HasStage(id apigw.APIID, name string) bool { return d.apis[id][name] != nil }
 
 // Default implements listen.Directory: the configured API, or the only one.
 func (d *directory) Default() (apigw.APIID, bool) {

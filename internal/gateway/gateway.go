@@ -145,7 +145,8 @@ func (g *Gateway) Stats() conn.Stats { return g.hub.Stats() }
 // ServeHTTP answers a handshake or a management request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	dir := g.directory.Load()
-	target, err := listen.Resolve(dir, r.Host, r.URL.EscapedPath())
+	path := r.URL.EscapedPath()
+	target, err := listen.Resolve(dir, r.Host, path)
 	if none, ok := errors.AsType[*listen.NoRouteError](err); ok {
 		err = none.Answer(r.Method)
 	}
@@ -163,7 +164,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			g.refuse(w, r, &apigw.Error{Kind: apigw.KindForbidden, Err: fmt.Errorf("no API has a stage %q", target.Stage)})
 			return
 		}
-		g.servePush(w, r, dir.narrow(target))
+		g.servePush(w, r, dir.narrow(target), path)
 		return
 	}
 	stage := dir.stage(target.API, target.Stage)
@@ -203,7 +204,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	g.observe(rec)
 }
 
-func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target) {
+func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target, path string) {
 	start := time.Now()
 	var o push.Outcome
 	if err := g.takeRequest(start); err != nil {
@@ -213,7 +214,7 @@ func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target liste
 	}
 	rec := &apigw.Record{
 		Time: start, Operation: o.Operation, APIID: o.API, Stage: o.Stage, ConnectionID: o.ConnectionID,
-		Path: r.URL.EscapedPath(), Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes,
+		Path: path, Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes,
 		Sent: o.Operation == "post" && o.Err == nil,
 	}
 	if o.Err != nil {

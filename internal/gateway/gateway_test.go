@@ -131,6 +131,7 @@ type api struct {
 	timeout   int
 	params    map[string]apigw.ParameterConstraint // of $connect
 	http      integration.HTTP                     // nil: echo
+	keepAlive time.Duration                        // of the hub
 }
 
 func (a api) serving(revision int) store.Serving {
@@ -192,7 +193,7 @@ func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 	g, err := gateway.New(gateway.Options{
 		Log: slog.New(slog.DiscardHandler), Observe: n.observe,
 		Integration: integration.Dependencies{Functions: n.functions, HTTP: a.http},
-		Conn:        conn.Options{Limits: limits},
+		Conn:        conn.Options{Limits: limits, KeepAlive: a.keepAlive},
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"time"
+
+	"cleat/internal/http1"
 )
 
 // Pauses after an Accept that failed.
@@ -84,7 +87,7 @@ func (s *Server) admit(nc net.Conn) {
 	}
 	prefaced := s.o.ProxyProtocol.peer(nc.RemoteAddr())
 	if s.o.TLS == nil && !prefaced {
-		s.pass(c, c)
+		s.crew.run(task{s, c, false, false})
 		return
 	}
 	if !s.begin() {
@@ -92,21 +95,40 @@ func (s *Server) admit(nc net.Conn) {
 		c.abort()
 		return
 	}
-	go func() {
-		defer s.finish()
-		if prefaced {
-			if err := s.readPreface(c.raw); err != nil {
-				s.o.Log.Warn("a trusted proxy sent no PROXY protocol header", "remote_addr", nc.RemoteAddr().String(), "err", err)
-				s.drop(c, err)
-				return
-			}
+	s.crew.run(task{s, c, true, prefaced})
+}
+
+// task is to serve a new connection.
+type task struct {
+	server             *Server
+	client             *clientConn
+	prepares, prefaced bool // something comes before HTTP, for which begin was called; a PROXY protocol header does
+}
+
+func (t task) run() {
+	ready, ok := net.Conn(t.client), true
+	if t.prepares {
+		ready, ok = t.server.prepare(t.client, t.prefaced)
+	}
+	if ok {
+		t.server.converse(t.client, ready)
+	}
+}
+
+// prepare does what comes before HTTP, for which begin was called; false when the connection has ended.
+func (s *Server) prepare(c *clientConn, prefaced bool) (ready net.Conn, ok bool) {
+	defer s.finish()
+	if prefaced {
+		if err := s.readPreface(c.raw); err != nil {
+			s.o.Log.Warn("a trusted proxy sent no PROXY protocol header", "remote_addr", c.raw.Conn.RemoteAddr().String(), "err", err)
+			s.drop(c, err)
+			return nil, false
 		}
-		if s.o.TLS == nil {
-			s.pass(c, c)
-			return
-		}
-		s.secure(c)
-	}()
+	}
+	if s.o.TLS == nil {
+		return c, true
+	}
+	return s.secure(c)
 }
 
 // readPreface reads the PROXY protocol header that a trusted proxy begins its connections with.
@@ -138,7 +160,36 @@ func (s *Server) Inject(nc net.Conn) {
 	}
 }
 
-// pass gives a connection that is ready for HTTP to net/http.
+// converse speaks HTTP on a connection that is ready for it: http1 serves the plain requests, and from the first one
+// on that is not, net/http serves the connection.
+func (s *Server) converse(c *clientConn, nc net.Conn) {
+	client := http1.Client{Conn: c, Owner: c, Context: context.WithValue(s.base, connKey{}, c)}
+	switch a := c.raw.RemoteAddr().(type) {
+	case nil:
+	case *net.TCPAddr: // as its String, for less
+		at := a.AddrPort()
+		client.RemoteAddr = netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
+	default:
+		client.RemoteAddr = a.String()
+	}
+	if secure, ok := nc.(*tlsClientConn); ok {
+		state := secure.ConnectionState()
+		client.TLS = &state
+	}
+	unread, how := s.plain.Serve(client)
+	switch how {
+	case http1.Over:
+		_ = c.Close() // its client learns by it
+		s.leave(c)
+	case http1.Unread:
+		c.unread = unread
+		c.recording.Store(c.state.Load() == stateNew)
+		s.pass(c, nc)
+	case http1.Taken: // leave was called then
+	}
+}
+
+// pass gives a connection to net/http.
 func (s *Server) pass(c *clientConn, nc net.Conn) {
 	select {
 	case s.incoming.conns <- nc:
@@ -151,32 +202,31 @@ func (s *Server) pass(c *clientConn, nc net.Conn) {
 // recordHandshake is the first byte of a TLS connection (RFC 8446 §5.1), which no HTTP request begins with.
 const recordHandshake = 0x16
 
-// secure does what comes before HTTP on a listener that speaks TLS, and passes the connection on.
-func (s *Server) secure(c *clientConn) {
+// secure does what comes before HTTP on a listener that speaks TLS; false when the connection has ended.
+func (s *Server) secure(c *clientConn) (ready net.Conn, ok bool) {
 	if s.o.Plain {
 		b, err := c.raw.sniff(s.o.HandshakeTimeout)
 		if err != nil {
 			s.drop(c, err)
-			return
+			return nil, false
 		}
 		if b != recordHandshake {
-			s.pass(c, c)
-			return
+			return c, true
 		}
 	}
 	hs, ok := s.o.TLS(c.raw).(handshaker)
 	if !ok {
 		s.o.Log.Error("the TLS option made something that is not TLS")
 		s.drop(c, errors.New("no TLS"))
-		return
+		return nil, false
 	}
 	if err := s.handshake(c.raw, hs); err != nil {
 		refusePlain(c.raw.Conn, err)
 		s.drop(c, fmt.Errorf("TLS handshake: %w", err))
-		return
+		return nil, false
 	}
 	c.Conn = hs
-	s.pass(c, &tlsClientConn{clientConn: c, tls: hs})
+	return &tlsClientConn{clientConn: c, tls: hs}, true
 }
 
 // handshake runs the server side of TLS, computing only when it is its turn.

@@ -42,6 +42,11 @@ type Domainer interface {
 	Domain() string
 }
 
+// Stager is what a Directory may be too: it looks a stage up where others would have to list all of an API's.
+type Stager interface {
+	HasStage(id apigw.APIID, stage string) bool
+}
+
 // Form is the way in which an address named its API and stage.
 type Form int
 
@@ -104,7 +109,8 @@ func Resolve(d Directory, host, escapedPath string) (Target, error) {
 	if mappings, ok := d.Mappings(HostName(host)); ok {
 		return resolveDomain(d, mappings, escapedPath)
 	}
-	segments, err := splitPath(escapedPath, maxSegments)
+	var room [maxSegments]segment
+	segments, err := splitPath(escapedPath, maxSegments, room[:])
 	if err != nil {
 		return Target{}, err
 	}
@@ -179,43 +185,60 @@ func target(id apigw.APIID, stage string, rest []segment, form Form) (Target, er
 	case len(rest) == 0:
 		return t, nil
 	case len(rest) == 1 && rest[0].text == pathConnections:
-		t.Rest = "/" + pathConnections
+		t.Rest = rest[0].onwards()
 		return t, nil
 	case len(rest) == 2 && rest[0].text == pathConnections && rest[1].raw != "":
-		t.Rest = "/" + pathConnections + "/" + rest[1].raw
+		t.Rest = rest[0].onwards()
 		return t, nil
 	}
 	return Target{}, forbidden(errNoSuchPath)
 }
 
 func hasStage(d Directory, id apigw.APIID, stage string) bool {
+	if s, ok := d.(Stager); ok {
+		return stage != "" && s.HasStage(id, stage)
+	}
 	return stage != "" && d.HasAPI(id) && slices.Contains(d.Stages(id), stage)
 }
 
 // segment is one part of a path, as it came and decoded.
-type segment struct{ raw, text string }
+type segment struct {
+	raw, text string
+	from      string // the path from the slash in front of it on, as it came, without a trailing slash
+}
+
+// onwards is the path from a segment on that means pathConnections, spelled so.
+func (s segment) onwards() string {
+	if s.raw == pathConnections {
+		return s.from
+	}
+	return "/" + pathConnections + s.from[len("/")+len(s.raw):]
+}
 
 // maxSegments is one more than the longest address has; what is longer means nothing.
 const maxSegments = 5
 
 // splitPath cuts an escaped path at its slashes, less a trailing one, into at most so many segments; the last holds the
-// rest. "/" and "" have no segments.
-func splitPath(escaped string, most int) ([]segment, error) {
+// rest. "/" and "" have no segments. They are put into room as far as it goes.
+func splitPath(escaped string, most int, room []segment) ([]segment, error) {
 	if escaped == "" || escaped == "/" {
 		return nil, nil
 	}
-	rest, ok := strings.CutPrefix(escaped, "/")
-	if !ok {
+	if escaped[0] != '/' {
 		return nil, forbidden(errNoSuchPath)
 	}
-	parts := strings.SplitN(strings.TrimSuffix(rest, "/"), "/", most)
-	segments := make([]segment, len(parts))
-	for i, raw := range parts {
+	segments := room[:0]
+	for from := strings.TrimSuffix(escaped, "/"); from != ""; {
+		raw := from[1:]
+		if end := strings.IndexByte(raw, '/'); end >= 0 && len(segments) < most-1 {
+			raw = raw[:end]
+		}
 		text, err := url.PathUnescape(raw)
 		if err != nil {
 			return nil, &apigw.Error{Kind: apigw.KindBadRequest, Err: fmt.Errorf("unescape the path: %w", err)}
 		}
-		segments[i] = segment{raw: raw, text: text}
+		segments = append(segments, segment{raw: raw, text: text, from: from})
+		from = from[1+len(raw):]
 	}
 	return segments, nil
 }

@@ -2,16 +2,20 @@ package listen
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cleat/internal/http1"
 )
 
-// States of a clientConn as net/http reports them.
+// States of a clientConn.
 const (
 	stateNew    int32 = iota // no request has been read yet
 	stateActive              // a request is under way
@@ -21,20 +25,41 @@ const (
 // connKey is the context key under which a request finds its *clientConn.
 type connKey struct{}
 
-// clientConn is a connection as net/http sees it, decrypted. It records the head of the first request for Fields.
+// clientConn is a connection as http1 and net/http see it, decrypted. It keeps the head of the first request for Fields:
+// http1 has one to show, and of what net/http reads it is recorded.
 type clientConn struct {
-	net.Conn               // what net/http reads: raw, or TLS over raw
-	raw      *rawConn      // what was accepted
-	limit    int           // most bytes of head to record
-	patience time.Duration // for each piece of an answer
-	done     <-chan struct{}
+	net.Conn          // what is read: raw, or TLS over raw
+	raw      *rawConn // what was accepted
+	server   *Server
 
 	state     atomic.Int32
 	recording atomic.Bool
+	unread    []byte // what http1 has read and left to net/http
 
-	mu   sync.Mutex
-	seen []byte // the head so far; nil when there is none to show
-	full bool   // seen is a whole head
+	mu    sync.Mutex
+	plain *http1.Head // of a first request that http1 serves; else nil
+	seen  []byte      // the head so far; nil when there is none to show
+	full  bool        // seen is a whole head
+}
+
+var _ http1.Owner = (*clientConn)(nil)
+
+// Began implements http1.Owner.
+func (c *clientConn) Began(h *http1.Head) {
+	if c.state.Swap(stateActive) == stateNew {
+		c.mu.Lock()
+		c.plain = h
+		c.mu.Unlock()
+	}
+}
+
+// Idle implements http1.Owner.
+func (c *clientConn) Idle() { c.server.idle(c) }
+
+// Taken implements http1.Owner.
+func (c *clientConn) Taken() net.Conn {
+	c.server.leave(c)
+	return bare(c)
 }
 
 // tlsClientConn is a clientConn over TLS: net/http asks it for the state of TLS, and must not ask a plain one.
@@ -51,7 +76,7 @@ func (c *tlsClientConn) ConnectionState() tls.ConnectionState { return c.tls.Con
 // cut off. It is nil for a request that no Server took.
 func Draining(r *http.Request) <-chan struct{} {
 	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
-		return c.done
+		return c.server.done
 	}
 	return nil
 }
@@ -70,22 +95,19 @@ func clientOf(c net.Conn) *clientConn {
 // bare returns what a hijacker gets: the connection without this package's wrappers. The head of a request has been
 // read through it, so nothing is left in them.
 func bare(c net.Conn) net.Conn {
-	switch c := c.(type) {
-	case *tlsClientConn:
-		return c.tls
-	case *clientConn:
-		if !c.raw.pending {
-			return c.raw.Conn
-		}
+	client := clientOf(c)
+	switch {
+	case client == nil, len(client.unread) > 0, client.raw.pending:
+		return c
+	case client.Conn == net.Conn(client.raw):
+		return client.raw.Conn
 	}
-	return c
+	return client.Conn // TLS
 }
 
 func (s *Server) newClientConn(nc net.Conn) *clientConn {
 	raw := &rawConn{Conn: nc}
-	c := &clientConn{Conn: raw, raw: raw, limit: s.o.MaxHeaderBytes + headSlack, patience: s.o.WriteTimeout, done: s.done}
-	c.recording.Store(true)
-	return c
+	return &clientConn{Conn: raw, raw: raw, server: s}
 }
 
 // NetConn returns the connection below, as tls.Conn does.
@@ -98,8 +120,13 @@ func (c *clientConn) CloseWrite() error { return closeWrite(c.Conn) }
 func (c *clientConn) abort() { _ = c.raw.Close() } // whoever reads it gets the error
 
 // Read reads what the client sent and records it while it belongs to the first request's head.
-func (c *clientConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+func (c *clientConn) Read(p []byte) (n int, err error) {
+	if len(c.unread) > 0 {
+		n = copy(p, c.unread)
+		c.unread = c.unread[n:]
+	} else {
+		n, err = c.Conn.Read(p)
+	}
 	if n > 0 && c.recording.Load() {
 		c.record(p[:n])
 	}
@@ -114,7 +141,7 @@ func (c *clientConn) Write(p []byte) (int, error) {
 	sent := 0
 	for {
 		piece := p[sent:min(len(p), sent+maxWrite)]
-		if err := c.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(c.server.o.WriteTimeout)); err != nil {
 			return sent, err
 		}
 		n, err := c.Conn.Write(piece)
@@ -131,12 +158,12 @@ func (c *clientConn) record(p []byte) {
 	if !c.recording.Load() {
 		return
 	}
-	from := len(c.seen)
-	c.seen = append(c.seen, p[:min(len(p), c.limit-from)]...)
+	from, limit := len(c.seen), c.server.o.MaxHeaderBytes+headSlack
+	c.seen = append(c.seen, p[:min(len(p), limit-from)]...)
 	if end := endOfHead(c.seen, from); end > 0 {
 		c.seen, c.full = c.seen[:end], true
 		c.recording.Store(false)
-	} else if len(c.seen) == c.limit {
+	} else if len(c.seen) == limit {
 		c.seen = nil // net/http refuses such a head
 		c.recording.Store(false)
 	}
@@ -158,14 +185,15 @@ func (c *clientConn) seal() {
 func (c *clientConn) drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen = nil
+	c.plain, c.seen = nil, nil
 }
 
-// head returns the raw head of the first request while that request is served, else nil. Nobody writes to it any more.
-func (c *clientConn) head() []byte {
+// head returns the head of the first request while that request is served, else nothing: as http1 has read it, or raw. Nobody
+// writes to it any more.
+func (c *clientConn) head() (plain *http1.Head, raw []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.seen
+	return c.plain, c.seen
 }
 
 // rawConn is an accepted connection with the byte that was read from it to tell TLS from plain HTTP. While a handshake
@@ -228,13 +256,44 @@ func closeWrite(c net.Conn) error {
 	return c.Close()
 }
 
-// response is a ResponseWriter whose Hijack hands out the bare connection.
+// taker is http1's ResponseWriter.
+type taker interface {
+	Take() (net.Conn, []byte, error)
+}
+
+// TakeOver is Hijack for who needs no buffers: rest is what was read of the connection behind the request. As with Hijack
+// the connection is the caller's from then on, and has no deadline. w may be a wrapper with a method Unwrap.
+func TakeOver(w http.ResponseWriter) (nc net.Conn, rest []byte, err error) {
+	for under := w; under != nil; {
+		if t, ok := under.(taker); ok {
+			return t.Take()
+		}
+		wrapper, ok := under.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		under = wrapper.Unwrap()
+	}
+	nc, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	peeked, err := buffered.Peek(buffered.Reader.Buffered())
+	if err != nil {
+		return nil, nil, errors.Join(err, nc.Close()) // not reached: what is buffered can be peeked at
+	}
+	_ = nc.SetDeadline(time.Time{}) // of a broken connection, which its next use tells
+	return nc, bytes.Clone(peeked), nil
+}
+
+// response is a ResponseWriter of net/http whose Hijack hands out the bare connection.
 type response struct{ http.ResponseWriter }
 
 var (
-	_ http.Hijacker = (*response)(nil)
-	_ http.Flusher  = (*response)(nil)
-	_ io.ReaderFrom = (*response)(nil)
+	_ http.Hijacker   = (*response)(nil)
+	_ http.Flusher    = (*response)(nil)
+	_ io.ReaderFrom   = (*response)(nil)
+	_ io.StringWriter = (*response)(nil)
 )
 
 // Unwrap serves http.ResponseController.
@@ -246,6 +305,9 @@ func (w *response) Flush() {
 		f.Flush()
 	}
 }
+
+// WriteString implements io.StringWriter: net/http parts an answer in other places than with Write.
+func (w *response) WriteString(s string) (int, error) { return io.WriteString(w.ResponseWriter, s) }
 
 // ReadFrom implements io.ReaderFrom.
 func (w *response) ReadFrom(r io.Reader) (int64, error) { return io.Copy(w.ResponseWriter, r) }

@@ -35,7 +35,8 @@ const maxMapped = apigw.QuotaMappingKey/2 + 4
 // is a beginning of the path wins, segment by segment; an empty key fits everything. What follows the key is nothing, a
 // socket, or the management API. /ping and /sping belong to the health checks whatever the mappings are.
 func resolveDomain(d Directory, mappings []apigw.APIMapping, escapedPath string) (Target, error) {
-	segments, err := splitPath(escapedPath, maxMapped)
+	var room [maxSegments]segment
+	segments, err := splitPath(escapedPath, maxMapped, room[:])
 	if err != nil {
 		return Target{}, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // net/http spells header names its own way (Sec-Websocket-Key), and events show the client's spelling (spec
-// events-and-integrations §1.1). So a connection keeps the raw head of its first request until that request is done.
+// events-and-integrations §1.1). So a connection keeps the head of its first request, as it came, until that request is done.
 
 // spelled restores the spelling of names that net/http's canonical form gets wrong, for requests whose raw head is not
 // kept. A WebSocket handshake can be such a request, if it reuses a connection.
@@ -25,8 +25,7 @@ var spelled = map[string]string{
 }
 
 // Fields returns the header lines of a request, Host included. For the first request of a connection that a Server
-// accepted they are in the client's order and spelling; for any other they are sorted by name in the usual spelling.
-// Of
+// accepted they are in the client's order and spelling; for any other they are sorted by name in the usual spelling. Of
 // a request that Forwarded lets through they are as its client sent them to the proxy.
 // It must be called before the handler returns, and the caller owns the result.
 func Fields(r *http.Request) apigw.Fields {
@@ -38,8 +37,16 @@ func Fields(r *http.Request) apigw.Fields {
 
 func fieldsOf(r *http.Request) apigw.Fields {
 	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
-		if head := c.head(); head != nil {
-			return addressed(r, parseHead(head))
+		plain, raw := c.head()
+		if plain != nil {
+			out := make(apigw.Fields, len(plain.Fields))
+			for i, f := range plain.Fields {
+				out[i] = apigw.Field(f)
+			}
+			return out
+		}
+		if raw != nil {
+			return addressed(r, parseHead(raw))
 		}
 	}
 	out := make(apigw.Fields, 0, len(r.Header)+1)
@@ -77,10 +84,18 @@ func addressed(r *http.Request, fields apigw.Fields) apigw.Fields {
 // of it.
 func headSize(r *http.Request) int {
 	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
-		if head := c.head(); head != nil {
-			line, _, _ := bytes.Cut(head, []byte{'\n'})
+		plain, raw := c.head()
+		if plain != nil {
+			size := plain.Line
+			for _, f := range plain.Fields {
+				size += len(f.Value)
+			}
+			return size
+		}
+		if raw != nil {
+			line, _, _ := bytes.Cut(raw, []byte{'\n'})
 			size := len(bytes.TrimSuffix(line, []byte{'\r'}))
-			for _, value := range headLines(head) {
+			for _, value := range headLines(raw) {
 				size += len(value)
 			}
 			return size

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cleat/internal/apigw"
+	"cleat/internal/http1"
 )
 
 // Options set up a Server. Log and Handler are required.
@@ -100,9 +101,12 @@ const headSlack = 4096
 type Server struct {
 	o        Options
 	ln       net.Listener
-	http     *http.Server
+	base     context.Context // of all requests; set by Run
+	plain    *http1.Server
+	http     *http.Server // of what is not plain
 	incoming *handover
 	turns    turns
+	crew     *crew
 
 	slots chan struct{} // one per connection that counts towards MaxConns; never closed
 	full  atomic.Bool   // somebody waits for a slot: idle connections must go
@@ -128,6 +132,7 @@ func New(ln net.Listener, o Options) *Server {
 		conns: map[*clientConn]struct{}{},
 		empty: make(chan struct{}),
 	}
+	s.crew = newCrew(s.done)
 	s.incoming = &handover{conns: make(chan net.Conn), done: s.done, addr: ln.Addr()}
 	return s
 }
@@ -155,6 +160,15 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	s.base = base
+	s.plain = &http1.Server{
+		Handler:     http.HandlerFunc(s.serve),
+		Log:         s.o.Log,
+		HeadTimeout: s.o.HandshakeTimeout,
+		BodyTimeout: s.o.BodyTimeout,
+		IdleTimeout: s.o.IdleTimeout,
+		Draining:    s.done,
+	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	s.http = &http.Server{
@@ -186,8 +200,8 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // end is the orderly stop. Its steps: (1) nothing new joins and half-made connections are closed, so that nothing can
-// start a request behind our back; (2) net/http waits for requests under way; (3) what is still there loses its context
-// and its connection; (4) all of it is waited for.
+// start a request behind our back; (2) requests under way are waited for; (3) what is still there loses its context and
+// its connection; (4) all of it is waited for.
 func (s *Server) end(ctx context.Context, cancel context.CancelFunc, served <-chan error) error {
 	close(s.done)
 	s.mu.Lock()
@@ -203,7 +217,15 @@ func (s *Server) end(ctx context.Context, cancel context.CancelFunc, served <-ch
 	ctx, stop := context.WithTimeout(ctx, s.o.ShutdownTimeout)
 	defer stop()
 	var err error
-	if shutErr := s.http.Shutdown(ctx); errors.Is(shutErr, context.DeadlineExceeded) {
+	shutErr := s.http.Shutdown(ctx)
+	if shutErr == nil {
+		select {
+		case <-s.empty:
+		case <-ctx.Done():
+			shutErr = ctx.Err()
+		}
+	}
+	if errors.Is(shutErr, context.DeadlineExceeded) {
 		s.o.Log.Warn("requests were cut off at shutdown", "addr", s.ln.Addr().String(), "timeout", s.o.ShutdownTimeout)
 	} else if shutErr != nil {
 		err = fmt.Errorf("shut down the HTTP server: %w", shutErr)
@@ -212,6 +234,11 @@ func (s *Server) end(ctx context.Context, cancel context.CancelFunc, served <-ch
 	if closeErr := s.http.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
 		err = errors.Join(err, fmt.Errorf("close the HTTP server: %w", closeErr))
 	}
+	s.mu.Lock()
+	for c := range s.conns {
+		c.abort()
+	}
+	s.mu.Unlock()
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, fmt.Errorf("serve HTTP: %w", serveErr))
 	}
@@ -227,7 +254,7 @@ func (s *Server) end(ctx context.Context, cancel context.CancelFunc, served <-ch
 	return err
 }
 
-// serve is the handler that net/http calls: it counts the request, bares what is hijacked and lets the raw head go.
+// serve is the handler that http1 and net/http call: it counts the request, bares what is hijacked and lets the head go.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c, ok := r.Context().Value(connKey{}).(*clientConn)
 	if !ok || !s.begin() {
@@ -253,7 +280,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This port speaks HTTP/1.1", http.StatusHTTPVersionNotSupported)
 		return
 	}
-	s.o.Handler.ServeHTTP(&response{ResponseWriter: w}, r)
+	if _, ok := w.(taker); !ok {
+		w = &response{ResponseWriter: w}
+	}
+	s.o.Handler.ServeHTTP(w, r)
 }
 
 // begin counts something that Run must wait for; false before Run and after its end.
@@ -293,12 +323,17 @@ func (s *Server) stateChanged(nc net.Conn, state http.ConnState) {
 	case http.StateActive:
 		c.state.Store(stateActive)
 	case http.StateIdle:
-		c.state.Store(stateIdle)
-		if s.full.Load() {
-			c.abort()
-		}
+		s.idle(c)
 	case http.StateHijacked, http.StateClosed:
 		s.leave(c)
+	}
+}
+
+// idle notes that a connection waits for its next request, and closes it when somebody waits for its slot.
+func (s *Server) idle(c *clientConn) {
+	c.state.Store(stateIdle)
+	if s.full.Load() {
+		c.abort()
 	}
 }
 

@@ -21,8 +21,9 @@ const DefaultSocketMode fs.FileMode = 0o660
 func Open(ctx context.Context, address string, mode fs.FileMode) (net.Listener, error) {
 	path, unix := strings.CutPrefix(address, "unix:")
 	if !unix {
-		// The hub sets keep-alive for those connections that stay.
-		return (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", address)
+		// Package net is to leave keep-alive alone: it comes from the listening socket (KeepAliveInherited), or else from the
+		// hub for those connections that stay.
+		return (&net.ListenConfig{KeepAlive: -1, Control: setKeepAlive}).Listen(ctx, "tcp", address)
 	}
 	if err := removeStale(ctx, path); err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ func CheckUpgrade(r *http.Request) (Upgrade, error) {
 	if len(keys) != 1 {
 		return Upgrade{}, badUpgrade("There must be one Sec-WebSocket-Key header")
 	}
-	if key, err := base64.StdEncoding.DecodeString(keys[0]); err != nil || len(key) != keySize {
+	if !isKey(keys[0]) {
 		return Upgrade{}, badUpgrade("Sec-WebSocket-Key must be 16 bytes in base64")
 	}
 	protocols, err := offered(r.Header["Sec-Websocket-Protocol"])
@@ -82,6 +82,19 @@ func CheckUpgrade(r *http.Request) (Upgrade, error) {
 		return Upgrade{}, badUpgrade("A WebSocket handshake must not have a body")
 	}
 	return Upgrade{Key: keys[0], Protocols: protocols}, nil
+}
+
+// isKey tells whether a text is keySize bytes in base64 (RFC 6455 §4.2.1 item 5).
+func isKey(text string) bool {
+	var in [24]byte // which is how many characters they take
+	if len(text) != len(in) {
+		// Line ends may stand between them as far as the decoder is concerned, but not in a header.
+		return false
+	}
+	copy(in[:], text)
+	var key [keySize + 2]byte // as much as the decoder may write
+	n, err := base64.StdEncoding.Decode(key[:], in[:])
+	return err == nil && n == keySize
 }
 
 // IsUpgrade tells whether a request means to be a WebSocket handshake, well formed or not.
@@ -175,7 +188,9 @@ func AppendSwitching(dst []byte, key, subprotocol string, extra ...apigw.Field) 
 			return dst, fmt.Errorf("header %q with value %q cannot be sent", f.Name, f.Value)
 		}
 	}
-	sum := sha1.Sum([]byte(key + acceptGUID)) //nolint:gosec // as at the import
+	var room [64]byte
+	sum := sha1.Sum(append(append(room[:0], key...), acceptGUID...)) //nolint:gosec // as at the import
+	dst = slices.Grow(dst, 192)
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: "...)
 	dst = base64.StdEncoding.AppendEncode(dst, sum[:])
 	if subprotocol != "" {

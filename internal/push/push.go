@@ -7,13 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -46,7 +44,8 @@ type Call struct {
 	API          apigw.APIID
 	Stage        string
 	ConnectionID apigw.ConnectionID // empty for the list
-	// Body reads the request's body, up to the size of a message; a larger one is an error that is an answer.
+	// Body reads the request's body, up to the size of a message; a larger one is an error that is an answer. What it
+	// returns is good until Authorize returns.
 	Body func() ([]byte, error)
 }
 
@@ -127,7 +126,20 @@ func (h *Handler) resolve(api apigw.APIID, stage, rest string) (a address, ok bo
 }
 
 func (a *address) outcome(r *http.Request) Outcome {
-	return Outcome{Operation: strings.ToLower(r.Method), API: a.api, Stage: a.stage, ConnectionID: a.id}
+	return Outcome{Operation: operation(r.Method), API: a.api, Stage: a.stage, ConnectionID: a.id}
+}
+
+// operation is what a method is called in the log.
+func operation(method string) string {
+	switch method {
+	case http.MethodPost:
+		return "post"
+	case http.MethodGet:
+		return "get"
+	case http.MethodDelete:
+		return "delete"
+	}
+	return strings.ToLower(method)
 }
 
 // Refuse answers a request that may not go on, for a reason that was found before it came here. The rest is as in Serve.
@@ -183,8 +195,9 @@ func (h *Handler) do(w http.ResponseWriter, r *http.Request, a address, o *Outco
 	if a.id == "" {
 		o.Operation = "list"
 	}
-	body := sync.OnceValues(func() ([]byte, error) { return h.body(r) })
-	if err := h.authorize(r, Call{API: a.api, Stage: a.stage, ConnectionID: a.id, Body: body}); err != nil {
+	body := content{h: h, r: r}
+	defer body.release()
+	if err := h.authorize(r, Call{API: a.api, Stage: a.stage, ConnectionID: a.id, Body: body.read}); err != nil {
 		return err
 	}
 	if a.absent != nil {
@@ -195,7 +208,7 @@ func (h *Handler) do(w http.ResponseWriter, r *http.Request, a address, o *Outco
 		return h.list(w, r, a)
 	case r.Method == http.MethodPost:
 		var err error
-		o.Bytes, o.Binary, err = h.post(w, a, body)
+		o.Bytes, o.Binary, err = h.post(w, a, body.read)
 		return err
 	case r.Method == http.MethodDelete:
 		return h.remove(w, a)
@@ -259,26 +272,13 @@ func (h *Handler) post(w http.ResponseWriter, a address, read func() ([]byte, er
 		return len(body), binary, err
 	}
 	awsapi.SetRequestIDs(w.Header(), apigw.NewRequestID())
-	w.Header().Set("Content-Length", "0")
+	w.Header()["Content-Length"] = noBytes
 	w.WriteHeader(http.StatusOK)
 	return len(body), binary, nil
 }
 
-// body reads a request's body, which has at most the size of a message.
-func (h *Handler) body(r *http.Request) ([]byte, error) {
-	limits := h.limits()
-	if r.ContentLength > int64(limits.MessageSize) {
-		return nil, tooLarge(limits)
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limits.MessageSize)+1))
-	switch {
-	case err != nil:
-		return nil, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request body could not be read", Err: err}
-	case len(body) > limits.MessageSize:
-		return nil, tooLarge(limits)
-	}
-	return body, nil
-}
+// noBytes is the Content-Length of an answer without a body. It is not changed.
+var noBytes = []string{"0"}
 
 func (h *Handler) send(id apigw.ConnectionID, body []byte, binary bool) error {
 	send := h.hub.Send

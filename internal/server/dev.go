@@ -152,8 +152,8 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	d.domains.authority = authority
-	// The hub sets keep-alive for those connections that stay.
-	ln, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", net.JoinHostPort(d.o.Host, strconv.Itoa(d.o.Port)))
+
+	ln, err := listen.Open(ctx, net.JoinHostPort(d.o.Host, strconv.Itoa(d.o.Port)), 0)
 	if err != nil {
 		return fmt.Errorf("listen: %w (choose another port with --port)", err)
 	}
@@ -241,7 +241,7 @@ func (d *dev) nodeOptions(addr, caFile string, limits apigw.Limits) nodeOptions 
 		},
 		gateway: gateway.Options{
 			Log: d.o.Log, Observe: d.observe,
-			Conn:        conn.Options{Limits: limits, Log: d.o.Log},
+			Conn:        conn.Options{Limits: limits, Log: d.o.Log, KeepAlive: hubKeepAlive(true)},
 			Integration: integration.Dependencies{Region: d.project.Region, Account: awsapi.DefaultAccount, ConnectionHeaders: d.project.ConnectionHeaders},
 		},
 	}

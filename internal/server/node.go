@@ -26,6 +26,7 @@ import (
 	"cleat/internal/eventstream"
 	"cleat/internal/gateway"
 	"cleat/internal/lambda"
+	"cleat/internal/listen"
 	"cleat/internal/meter"
 	"cleat/internal/metrics"
 	"cleat/internal/store"
@@ -75,6 +76,15 @@ type node struct {
 	loaded  *loadedFunctions   // what the last load gave; nil before the first
 	current []apigw.Function   // the same
 	retired map[string]retired // what earlier loads took away, by qualified name
+}
+
+// hubKeepAlive is what a hub is told of keep-alive: nothing needs to be done where all connections come with it. On those
+// of a listener that somebody else opened, package net sets its own.
+func hubKeepAlive(opened bool) time.Duration {
+	if listen.KeepAliveInherited && opened {
+		return -1
+	}
+	return 0
 }
 
 type nodeOptions struct {

@@ -252,7 +252,7 @@ func (s *serveNode) nodeOptions(open *sockets) (nodeOptions, error) {
 			},
 		},
 		gateway: gateway.Options{
-			Log: s.log, Observe: func(*apigw.Record) {}, Conn: conn.Options{Limits: s.settings.limits(), Log: s.log}, Domain: s.settings.domain(),
+			Log: s.log, Observe: func(*apigw.Record) {}, Conn: conn.Options{Limits: s.settings.limits(), Log: s.log, KeepAlive: hubKeepAlive(len(s.o.Sockets) == 0)}, Domain: s.settings.domain(),
 			Integration: integration.Dependencies{Region: s.settings.Region, Account: v.Account, ConnectionHeaders: s.settings.ConnectionHeaders},
 		},
 	}

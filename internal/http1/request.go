@@ -1,0 +1,178 @@
+package http1
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// exchange is one request and its answer.
+type exchange struct {
+	c    *conn
+	ctx  requestContext
+	body body
+	w    response
+}
+
+// newRequest makes the request that a handler gets, and the exchange that it belongs to.
+func (c *conn) newRequest(h *Head) (*http.Request, *exchange) {
+	x := &exchange{c: c}
+	x.ctx.Context, x.ctx.c = c.client.Context, c
+	x.body.c, x.body.left = c, h.ContentLength
+	x.w = response{c: c, x: x, head: h.Method == http.MethodHead, wantsClose: h.Close, contentLength: -1}
+	r := (&http.Request{}).WithContext(&x.ctx)
+	r.Method, r.URL, r.RequestURI = h.Method, h.url, h.Target
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	r.Header, r.Host, r.Close = h.header(), h.Host, h.Close
+	r.ContentLength, r.Body = h.ContentLength, http.NoBody
+	if h.ContentLength > 0 {
+		r.Body = &x.body
+	}
+	r.RemoteAddr, r.TLS = c.client.RemoteAddr, c.client.TLS
+	return r, x
+}
+
+// requestContext is the context of one request. It ends with the request, with the context that all requests of the
+// server share, and when the client has gone. To find the last of these out costs a goroutine that reads, so it is not
+// watched for until somebody asks for Done; Err looks for itself until then.
+type requestContext struct {
+	context.Context // the server's
+
+	c     *conn
+	asked atomic.Pointer[asked] // nil until Done was called
+	ended atomic.Bool
+}
+
+// asked is a context that is told of a client's end.
+type asked struct {
+	context.Context
+
+	cancel context.CancelFunc
+}
+
+// Done implements context.Context.
+func (x *requestContext) Done() <-chan struct{} {
+	if a := x.asked.Load(); a != nil {
+		return a.Done()
+	}
+	a := &asked{}
+	a.Context, a.cancel = context.WithCancel(x.Context)
+	if !x.asked.CompareAndSwap(nil, a) {
+		a.cancel()
+		return x.asked.Load().Done()
+	}
+	if x.ended.Load() { // see end
+		a.cancel()
+	} else {
+		x.c.watch(x)
+	}
+	return a.Done()
+}
+
+// Err implements context.Context.
+func (x *requestContext) Err() error {
+	if a := x.asked.Load(); a != nil {
+		return a.Err()
+	}
+	if x.ended.Load() {
+		return context.Canceled
+	}
+	if err := x.Context.Err(); err != nil {
+		return err
+	}
+	if x.c.lost(x) {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Value implements context.Context. The lookup by which package context finds a parent must find what Done is of.
+func (x *requestContext) Value(key any) any {
+	if a := x.asked.Load(); a != nil {
+		return a.Value(key)
+	}
+	return x.Context.Value(key)
+}
+
+// end ends the context with its request.
+func (x *requestContext) end() {
+	x.ended.Store(true)
+	if a := x.asked.Load(); a != nil { // otherwise Done finds ended
+		a.cancel()
+	}
+}
+
+// body reads the body of one request. Its methods may be called from several goroutines.
+type body struct {
+	mu     sync.Mutex
+	c      *conn
+	left   int64 // bytes that are still to be read; none either when the client has gone ahead of them
+	closed bool
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case b.left == 0:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	}
+	n, err := b.c.readBody(p[:min(int64(len(p)), b.left)])
+	return n, b.took(n, err)
+}
+
+// took notes what was read. The error is that of the body.
+func (b *body) took(n int, err error) error {
+	b.left -= int64(n)
+	switch {
+	case b.left == 0:
+		err = io.EOF
+	case errors.Is(err, io.EOF):
+		b.left, err = 0, io.ErrUnexpectedEOF
+	default:
+		return err
+	}
+	b.c.bodyDone()
+	return err
+}
+
+// Close implements io.Closer. It reads what is left, which is at most MaxBody, so that the connection can go on.
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	return b.drain()
+}
+
+// drain reads what is left, into the connection's own buffer.
+func (b *body) drain() error {
+	for b.left > 0 {
+		n, err := b.c.skipBody(b.left)
+		if err = b.took(n, err); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle reads what a handler left unread, ahead of the answer; false when the connection cannot go on.
+func (b *body) settle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.drain() != nil {
+		return false
+	}
+	b.closed = true
+	return true
+}

@@ -1,0 +1,137 @@
+package http1
+
+import (
+	"net"
+	"time"
+)
+
+// Finding out that a client has gone, while its request is being handled. Nothing but a read tells, and what a read finds
+// may be the next request, so it goes on into the connection's buffer.
+
+// longAgo is a deadline that makes a read return.
+var longAgo = time.Unix(1, 0)
+
+// watch has a request's context end when its client goes, from now on or from the end of the body on.
+func (c *conn) watch(x *requestContext) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current != x || c.wanted {
+		return
+	}
+	c.wanted = true
+	if c.consumed {
+		c.startWatching()
+	}
+}
+
+// startWatching begins to read, once: bytes say that the client is there, and are left for later. Its caller holds mu.
+func (c *conn) startWatching() {
+	x := c.current
+	if x == nil || c.watching != nil || c.taken {
+		return
+	}
+	if c.err != nil {
+		x.asked.Load().cancel()
+		return
+	}
+	c.makeRoom()
+	if c.end == len(c.buf) {
+		return // so much was sent ahead that nobody can tell
+	}
+	c.setReadDeadline(time.Time{})
+	ended, room := make(chan struct{}), c.buf[c.end:]
+	c.watching = ended
+	go func() {
+		n, err := c.nc.Read(room)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.end += n
+		if err != nil && (over(err) || !c.aborted) {
+			c.err = err
+			x.asked.Load().cancel()
+		}
+		c.watching = nil
+		close(ended)
+	}()
+}
+
+// stopWatching ends the goroutine that reads, if there is one, and waits for it.
+func (c *conn) stopWatching() {
+	c.mu.Lock()
+	ended := c.watching
+	c.aborted = ended != nil
+	c.mu.Unlock()
+	if ended == nil {
+		return
+	}
+	_ = c.nc.SetReadDeadline(longAgo) // of a closed connection, whose read has ended too
+	<-ended
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aborted = false
+	c.setReadDeadline(time.Time{})
+}
+
+// glance is the longest that a look at a connection takes which cannot be peeked into, or whose TLS must be asked.
+const glance = time.Millisecond
+
+// lost looks once whether the client of the current request has gone. A client that has sent more counts as there, as
+// with net/http.
+func (c *conn) lost(x *requestContext) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.current != x || c.taken || !c.consumed || c.watching != nil:
+		return false
+	case c.err != nil:
+		return true
+	}
+	switch peek(c.nc) {
+	case peekSilent:
+		return false
+	case peekEnded:
+		return true
+	case peekBytes:
+		if c.client.TLS == nil {
+			return false
+		}
+		// They may be TLS's own goodbye.
+	case peekUnknown:
+	}
+	c.makeRoom()
+	if c.end == len(c.buf) {
+		return false
+	}
+	c.setReadDeadline(time.Now().Add(glance))
+	n, err := c.nc.Read(c.buf[c.end:])
+	c.end += n
+	if over(err) {
+		c.err = err
+	}
+	return c.err != nil
+}
+
+// What peek finds.
+type peeked int
+
+const (
+	peekUnknown peeked = iota // this connection cannot be peeked into
+	peekSilent
+	peekBytes
+	peekEnded
+)
+
+// socketOf looks below wrappers for what has a descriptor; nil when nothing has.
+func socketOf(c net.Conn) net.Conn {
+	for range 8 {
+		switch under := c.(type) {
+		case *net.TCPConn, *net.UnixConn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			c = under.NetConn()
+		default:
+			return nil
+		}
+	}
+	return nil
+}

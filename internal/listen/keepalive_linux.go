@@ -1,0 +1,38 @@
+package listen
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// KeepAliveInherited tells whether the connections of a TCP listener of Open have keep-alive set already, after a minute of
+// silence: here the kernel copies it from the listening socket, which spares every handshake four system calls.
+const KeepAliveInherited = true
+
+const (
+	keepAliveIdle   = int(time.Minute / time.Second)
+	keepAliveProbes = 4 // in a row that go unanswered, a quarter of the idle time apart
+)
+
+// setKeepAlive prepares a socket to listen, as net.ListenConfig.Control. Connections that are not upgraded have keep-alive
+// too, which does no harm: their own limits are shorter.
+func setKeepAlive(_, _ string, raw syscall.RawConn) error {
+	var err error
+	controlErr := raw.Control(func(descriptor uintptr) {
+		fd := int(descriptor)
+		err = errors.Join(
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveIdle/4),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes),
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+		)
+	})
+	if err = errors.Join(controlErr, err); err != nil {
+		return fmt.Errorf("set keep-alive: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package push
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+
+	"cleat/internal/apigw"
+)
+
+// content is a request's body: it is read once, when somebody asks for it, into memory that is used again.
+type content struct {
+	h *Handler
+	r *http.Request
+
+	asked bool
+	lent  *[]byte
+	bytes []byte
+	err   error
+}
+
+// contents are buffers for bodies, of at most keepContent bytes.
+var contents = sync.Pool{New: func() any { return new([]byte) }}
+
+const keepContent = 256 << 10
+
+// read returns the body, which has at most the size of a message. It is good until release.
+func (c *content) read() ([]byte, error) {
+	if !c.asked {
+		c.asked = true
+		c.bytes, c.err = c.readAll()
+	}
+	return c.bytes, c.err
+}
+
+func (c *content) readAll() ([]byte, error) {
+	limits := c.h.limits()
+	most, size := int64(limits.MessageSize), c.r.ContentLength
+	if size > most {
+		return nil, tooLarge(limits)
+	}
+	var b []byte
+	var err error
+	if size < 0 { // chunked
+		b, err = io.ReadAll(io.LimitReader(c.r.Body, most+1))
+	} else {
+		c.lent, _ = contents.Get().(*[]byte)
+		*c.lent = slices.Grow((*c.lent)[:0], int(size))
+		b = (*c.lent)[:size]
+		_, err = io.ReadFull(c.r.Body, b)
+	}
+	switch {
+	case err != nil:
+		return nil, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request body could not be read", Err: err}
+	case int64(len(b)) > most:
+		return nil, tooLarge(limits)
+	}
+	return b, nil
+}
+
+// release takes the memory back. Nobody may look at the body any more.
+func (c *content) release() {
+	if c.lent == nil {
+		return
+	}
+	if cap(*c.lent) <= keepContent {
+		contents.Put(c.lent)
+	}
+	c.lent, c.bytes = nil, nil
+}
