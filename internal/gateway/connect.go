@@ -95,7 +95,7 @@ func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, ev *ap
 		return integration.Result{}, err
 	}
 	// The integration runs to its end even when the client hangs up meanwhile (spec data-plane §2.3).
-	res, err := p.call(g.stopped, ev, rec)
+	res, err := p.call(g.stopped, ev, rec, nobody)
 	if err == nil && (res.Status < 200 || res.Status > 299) {
 		err = refusal(res.Status)
 	}

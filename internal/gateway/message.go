@@ -15,11 +15,19 @@ import (
 )
 
 // Message handles one message of a client (spec data-plane §4.3): select the route, call its integration, and send
-// what a two-way route answers, or the error frame. It implements conn.Handler.
+// what a two-way route answers, or the error frame. It implements conn.Handler, and yields (conn.Options.Yields): to the
+// integration that waits for a backend, the template that is long, and whatever goes through more than quickBytes.
 func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message) {
 	s, ok := attachment.(*session)
 	if !ok {
 		return
+	}
+	yield := m.Yield
+	if yield == nil {
+		yield = nobody
+	}
+	if len(m.Data) > quickBytes {
+		yield()
 	}
 	now := time.Now()
 	snap := s.stage.snapshot.Load()
@@ -39,12 +47,15 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 			err = p.validate(ev, rec)
 		}
 		if err == nil {
-			res, err = p.call(g.stopped, ev, rec)
+			res, err = p.call(g.stopped, ev, rec, yield)
 		}
 	}
 	rec.Selected, rec.Target, rec.Status = selected, p.target(), res.Status
 	if err == nil && p.twoWay && res.HasBody {
 		rec.BytesOut, rec.Reply = len(res.Body), res.Body
+		if len(res.Body) > quickBytes {
+			yield()
+		}
 		rec.Sent, err = g.reply(id, res.Body)
 	}
 	if err != nil {
@@ -60,8 +71,16 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 		}
 	}
 	rec.Duration = time.Since(now)
+	if g.observeWaits {
+		yield()
+	}
 	g.observe(rec)
 }
+
+// quickBytes are gone through in a few hundred microseconds, whatever is done with them: JSON, a model, compression.
+const quickBytes = 8 << 10
+
+func nobody() {}
 
 // selectRoute finds the route of a message. Where there is none it returns what the expression gave, and the error that
 // the client is told.
@@ -97,13 +116,13 @@ func (s *snapshot) explain(body []byte) (value string, object bool) {
 	return value, object
 }
 
-// call runs the route's integration and notes in rec how that went.
-func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record) (integration.Result, error) {
+// call runs the route's integration and notes in rec how that went. yield is called before anybody is waited for.
+func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record, yield func()) (integration.Result, error) {
 	if p.integration == nil {
 		return integration.Result{}, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("route %s has no target integration", p.route.RouteKey)}
 	}
 	start := time.Now()
-	res, err := p.integration.Do(ctx, ev)
+	res, err := p.integration.DoYielding(ctx, ev, yield)
 	rec.BackendStatus, rec.Request, rec.Response = res.BackendStatus, res.Request, res.Response
 	rec.Integration = apigw.Step{Taken: res.Called, Status: res.CallStatus, RequestID: res.FunctionRequestID, Error: res.Cause}
 	if res.Called {
@@ -155,7 +174,7 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 	p, ok := snap.table.Lookup(apigw.RouteDisconnect)
 	if ok {
 		ev.Context.RouteKey, rec.RouteKey = apigw.RouteDisconnect, apigw.RouteDisconnect
-		res, err = p.call(g.stopped, ev, rec)
+		res, err = p.call(g.stopped, ev, rec, nobody)
 	}
 	rec.Target, rec.Status = p.target(), res.Status
 	if err != nil {

@@ -15,6 +15,8 @@ type exchange struct {
 	payload *vtl.Payload // of the request; nil until somebody reads it
 	// overrides is what request templates put under $context.requestOverride and $context.responseOverride.
 	overrides vtl.Overrides
+	// yield is called before a template takes long; nil: nobody waits.
+	yield func()
 }
 
 // document is the message's JSON, which the request template and the mappings share.
@@ -56,7 +58,7 @@ func (x *exchange) pathValue(mappings []mapping, name string) (string, bool) {
 
 // input is what the request template sees.
 func (x *exchange) input() *vtl.Input {
-	return &vtl.Input{Event: x.ev, Payload: x.requestPayload(), Overrides: x.overrides}
+	return &vtl.Input{Event: x.ev, Payload: x.requestPayload(), Overrides: x.overrides, Yield: x.yield}
 }
 
 // templateFault is a template that could not be rendered: 500 at $connect (spec mapping-templates §1).

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"regexp"
 	"strconv"
 
@@ -17,12 +16,12 @@ type mock struct {
 	responses *responses
 }
 
-func (c *compiler) mock() (caller, string) {
-	return &mock{request: c.requestShape(), responses: c.parseResponses("${integration.response.statuscode}")}, "mock"
+func (c *compiler) mock() *mock {
+	return &mock{request: c.requestShape(), responses: c.parseResponses("${integration.response.statuscode}")}
 }
 
-func (m *mock) call(_ context.Context, ev *apigw.Event) (Result, error) {
-	x := exchange{ev: ev}
+func (m *mock) answer(ev *apigw.Event, yield func()) (Result, error) {
+	x := exchange{ev: ev, yield: yield}
 	payload, err := m.request.payload(&x)
 	if err != nil {
 		return Result{}, err

@@ -134,7 +134,7 @@ func (r *responses) apply(x *exchange, a *answer) (Result, error) {
 	if e.status != 0 {
 		res.Status = e.status
 	}
-	in := vtl.Input{Event: ev, Status: res.Status, Overrides: x.overrides}
+	in := vtl.Input{Event: ev, Status: res.Status, Overrides: x.overrides, Yield: x.yield}
 	var err error
 	res.Body, err = e.body(&in, vars, a.body)
 	res.HasBody = len(res.Body) > 0

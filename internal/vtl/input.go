@@ -18,6 +18,8 @@ type Input struct {
 	// Overrides is what templates assigned under $context.requestOverride and $context.responseOverride. Render adds to
 	// what is there.
 	Overrides Overrides
+	// Yield is called once a rendering has turned out to be long, before it goes on. Nil: nobody wants to know.
+	Yield func()
 }
 
 // Overrides are what templates overrode. Of a name that was assigned twice the last value counts.

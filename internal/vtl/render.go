@@ -18,6 +18,7 @@ type renderer struct {
 	loop   *loop  // the innermost #foreach
 	args   []any  // a stack
 	left   int    // steps
+	mark   int    // of left: below it somebody wants to know
 	limit  int    // of the length of what is being printed
 	calls  int    // macros, definitions and #evaluate under way
 	cloned bool   // names are the renderer's own
@@ -35,7 +36,18 @@ func (r *renderer) fail(at int, format string, args ...any) {
 
 // step counts work done at a place.
 func (r *renderer) step(at, n int) {
-	if r.left -= n; r.left < 0 {
+	if r.left -= n; r.left < r.mark {
+		r.marked(at)
+	}
+}
+
+// marked is called when left has fallen below mark.
+func (r *renderer) marked(at int) {
+	if r.mark > 0 {
+		r.mark = 0
+		r.in.Yield()
+	}
+	if r.left < 0 {
 		r.fail(at, "the template takes more than %d steps for this event; shorten its loops or its texts", maxSteps)
 	}
 }

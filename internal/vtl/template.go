@@ -74,6 +74,9 @@ func (t *Template) Render(dst []byte, in *Input) (out []byte, err error) {
 		in: in, source: t.source, names: t.names, macros: t.macros, left: maxSteps,
 		out: slices.Grow(dst, min(len(t.source.text), likelyOutput)), start: len(dst),
 	}
+	if in.Yield != nil {
+		r.mark = maxSteps - quickSteps
+	}
 	r.vars = make([]any, len(t.names))
 	defer catch(&err)
 	r.block(t.body)
