@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,19 @@ type epollSet struct {
 	index uint8
 	epfd  int
 	file  *os.File // epfd, in Go's poller
+
+	loop
+	ended chan error // takes what the loop ended with; holds one
+
+	// The rest is whoever's who leads the loop.
+	ctx    context.Context // ends the loop
+	raw    syscall.RawConn // of file
+	bufs   *buffers
+	ask    func(fd uintptr) bool // take
+	events []unix.EpollEvent     // those that have come,
+	seen   int                   // and how many of them have been acted on
+	now    int64                 // when they came
+	err    error                 // of asking for them
 }
 
 // epollEngine spreads connections over several sets.
@@ -65,7 +79,8 @@ var spareBuffers = sync.Pool{New: func() any { return new(buffers) }}
 func newEpoll(h *Hub, n int) (engine, error) {
 	eng := &epollEngine{hub: h}
 	for range n {
-		s := &epollSet{hub: h, index: uint8(len(h.transports))} //nolint:gosec // G115: a handful
+		s := &epollSet{hub: h, index: uint8(len(h.transports)), ended: make(chan error, 1)} //nolint:gosec // G115: a handful
+		s.crew.lead = s.lead
 		if err := s.open(); err != nil {
 			eng.close()
 			return nil, err
@@ -90,6 +105,7 @@ func (s *epollSet) open() error {
 
 func (g *epollEngine) close() {
 	for _, s := range g.sets {
+		s.crew.end()
 		if err := closeError(s.file.Close()); err != nil {
 			g.hub.log.Warn("closing an epoll set", "err", err)
 		}
@@ -184,13 +200,13 @@ func (h *Hub) setKeepAlive(fd int) {
 	}
 }
 
-// run serves the set's events until ctx ends.
+// run has the set's events served until ctx ends.
 func (s *epollSet) run(ctx context.Context) error {
 	raw, err := s.file.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("run an epoll set: %w", err)
 	}
-	stopped := make(chan struct{}) // closed once the read below has been woken for good
+	stopped := make(chan struct{}) // closed once the leader has been woken for good
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
 		if err := s.file.SetReadDeadline(time.Unix(1, 0)); err != nil {
@@ -202,32 +218,69 @@ func (s *epollSet) run(ctx context.Context) error {
 			<-stopped
 		}
 	}()
-	bufs := new(buffers)
-	events := make([]unix.EpollEvent, epollBatch)
+	s.ctx, s.raw, s.ask = ctx, raw, s.take
+	s.bufs, s.events = new(buffers), make([]unix.EpollEvent, 0, epollBatch)
+	s.crew.promote()
+	tidy := time.NewTicker(crewRest)
+	defer tidy.Stop()
 	for {
-		var n int
-		var waitErr error
-		err := raw.Read(func(fd uintptr) bool {
-			n, waitErr = unix.EpollWait(int(fd), events, 0)
-			return n > 0 || waitErr != nil && !errors.Is(waitErr, unix.EINTR)
-		})
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return fmt.Errorf("wait for an epoll set: %w", err)
-		case waitErr != nil:
-			return fmt.Errorf("wait on an epoll set: %w", waitErr)
-		}
-		now := s.hub.now()
-		for i := range events[:n] {
-			s.handle(&events[i], bufs, now)
+		select {
+		case err := <-s.ended:
+			return err
+		case <-tidy.C:
+			s.crew.trim()
 		}
 	}
 }
 
-// handle acts on one event.
-func (s *epollSet) handle(ev *unix.EpollEvent, bufs *buffers, now int64) {
+// crewRest is for how long, twice at most, a goroutine of a loop's crew rests before it ends.
+const crewRest = 2 * time.Second
+
+// lead serves the set's events until another goroutine leads, or the loop ends.
+func (s *epollSet) lead() {
+	for {
+		if !s.handle() {
+			return
+		}
+		if s.seen < len(s.events) {
+			s.seen++
+			s.act(&s.events[s.seen-1], s.bufs, s.now)
+			continue
+		}
+		if ended, err := s.wait(); ended {
+			s.ended <- err
+			return
+		}
+	}
+}
+
+// wait waits for events. It reports that the loop has ended, and with what.
+func (s *epollSet) wait() (ended bool, err error) {
+	err = s.raw.Read(s.ask)
+	switch {
+	case s.ctx.Err() != nil:
+		return true, nil
+	case err != nil:
+		return true, fmt.Errorf("wait for an epoll set: %w", err)
+	case s.err != nil:
+		return true, fmt.Errorf("wait on an epoll set: %w", s.err)
+	}
+	s.seen, s.now = 0, s.hub.now()
+	return false, nil
+}
+
+// take asks for events without waiting, and reports whether wait has something to do.
+func (s *epollSet) take(fd uintptr) bool {
+	n, err := unix.EpollWait(int(fd), s.events[:epollBatch], 0)
+	if errors.Is(err, unix.EINTR) {
+		err = nil
+	}
+	s.events, s.err = s.events[:max(n, 0)], err
+	return n > 0 || err != nil
+}
+
+// act acts on one event. Messages that came are left for handle.
+func (s *epollSet) act(ev *unix.EpollEvent, bufs *buffers, now int64) {
 	e := s.hub.table.at(uint32(ev.Fd)) //nolint:gosec // G115: the slot's number, put there by control
 	e.s.mu.Lock()
 	defer e.s.mu.Unlock()
@@ -253,15 +306,16 @@ func (s *epollSet) handle(ev *unix.EpollEvent, bufs *buffers, now int64) {
 	}
 }
 
-// readable reads once and takes in what came.
+// readable reads once and takes in what came. The caller leads the loop.
 func (s *epollSet) readable(e entry, bufs *buffers, now int64) {
+	by := &s.loop
 	if x := e.r.x; x != nil && x.tls != nil {
-		s.readTLS(e, x.tls, bufs, now)
+		s.readTLS(e, x.tls, bufs, now, by)
 	} else {
 		n, err := readFD(int(e.s.fd), bufs.plain[:])
 		switch {
 		case err == nil:
-			s.hub.feed(e, bufs.plain[:n], now)
+			s.hub.feed(e, bufs.plain[:n], now, by)
 		case !errors.Is(err, errAgain):
 			s.hub.readEnded(e)
 		}
@@ -274,15 +328,15 @@ func (s *epollSet) readable(e entry, bufs *buffers, now int64) {
 // readFD reads without waiting; errAgain says that there is nothing, io.EOF that there will be nothing more.
 func readFD(fd int, p []byte) (int, error) {
 	for {
-		n, err := unix.Read(fd, p)
+		n, err := move(unix.SYS_READ, fd, p)
 		switch {
-		case err == nil && n == 0:
+		case err == 0 && n == 0:
 			return 0, io.EOF
-		case err == nil:
+		case err == 0:
 			return n, nil
-		case errors.Is(err, unix.EAGAIN):
+		case err == unix.EAGAIN:
 			return 0, errAgain
-		case !errors.Is(err, unix.EINTR):
+		case err != unix.EINTR:
 			return 0, err
 		}
 	}
@@ -290,16 +344,26 @@ func readFD(fd int, p []byte) (int, error) {
 
 func writeFD(fd int, p []byte) (int, error) {
 	for {
-		n, err := unix.Write(fd, p)
+		n, err := move(unix.SYS_WRITE, fd, p)
 		switch {
-		case err == nil:
+		case err == 0:
 			return n, nil
-		case errors.Is(err, unix.EAGAIN):
+		case err == unix.EAGAIN:
 			return 0, nil
-		case !errors.Is(err, unix.EINTR):
+		case err != unix.EINTR:
 			return 0, err
 		}
 	}
+}
+
+// move reads or writes a descriptor that does not block, without telling Go's scheduler: it would look for somebody to
+// lend the processor to, for the few microseconds that this takes.
+func move(call uintptr, fd int, p []byte) (int, syscall.Errno) {
+	if len(p) == 0 {
+		return 0, 0
+	}
+	n, _, err := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p))) //nolint:gosec // G103, G115: as package unix does
+	return int(n), err
 }
 
 // epollTransport is an epollSet as the Hub sees it.
@@ -317,7 +381,7 @@ func (t *epollTransport) resume(e entry) {
 	if x := e.r.x; x != nil && x.tls != nil && e.s.flags&flagPaused == 0 {
 		// TLS may hold complete records of which the set knows nothing.
 		bufs, _ := spareBuffers.Get().(*buffers)
-		t.readTLS(e, x.tls, bufs, t.hub.now())
+		t.readTLS(e, x.tls, bufs, t.hub.now(), nil)
 		spareBuffers.Put(bufs)
 		if e.s.state == stateFree {
 			return

@@ -10,3 +10,13 @@ const (
 	SlotSize = unsafe.Sizeof(slot{})
 	RefsSize = unsafe.Sizeof(refs{})
 )
+
+// NewCrew returns a crew whose goroutines call lead, as functions.
+func NewCrew(lead func()) (promote, trim, end func(), resting func() int) {
+	c := &crew{lead: lead}
+	return c.promote, c.trim, c.end, func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.resting)
+	}
+}

@@ -15,8 +15,8 @@ import (
 	"cleat/internal/frame"
 )
 
-// Handler is what a Hub tells the layer above. Its methods run on goroutines of their own and may block; a panic in
-// one is caught, logged and counted.
+// Handler is what a Hub tells the layer above. Its methods may block, Message of a Handler that yields (see
+// Options.Yields) once it has said so; a panic in one is caught, logged and counted.
 type Handler interface {
 	// Message is called for each complete message. Several run at a time for one connection, up to Limits.InFlight,
 	// in no particular order (open-questions 36); past that the Hub stops reading from that client, so nothing is
@@ -33,6 +33,9 @@ type Message struct {
 	Binary bool
 	// LargestFrame is the payload of its largest frame as it came over the wire, in bytes.
 	LargestFrame int
+	// Yield is what a Handler that yields calls before it waits; see Options.Yields. It may be called again, to no effect,
+	// but only on the goroutine that called Message, and not after Message has returned. It is nil where nobody is held up.
+	Yield func()
 }
 
 // Info is what is known of an open connection.
@@ -70,6 +73,10 @@ type Options struct {
 	Incarnation uint32
 	// CloseRate is how many connections Shutdown closes in a second. Zero: 10000.
 	CloseRate int
+	// Yields says that the Handler's Message calls Message.Yield before it waits for anybody, and before it works for longer
+	// than a few hundred microseconds: it runs in an event loop until then, and nothing else does there. Without, every call
+	// has a goroutine to itself from the start, which costs a wake-up.
+	Yields bool
 	// KeepAlive is how long a TCP connection is silent before the kernel asks whether its peer is still there, so that
 	// a half-open one is found. Zero: one minute. Negative: whatever the listener set.
 	KeepAlive time.Duration
@@ -89,6 +96,7 @@ type Hub struct {
 	incarnation uint32
 	closeRate   atomic.Int64
 	keepAlive   time.Duration
+	yields      bool
 	began       time.Time // times in slots count from here
 	limits      atomic.Pointer[apigw.Limits]
 	deflates    atomic.Bool // a connection was opened that takes compressed messages
@@ -158,6 +166,7 @@ func New(h Handler, o Options) (*Hub, error) {
 		log:         o.Log,
 		incarnation: orDefault(o.Incarnation, 1+rand.Uint32N(MaxIncarnation)), //nolint:gosec // G404: a name, not a secret
 		keepAlive:   orDefault(o.KeepAlive, defaultKeepAlive),
+		yields:      o.Yields,
 		began:       time.Now(),
 	}
 	hub.limits.Store(&o.Limits)
@@ -368,7 +377,7 @@ func (h *Hub) Open(id apigw.ConnectionID, c net.Conn, shaken Handshake) error {
 	}
 	h.stats.open.Add(1)
 	h.stats.opened.Add(1)
-	h.feed(e, shaken.Rest, now)
+	h.feed(e, shaken.Rest, now, nil)
 	if s.state != stateFree {
 		h.transports[s.transport].resume(e)
 	}

@@ -65,28 +65,58 @@ func (h *Hub) unstall(e entry) {
 		kept, x.pending = x.pending, nil
 		e.trim()
 	}
-	h.feed(e, kept, h.now())
+	h.feed(e, kept, h.now(), nil)
 	if s.state != stateFree && s.flags&flagPaused == 0 {
 		h.transports[s.transport].resume(e)
 	}
 }
 
-// dispatch hands an admitted message to the Handler on a goroutine of its own. The slot's mutex is held.
-func (h *Hub) dispatch(e entry, m Message) {
+// dispatch hands an admitted message to the Handler: on the goroutine that leads a loop, if that is who asks, once it has
+// let go of the slot's mutex; otherwise on one of its own. The slot's mutex is held.
+func (h *Hub) dispatch(e entry, m Message, by *loop) {
 	e.s.inFlight++
 	h.stats.messagesIn.Add(1)
 	h.stats.bytesIn.Add(uint64(len(m.Data)))
 	h.work.add()
 	j := h.jobs.get()
 	j.e, j.generation, j.id, j.attachment, j.message = e, e.s.generation, e.r.id, e.r.attachment, m
+	if by != nil {
+		by.jobs = append(by.jobs, j)
+		return
+	}
 	go j.run()
 }
 
-// job is one call of Handler.Message. Jobs are used again, and run is their only closure, so that a message costs no
-// allocation here.
+// loop is what the goroutine that leads an event loop hands on to the next one.
+type loop struct {
+	crew crew
+	jobs []*job // messages that were read
+	next int    // of jobs, the first one that is still to be handled
+}
+
+// handle has the Handler handle the messages that were read, in the order in which they came. It reports whether the
+// caller still leads the loop: if not, another goroutine does, and goes on with the next message.
+func (l *loop) handle() (leads bool) {
+	for l.next < len(l.jobs) {
+		j := l.jobs[l.next]
+		l.jobs[l.next] = nil
+		if l.next++; l.next == len(l.jobs) {
+			l.jobs, l.next = l.jobs[:0], 0
+		}
+		j.leads = l
+		if !j.work() {
+			return false
+		}
+	}
+	return true
+}
+
+// job is one call of Handler.Message. Jobs are used again, and run and yield are their only closures, so that a message
+// costs no allocation here.
 type job struct {
 	hub        *Hub
-	run        func()
+	run, yield func()
+	leads      *loop // what the calling goroutine leads; nil: nothing, or no longer
 	e          entry
 	generation uint32
 	id         apigw.ConnectionID
@@ -99,7 +129,7 @@ type jobPool struct{ pool sync.Pool }
 func (p *jobPool) init(h *Hub) {
 	p.pool.New = func() any {
 		j := &job{hub: h}
-		j.run = j.work
+		j.run, j.yield = func() { j.work() }, j.handOver
 		return j
 	}
 }
@@ -109,19 +139,39 @@ func (p *jobPool) get() *job {
 	return j
 }
 
-func (j *job) work() {
-	defer j.done()
+// work calls the Handler. It reports whether the caller still leads the loop that it led.
+func (j *job) work() (leads bool) {
+	returned := false
+	defer func() { leads = j.done(recover(), returned) }()
+	if j.hub.yields {
+		j.message.Yield = j.yield
+	} else {
+		j.handOver()
+	}
 	j.hub.handler.Message(j.id, j.attachment, j.message)
+	returned = true
+	return false // done says
 }
 
-// done ends a job, also when the Handler panicked or ended its goroutine.
-func (j *job) done() {
-	h, e, generation := j.hub, j.e, j.generation
-	v := recover()
-	if v != nil {
-		h.panicked(j.id, v)
+// handOver has another goroutine lead the loop.
+func (j *job) handOver() {
+	if l := j.leads; l != nil {
+		j.leads = nil
+		l.crew.promote()
 	}
-	j.e, j.id, j.attachment, j.message = entry{}, "", nil, Message{}
+}
+
+// done ends a job, also when the Handler panicked with v, or ended its goroutine.
+func (j *job) done(v any, returned bool) (leads bool) {
+	h, e, generation := j.hub, j.e, j.generation
+	switch {
+	case v != nil:
+		h.panicked(j.id, v)
+	case !returned:
+		j.handOver()
+	}
+	leads = j.leads != nil
+	j.leads, j.e, j.id, j.attachment, j.message = nil, entry{}, "", nil, Message{}
 	h.jobs.pool.Put(j)
 	defer h.work.done()
 	h.flight.n.Add(-1)
@@ -129,7 +179,7 @@ func (j *job) done() {
 	e.s.mu.Lock()
 	defer e.s.mu.Unlock()
 	if e.s.generation != generation {
-		return
+		return leads
 	}
 	e.s.inFlight--
 	switch {
@@ -139,6 +189,7 @@ func (j *job) done() {
 	case e.s.flags&flagPaused != 0 && e.s.flags&flagWaiting == 0:
 		h.unstall(e)
 	}
+	return leads
 }
 
 // nextTurns lets those that wait for the node-wide bound go on as far as there is room. No slot's mutex is held.

@@ -87,7 +87,7 @@ func (p *portable) received(e entry, generation uint32, l *portableLink, b []byt
 	if e.s.generation != generation {
 		return false
 	}
-	p.hub.feed(e, b, p.hub.now())
+	p.hub.feed(e, b, p.hub.now(), nil)
 	for e.s.generation == generation && e.s.flags&flagPaused != 0 {
 		e.s.mu.Unlock()
 		<-l.wake

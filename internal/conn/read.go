@@ -12,8 +12,8 @@ var readers = sync.Pool{New: func() any { return new(frame.Reader) }}
 
 // feed takes in bytes from the client. The slot's mutex is held. When the connection must not be read from for now it
 // keeps the rest of b and sets flagPaused; the caller tells the transport. The connection may have ended when feed
-// returns: its state is stateFree then.
-func (h *Hub) feed(e entry, b []byte, now int64) {
+// returns: its state is stateFree then. by is the event loop that the caller leads, nil for none.
+func (h *Hub) feed(e entry, b []byte, now int64, by *loop) {
 	s := e.s
 	if len(b) == 0 {
 		return
@@ -42,7 +42,7 @@ func (h *Hub) feed(e entry, b []byte, now int64) {
 			h.violated(e, err, now)
 		case s.state == stateOpen && (ev.Kind == frame.Text || ev.Kind == frame.Binary):
 			s.active = now
-			h.dispatch(e, Message{Data: ev.Data, Binary: ev.Kind == frame.Binary, LargestFrame: ev.Largest})
+			h.dispatch(e, Message{Data: ev.Data, Binary: ev.Kind == frame.Binary, LargestFrame: ev.Largest}, by)
 			admitted = false
 		default:
 			h.event(e, ev, r, now)

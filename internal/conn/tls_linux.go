@@ -118,13 +118,14 @@ func (l *tlsLink) goodbye() {
 	}
 }
 
-// readTLS reads once from the kernel and takes in all that TLS makes of it.
-func (s *epollSet) readTLS(e entry, l *tlsLink, bufs *buffers, now int64) {
+// readTLS reads once from the kernel and takes in all that TLS makes of it. by is the event loop that the caller leads,
+// nil for none.
+func (s *epollSet) readTLS(e entry, l *tlsLink, bufs *buffers, now int64, by *loop) {
 	l.trim.lend(l.conn, bufs.raw[:0])
 	l.wire.budget = 1
 	for e.s.state != stateFree && e.s.flags&flagPaused == 0 {
 		n, err := l.conn.Read(bufs.plain[:tlsPlainSize])
-		s.hub.feed(e, bufs.plain[:n], now)
+		s.hub.feed(e, bufs.plain[:n], now, by)
 		if err == nil {
 			continue
 		}

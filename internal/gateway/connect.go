@@ -34,7 +34,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 	defer g.hub.Abandon(id) // for a panic alone: by the end the ID is pending no more
 	snap := st.snapshot.Load()
 	ev, rec := s.begin(apigw.EventConnect, "connect", id, now, snap.variables)
-	rec.SourceIP, rec.RouteKey = s.sourceIP.String(), apigw.RouteConnect
+	rec.SourceIP, rec.RouteKey = s.sourceIP, apigw.RouteConnect
 
 	res, err := g.runConnect(r, s, snap, ev, fields, rec)
 	if err == nil {
@@ -151,7 +151,7 @@ func newSession(r *http.Request, st *stage, fields apigw.Fields, now time.Time) 
 		stage:       st,
 		domainName:  unique.Make(strings.ToLower(r.Host)),
 		userAgent:   unique.Make(agent),
-		sourceIP:    remoteIP(r),
+		sourceIP:    remoteIP(r).String(),
 		connectedAt: now.UnixMilli(),
 	}
 }

@@ -31,8 +31,11 @@ import (
 // Options adjust a Gateway.
 type Options struct {
 	Log *slog.Logger // required
-	// Observe is told of every event once it is over; it must not block. Nil: nobody is told.
+	// Observe is told of every event once it is over; it must not block, nor keep the record, which is used again; see
+	// apigw.Record.Clone. Nil: nobody is told.
 	Observe func(*apigw.Record)
+	// ObserveWaits says that Observe may wait after all, for a terminal say. A message then costs a wake-up more.
+	ObserveWaits bool
 	// Integration is what integrations need to reach their backends.
 	Integration integration.Dependencies
 	// Conn sets up the hub. Its Log is taken from here when it has none.
@@ -48,15 +51,16 @@ type Options struct {
 // Gateway is one node's data plane. It is an http.Handler for everything a stage answers, and the conn.Handler of its
 // own hub. All methods are safe for concurrent use. Run must be running for connections to be served.
 type Gateway struct {
-	log     *slog.Logger
-	observe func(*apigw.Record)
-	deps    integration.Dependencies
-	limits  atomic.Pointer[apigw.Limits]
-	rates   atomic.Pointer[rates] // made of limits
-	plans   *usageplan.Index
-	hub     *conn.Hub
-	push    *push.Handler
-	iam     atomic.Pointer[authorizer.IAM]
+	log          *slog.Logger
+	observe      func(*apigw.Record)
+	observeWaits bool
+	deps         integration.Dependencies
+	limits       atomic.Pointer[apigw.Limits]
+	rates        atomic.Pointer[rates] // made of limits
+	plans        *usageplan.Index
+	hub          *conn.Hub
+	push         *push.Handler
+	iam          atomic.Pointer[authorizer.IAM]
 
 	directory directoryPointer
 	swapping  sync.Mutex // held by Swap
@@ -82,7 +86,8 @@ func New(o Options) (*Gateway, error) {
 	if o.UsagePlans == nil {
 		o.UsagePlans = &usageplan.Index{}
 	}
-	g := &Gateway{log: o.Log, observe: o.Observe, deps: o.Integration, plans: o.UsagePlans}
+	g := &Gateway{log: o.Log, observe: o.Observe, observeWaits: o.ObserveWaits, deps: o.Integration, plans: o.UsagePlans}
+	o.Conn.Yields = true
 	g.limits.Store(&o.Conn.Limits)
 	g.rates.Store(newRates(o.Conn.Limits, nil))
 	g.stopped, g.stop = context.WithCancelCause(context.Background())

@@ -146,7 +146,7 @@ func (h *httpCaller) call(ctx context.Context, deadline time.Time, ev *apigw.Eve
 			a.Headers = fieldsOf(resp.Header)
 		}
 		x.overrides.Status = 0 // only a response template decides that
-		res, err := h.responses.apply(&x.exchange, &a)
+		res, err := h.responses.apply(nil, &x.exchange, &a)
 		res.Called, res.CallStatus, res.Request, res.Response = true, resp.Status, req.Body, resp.Body
 		return res, err
 	}

@@ -240,7 +240,7 @@ func (d *dev) nodeOptions(addr, caFile string, limits apigw.Limits) nodeOptions 
 			},
 		},
 		gateway: gateway.Options{
-			Log: d.o.Log, Observe: d.observe,
+			Log: d.o.Log, Observe: d.observe, ObserveWaits: true,
 			Conn:        conn.Options{Limits: limits, Log: d.o.Log, KeepAlive: hubKeepAlive(true)},
 			Integration: integration.Dependencies{Region: d.project.Region, Account: awsapi.DefaultAccount, ConnectionHeaders: d.project.ConnectionHeaders},
 		},
