@@ -1,0 +1,89 @@
+//go:build linux
+
+package load
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// response takes the first HTTP/1.1 response of b apart. n is how many bytes it has, 0 when it is not whole yet. A body
+// must have a Content-Length or be chunked; a status without one (1xx, 204, 304) has none. body lies in b, or, when it
+// was chunked, is a copy.
+func response(b []byte) (status int, body []byte, n int, err error) {
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(b) > 64<<10 {
+			return 0, nil, 0, errors.New("the head of a response is longer than 64 KB")
+		}
+		return 0, nil, 0, nil
+	}
+	head, rest := b[:end+2], b[end+4:]
+	if len(head) < len("HTTP/1.1 200") {
+		return 0, nil, 0, fmt.Errorf("no HTTP response: %q", head)
+	}
+	status, err = strconv.Atoi(string(head[9:12]))
+	if err != nil {
+		return 0, nil, 0, fmt.Errorf("no HTTP response: %q", head)
+	}
+	switch length, chunked := framing(head); {
+	case chunked:
+		var used int
+		if body, used, err = chunks(rest); err != nil || used == 0 {
+			return 0, nil, 0, err
+		}
+		return status, body, end + 4 + used, nil
+	case status < 200 || status == 204 || status == 304:
+		return status, nil, end + 4, nil
+	case length < 0:
+		return 0, nil, 0, errors.New("a response without a length")
+	case len(rest) < length:
+		return 0, nil, 0, nil
+	default:
+		return status, rest[:length], end + 4 + length, nil
+	}
+}
+
+// framing reads what tells the length of a body; length is -1 where nothing does.
+func framing(head []byte) (length int, chunked bool) {
+	length = -1
+	for len(head) > 0 {
+		line, rest, _ := bytes.Cut(head, []byte("\r\n"))
+		head = rest
+		switch c := line; {
+		case len(c) < len("Content-Length:"):
+		case c[0]|0x20 == 'c' && bytes.EqualFold(c[:15], []byte("content-length:")):
+			if v, err := strconv.Atoi(string(bytes.TrimSpace(c[15:]))); err == nil && v >= 0 {
+				length = v
+			}
+		case c[0]|0x20 == 't' && strings.EqualFold(string(c[:min(len(c), 18)]), "transfer-encoding:"):
+			chunked = bytes.Contains(bytes.ToLower(c), []byte("chunked"))
+		}
+	}
+	return length, chunked
+}
+
+// chunks puts a chunked body together (RFC 9112 §7.1); used is 0 when it is not whole. Trailers are not expected.
+func chunks(b []byte) (body []byte, used int, err error) {
+	for {
+		line, rest, ok := bytes.Cut(b[used:], []byte("\r\n"))
+		if !ok {
+			return nil, 0, nil
+		}
+		size, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 20)
+		if err != nil {
+			return nil, 0, fmt.Errorf("chunk of %q bytes", line)
+		}
+		if uint64(len(rest)) < size+2 {
+			return nil, 0, nil
+		}
+		body = append(body, rest[:size]...)
+		used += len(line) + 2 + int(size) + 2
+		if size == 0 {
+			return body, used, nil
+		}
+	}
+}

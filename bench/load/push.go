@@ -1,0 +1,104 @@
+//go:build linux
+
+package load
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Push has pushers, on an HTTP connection each, push to the clients in turn, each its next one when the last is answered.
+// requests are whole HTTP requests, of which request i pushes text to client i of the Session; there may be fewer than
+// clients. Figures are of the pushes' answers. What was answered must have been delivered a moment later, once and to the
+// right client, or it is a fault.
+func (s *Session) Push(ctx context.Context, p Plan, pushers int, addr string, requests [][]byte, text []byte) (Figures, error) {
+	if err := s.dialPushers(ctx, pushers, addr); err != nil {
+		return Figures{}, err
+	}
+	r := newRun()
+	pushed, next := make([]int, len(s.clients)), 0
+	delivered := make([]int, len(s.clients))
+	missing := 0
+	push := func(c *client, now int64) {
+		at := next % len(requests)
+		next++
+		pushed[at]++
+		missing++
+		c.due = max(now, 1)
+		r.sent++
+		r.underWay++
+		if err := c.conn.Write(requests[at]); err != nil {
+			s.fail(c, err)
+		}
+	}
+	r.answered = func(c *client, body []byte) error {
+		if !c.http {
+			if !bytes.Contains(body, text) {
+				return fmt.Errorf("client %d was sent something else than what was pushed: %.200q", c.index, body)
+			}
+			delivered[c.index]++
+			missing--
+			return nil
+		}
+		now, due := s.now(), c.due
+		c.due = 0
+		r.underWay--
+		if err := r.record(now, due); err != nil {
+			return err
+		}
+		if r.until == 0 {
+			push(c, now)
+		}
+		return nil
+	}
+	r.lost = s.lost
+	f, err := s.measure(ctx, r, p, func() {
+		for _, c := range s.pushers {
+			push(c, s.now())
+		}
+	}, func(int64) time.Duration { return -1 })
+	if err != nil {
+		return f, err
+	}
+	s.run = r
+	defer func() { s.run = nil }()
+	for end := s.now() + int64(drain); missing > 0 && s.now() < end; {
+		if err := s.poll(ctx, 100*time.Millisecond); err != nil {
+			return f, err
+		}
+	}
+	for i := range pushed {
+		if pushed[i] != delivered[i] {
+			return f, fmt.Errorf("client %d has %d messages of %d that were pushed to it", i, delivered[i], pushed[i])
+		}
+	}
+	return f, nil
+}
+
+func (s *Session) dialPushers(ctx context.Context, n int, addr string) error {
+	to, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return err
+	}
+	s.fault = nil
+	want := s.connected + n - len(s.pushers)
+	for len(s.pushers) < n {
+		c := &client{index: len(s.pushers), http: true}
+		s.pushers = append(s.pushers, c)
+		if err := s.dial(c, to); err != nil {
+			return err
+		}
+	}
+	for s.connected < want {
+		if err := s.poll(ctx, time.Second); err != nil {
+			return err
+		}
+		if s.fault != nil {
+			return fmt.Errorf("connect to push: %w", s.fault)
+		}
+	}
+	return nil
+}
