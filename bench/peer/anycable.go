@@ -46,7 +46,8 @@ func (a *anycable) Start(ctx context.Context, s Setup) (Instance, error) {
 	}
 	i := &anycableInstance{
 		instance: newInstance(s.Dir, addrs[0]), broadcasts: addrs[1],
-		rpc:       s.Scenario == ScenarioMessage || s.Scenario == ScenarioConnectHTTP,
+		rpc:       s.Scenario == ScenarioMessage || s.Scenario == ScenarioConnectHTTP || s.Scenario == ScenarioIdle,
+		stream:    s.Scenario == ScenarioIdle,
 		subscribe: s.Scenario != ScenarioConnect && s.Scenario != ScenarioConnectHTTP,
 	}
 	args := []string{
