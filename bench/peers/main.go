@@ -36,7 +36,7 @@ type flags struct {
 
 func main() {
 	var f flags
-	flag.StringVar(&f.only, "only", "", "cases, with commas: each is the beginning of a name in\n"+strings.Join(run.Names(), " "))
+	flag.StringVar(&f.only, "only", "", "cases, with commas: names, or what they begin with up to a slash, of\n"+strings.Join(run.Names(), " "))
 	flag.StringVar(&f.servers, "servers", "", "servers, with commas; empty: all of "+strings.Join(names(servers()), ","))
 	flag.IntVar(&f.rounds, "rounds", 3, "how often each is measured")
 	flag.BoolVar(&f.quick, "quick", false, "short times and one round, to try the bench itself")

@@ -26,7 +26,7 @@ func Markdown(r *result.Report, charts string) string {
 	p := &page{r: r}
 	p.say("## Side by side: `%s`\n", r.Command)
 	p.say("%s, commit %s, %s: medians of %d rounds in which the servers took turns, memory of one; the run took %.0f minutes. "+
-		"CPU is the server's own user and system time, children included, and the figure to trust: the rates are shared with the load generator and the backend.\n",
+		"\"Rounds apart\" is the highest less the lowest rate, of the median. CPU is the server's own user and system time, children included, and the figure to trust: the rates are shared with the load generator and the backend.\n",
 		r.Date, r.Commit, machine(r.Machine), r.Rounds, r.Minutes)
 	p.say("![Messages a second](%s/messages.svg) ![Processor time of a message](%s/cpu.svg)\n", charts, charts)
 	p.say("![Bytes of an idle connection](%s/idle.svg) ![Pushes a second](%s/push.svg)\n", charts, charts)
@@ -84,6 +84,18 @@ func (p *page) ratio(head, name, figure string) column {
 	}}
 }
 
+// spread is a column that tells how far a figure's rounds lie apart.
+func (p *page) spread(name, figure string) column {
+	return column{"Rounds apart", func(server string) string {
+		row := p.r.Row(server, name)
+		if row == nil || row.Values[figure].Median == 0 {
+			return ""
+		}
+		s := row.Values[figure]
+		return fmt.Sprintf("%.0f %%", 100*(s.Max-s.Min)/s.Median)
+	}}
+}
+
 // table shows the servers that have something in it.
 func (p *page) table(title string, columns ...column) {
 	var rows [][]string
@@ -135,7 +147,7 @@ func (p *page) messages() {
 			rates = append(rates, p.latency(conns+" at "+strings.TrimSuffix(at, "%")+" %", name+"/"+at))
 		}
 	}
-	capacity = append(capacity, p.ratio("Rate to Cleat's, 100", "message/100B/100/capacity", result.Rate), p.ratio("CPU to Cleat's", "message/100B/100/capacity", result.CPU))
+	capacity = append(capacity, p.spread("message/100B/100/capacity", result.Rate), p.ratio("Rate to Cleat's, 100", "message/100B/100/capacity", result.Rate), p.ratio("CPU to Cleat's", "message/100B/100/capacity", result.CPU))
 	p.table("Capacity with 100 B, by the number of connections:", capacity...)
 	p.table("Latency at 50 % and 90 % of the server's own capacity, p50 / p99 in ms:", rates...)
 	const fixed = "message/100B/1000/2000/s"
@@ -178,7 +190,7 @@ func (p *page) over(head, name, figure string) column {
 
 func (p *page) capacity(title, name string) {
 	name += "/capacity"
-	p.table(title, p.figure("A second", name, result.Rate, whole), p.figure("CPU us", name, result.CPU, tenths), p.figure("of it system", name, result.System, tenths),
+	p.table(title, p.figure("A second", name, result.Rate, whole), p.spread(name, result.Rate), p.figure("CPU us", name, result.CPU, tenths), p.figure("of it system", name, result.System, tenths),
 		p.figure("p50 ms", name, result.P50, ms), p.figure("p99 ms", name, result.P99, ms), p.ratio("Rate to Cleat's", name, result.Rate), p.ratio("CPU to Cleat's", name, result.CPU))
 }
 

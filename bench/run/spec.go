@@ -70,7 +70,7 @@ func specs() []spec {
 	}
 }
 
-// Names are those of all cases, for -only: a prefix of one chooses it.
+// Names are those of all cases, for Options.Only.
 func Names() []string {
 	var names []string
 	for _, s := range specs() {
