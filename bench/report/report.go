@@ -19,7 +19,9 @@ type page struct {
 	r *result.Report
 }
 
-func (p *page) say(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *page) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(p, format+"\n", args...) // a strings.Builder takes everything
+}
 
 // Markdown is the generated part of docs/benchmarks.md. charts is the folder of the charts, seen from there.
 func Markdown(r *result.Report, charts string) string {
@@ -208,7 +210,8 @@ func (p *page) rest() {
 	for _, c := range [][2]string{
 		{"64 clients at a time, who leave once they are let in, by the server alone (`$connect` is a `MOCK`):", "connect/plain"},
 		{"Let in by the HTTP backend:", "connect/http"},
-		{"Over TLS, 32 at a time, by the server alone:", "connect/tls"}, {"Over TLS, by the HTTP backend:", "connect/http-tls"},
+		{"Over TLS, 32 at a time, by the server alone:", "connect/tls"},
+		{"Over TLS, by the HTTP backend:", "connect/http-tls"},
 	} {
 		p.capacity(c[0], c[1])
 	}

@@ -16,12 +16,15 @@ import (
 )
 
 func main() {
-	if err := serve(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, "echo:", err)
-		os.Exit(1) //nolint:forbidigo // this is the program's main
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: echo ADDRESS:PORT")
+		os.Exit(2) //nolint:forbidigo // this is the program's main
 	}
+	fmt.Fprintln(os.Stderr, "echo:", serve(os.Args[1]))
+	os.Exit(1) //nolint:forbidigo // this is the program's main
 }
 
+// serve answers until something breaks.
 func serve(addr string) error {
 	loop, err := evloop.New(&echo{})
 	if err != nil {
