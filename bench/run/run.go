@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,6 +151,7 @@ func (r *runner) measure(ctx context.Context, s spec, servers []peer.Server) err
 			err := r.once(ctx, s, server)
 			if err != nil && s.fewer > 0 && !errors.Is(err, peer.ErrNoTLS) && ctx.Err() == nil {
 				r.say("%-24s %-18s %d connections, for with %d: %v", s.name, server.Name(), s.fewer, s.connections, err)
+				r.forget(key)
 				less := s
 				less.connections = s.fewer
 				err = r.once(ctx, less, server)
@@ -170,6 +172,13 @@ func (r *runner) measure(ctx context.Context, s spec, servers []peer.Server) err
 }
 
 func (r *runner) fault(key [2]string, why string) { r.faults[key] = why }
+
+// forget drops what a case of a server has found so far.
+func (r *runner) forget(key [2]string) {
+	found := func(k [2]string) bool { return k[1] == key[1] && strings.HasPrefix(k[0], key[0]+"/") }
+	r.order = slices.DeleteFunc(r.order, found)
+	maps.DeleteFunc(r.samples, func(k [2]string, _ map[string][]float64) bool { return found(k) })
+}
 
 // most is how long one server in one round of a case may take.
 const most = 3 * time.Minute
