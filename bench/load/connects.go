@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cleat/bench/evloop"
+	"cleat/bench/wire"
 )
 
 // distinct is how many clients there are where each connects but for a moment: enough for ports, and for servers that
@@ -161,7 +162,7 @@ func dialTLS(ctx context.Context, o Options, i int, text func([]byte) error) (*t
 		if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 			return err
 		}
-		if _, err := c.conn.Write(upgradeRequest(c.Client, o.Addr)); err != nil {
+		if _, err := c.conn.Write(wire.Upgrade(o.Addr, c.Path, c.Header)); err != nil {
 			return err
 		}
 		for c.state = upgrading; c.state != ready; {
@@ -187,12 +188,12 @@ func (c *tlsClient) read(text func([]byte) error) error {
 	c.in = append(c.in, c.buf[:n]...)
 	used := 0
 	if c.state == upgrading {
-		if used, err = switched(c.in); err != nil || used == 0 {
+		if used, err = wire.Switched(c.in); err != nil || used == 0 {
 			return err
 		}
 		c.state = ready
 		if len(c.Hello) > 0 {
-			if err := c.write(appendText(nil, c.Hello)); err != nil {
+			if err := c.write(wire.AppendText(nil, c.Hello)); err != nil {
 				return err
 			}
 		}
@@ -210,7 +211,7 @@ func (c *tlsClient) read(text func([]byte) error) error {
 		if c.Reply != nil {
 			reply, answer := c.Reply(b)
 			if !reply && len(answer) > 0 {
-				return c.write(appendText(nil, answer))
+				return c.write(wire.AppendText(nil, answer))
 			}
 			if !reply {
 				return nil
@@ -238,5 +239,5 @@ func (c *tlsClient) write(b []byte) error {
 // next is the frame of the client's next message.
 func (c *tlsClient) next(payload []byte) []byte {
 	c.seq++
-	return appendText(nil, c.Message(nil, c.seq, payload))
+	return wire.AppendText(nil, c.Message(nil, c.seq, payload))
 }

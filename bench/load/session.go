@@ -12,6 +12,7 @@ import (
 
 	"cleat/bench/evloop"
 	"cleat/bench/peer"
+	"cleat/bench/wire"
 )
 
 // Options say who is to be connected.
@@ -142,7 +143,7 @@ func (h handler) Opened(c *evloop.Conn, err error) {
 		s.arrived(cl)
 	default:
 		cl.state = upgrading
-		if err := c.Write(upgradeRequest(cl.Client, s.opts.Addr)); err != nil {
+		if err := c.Write(wire.Upgrade(s.opts.Addr, cl.Path, cl.Header)); err != nil {
 			s.fail(cl, err)
 		}
 	}
@@ -167,7 +168,7 @@ func (s *Session) data(c *client, b []byte) (used int, err error) {
 		return s.responses(c, b)
 	}
 	if c.state == upgrading {
-		used, err = switched(b)
+		used, err = wire.Switched(b)
 		if err != nil || used == 0 {
 			return 0, err
 		}
@@ -224,7 +225,7 @@ func (s *Session) text(c *client, text []byte) error {
 
 func (s *Session) responses(c *client, b []byte) (used int, err error) {
 	for used < len(b) {
-		status, body, n, err := response(b[used:])
+		status, body, n, err := wire.ParseResponse(b[used:])
 		if err != nil || n == 0 {
 			return used, err
 		}
@@ -247,7 +248,7 @@ func (s *Session) answered(c *client, body []byte) error {
 }
 
 func (s *Session) sendText(c *client, text []byte) error {
-	s.frame = appendText(s.frame[:0], text)
+	s.frame = wire.AppendText(s.frame[:0], text)
 	return c.conn.Write(s.frame)
 }
 

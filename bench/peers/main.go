@@ -1,10 +1,12 @@
 //go:build linux
 
 // Peers measures Cleat beside the servers that do a similar job, in the scenarios of docs/benchmarks.md, and writes what it
-// finds there. -servers cleat leaves the others out.
+// found there, with docs/benchmarks/peers.json and charts, and the README's figures. A run of some servers or some cases,
+// or a quick one, writes nothing unless -root says where.
 //
 //	go run ./bench/peers
-//	go run ./bench/peers -quick -only message/100B -servers cleat,direct -write=false
+//	go run ./bench/peers -quick -only message/100B -servers cleat,nchan,direct
+//	go run ./bench/peers -render
 package main
 
 import (
@@ -21,24 +23,25 @@ import (
 
 	"cleat/bench/backend"
 	"cleat/bench/peer"
+	"cleat/bench/report"
 	"cleat/bench/result"
 	"cleat/bench/run"
 )
 
 type flags struct {
-	only, servers, docs, dir string
+	only, servers, root, dir string
 	rounds                   int
-	quick, write, backend    bool
+	quick, render, backend   bool
 }
 
 func main() {
 	var f flags
-	flag.StringVar(&f.only, "only", "", "cases, with commas: each is the beginning of a name in\n"+strings.Join(run.Names(), " "))
+	flag.StringVar(&f.only, "only", "", "cases, with commas: names, or what they begin with up to a slash, of\n"+strings.Join(run.Names(), " "))
 	flag.StringVar(&f.servers, "servers", "", "servers, with commas; empty: all of "+strings.Join(names(servers()), ","))
 	flag.IntVar(&f.rounds, "rounds", 3, "how often each is measured")
 	flag.BoolVar(&f.quick, "quick", false, "short times and one round, to try the bench itself")
-	flag.BoolVar(&f.write, "write", true, "write the results to -docs")
-	flag.StringVar(&f.docs, "docs", "docs", "the folder whose benchmarks.md is made anew, with benchmarks/*.json and *.svg")
+	flag.StringVar(&f.root, "root", "", "the repository whose docs and README are made anew; empty: the working directory after a whole run, nowhere after others")
+	flag.BoolVar(&f.render, "render", false, "measure nothing: make the pages anew of the last run's figures")
 	flag.StringVar(&f.dir, "dir", filepath.Join(".tools", "bench"), "folder for what is built and installed")
 	flag.BoolVar(&f.backend, "backend", false, "be the HTTP backend (used by the program itself)")
 	flag.Parse()
@@ -68,6 +71,14 @@ func start(ctx context.Context, f flags) error {
 	if f.backend {
 		return serveBackend(ctx, all)
 	}
+	if f.render {
+		root := filepath.Join(f.root, ".")
+		r, err := result.Read(filepath.Join(root, "docs", "benchmarks", resultsFile))
+		if err != nil {
+			return err
+		}
+		return render(root, r)
+	}
 	chosen, err := choose(all, f.servers)
 	if err != nil {
 		return err
@@ -87,14 +98,32 @@ func start(ctx context.Context, f flags) error {
 	if f.quick {
 		o.Rounds, o.Durations = 1, run.Quick()
 	}
+	if f.root == "" && f.only == "" && f.servers == "" && !f.quick {
+		f.root = "."
+	}
 	begin := time.Now()
 	found, rows, err := run.Run(ctx, o)
 	if err != nil {
 		return err
 	}
-	r := &result.Report{Rounds: o.Rounds, Minutes: time.Since(begin).Minutes(), Servers: found, Rows: rows}
-	_, err = fmt.Fprintf(os.Stdout, "%.1f minutes\n", r.Minutes)
-	return err
+	r := &result.Report{
+		Machine: run.Machine(), Date: begin.UTC().Format(time.DateOnly), Commit: commit(found), Command: "make bench-peers",
+		Rounds: o.Rounds, Minutes: time.Since(begin).Minutes(), Servers: found, Rows: rows,
+	}
+	if _, err := fmt.Fprintf(os.Stdout, "\n%s\n%.1f minutes\n", report.Goals(r), r.Minutes); err != nil || f.root == "" {
+		return err
+	}
+	return write(f.root, r)
+}
+
+// commit is Cleat's version.
+func commit(servers []result.Server) string {
+	for _, s := range servers {
+		if s.Name == report.Cleat {
+			return s.Version
+		}
+	}
+	return "unknown"
 }
 
 func list(s string) []string {

@@ -25,7 +25,7 @@ import (
 type Options struct {
 	Dir       string        // for builds and packages; it outlives the run
 	Servers   []peer.Server // in the order in which they take turns
-	Only      []string      // prefixes of the cases' names; none: all
+	Only      []string      // cases' names, or what they begin with up to a slash; none: all
 	Rounds    int
 	Durations Durations
 	// Backend is the command line of the HTTP backend, which writes its address as one line and ends with its input.
@@ -35,6 +35,7 @@ type Options struct {
 
 type runner struct {
 	Options
+	begin     time.Time
 	scratch   string // removed at the end
 	backend   string // its address
 	cert, key string
@@ -46,7 +47,7 @@ type runner struct {
 // Run installs the servers and measures those that could be, and returns both. Faults of a server are part of the result;
 // an error is the bench's own, or ctx's.
 func Run(ctx context.Context, o Options) (servers []result.Server, rows []result.Row, err error) {
-	r := &runner{Options: o, samples: map[[2]string]map[string][]float64{}, faults: map[[2]string]string{}}
+	r := &runner{Options: o, begin: time.Now(), samples: map[[2]string]map[string][]float64{}, faults: map[[2]string]string{}}
 	if err := os.MkdirAll(o.Dir, 0o750); err != nil {
 		return nil, nil, err
 	}
@@ -76,11 +77,12 @@ func Run(ctx context.Context, o Options) (servers []result.Server, rows []result
 }
 
 func (r *runner) chosen(name string) bool {
-	return len(r.Only) == 0 || slices.ContainsFunc(r.Only, func(p string) bool { return strings.HasPrefix(name, p) })
+	return len(r.Only) == 0 || slices.ContainsFunc(r.Only, func(p string) bool { return strings.HasPrefix(name+"/", p+"/") })
 }
 
 func (r *runner) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(r.Out, format+"\n", args...) // progress that nobody can see is none to stop for
+	at := fmt.Sprintf("%6.1fs  ", time.Since(r.begin).Seconds())
+	_, _ = fmt.Fprintf(r.Out, at+format+"\n", args...) // progress that nobody can see is none to stop for
 }
 
 // install returns all servers, and those that are there.

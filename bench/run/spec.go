@@ -58,7 +58,7 @@ func specs() []spec {
 		{name: "message/4KB/10000", scenario: peer.ScenarioMessage, connections: 10_000, payload: large, measure: messages},
 		{name: "push/one", scenario: peer.ScenarioPush, connections: 1, payload: push, measure: pushes},
 		{name: "push/each", scenario: peer.ScenarioPush, connections: 10_000, payload: push, measure: pushes},
-		{name: "function/100", scenario: peer.ScenarioFunction, connections: 100, payload: small, measure: messages, fixed: 500},
+		{name: "function/10", scenario: peer.ScenarioFunction, connections: 10, payload: small, measure: messages, fixed: 500},
 		{name: "mock/100", scenario: peer.ScenarioMock, connections: 100, payload: small, measure: messages, fixed: 2000},
 		{name: "mock/1000", scenario: peer.ScenarioMock, connections: 1000, payload: small, measure: messages},
 		{name: "connect/plain", scenario: peer.ScenarioConnect, connections: 20_000, measure: connects},
@@ -70,7 +70,7 @@ func specs() []spec {
 	}
 }
 
-// Names are those of all cases, for -only: a prefix of one chooses it.
+// Names are those of all cases, for Options.Only.
 func Names() []string {
 	var names []string
 	for _, s := range specs() {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -22,13 +23,20 @@ func (c CPU) Sub(before CPU) CPU { return CPU{c.User - before.User, c.System - b
 // tick is the unit of /proc/PID/stat: USER_HZ is 100 on every architecture that Go runs on.
 const tick = 10 * time.Millisecond
 
-// ReadCPU returns the processor time that processes have used, threads that have ended included. The kernel splits what
+// gone tells that a process or a thread has ended since it was listed.
+func gone(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) }
+
+// ReadCPU returns the processor time that processes have used, threads that have ended included; a process that has ended
+// has no share in it. The kernel splits what
 // it knows to the nanosecond (/proc/PID/task/*/schedstat) between user and system by ticks; so is this, while the threads
 // all live.
 func ReadCPU(pids []int) (CPU, error) {
 	var sum CPU
 	for _, pid := range pids {
 		c, err := processCPU(pid)
+		if gone(err) {
+			continue
+		}
 		if err != nil {
 			return CPU{}, err
 		}
@@ -87,8 +95,8 @@ func threads(pid int) (time.Duration, error) {
 	var sum time.Duration
 	for _, e := range list {
 		b, err := os.ReadFile(dir + "/" + e.Name() + "/schedstat")
-		if errors.Is(err, os.ErrNotExist) {
-			continue // it ended
+		if gone(err) {
+			continue
 		}
 		if err != nil {
 			return 0, err
@@ -106,33 +114,6 @@ func threads(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// Tree returns a process and all that descend from it, as of now.
-func Tree(root int) []int {
-	children := map[int][]int{}
-	list, err := os.ReadDir("/proc")
-	if err != nil {
-		return []int{root}
-	}
-	for _, e := range list {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		f, err := stat(pid)
-		if err != nil {
-			continue // it ended
-		}
-		if parent, err := strconv.Atoi(f[1]); err == nil {
-			children[parent] = append(children[parent], pid)
-		}
-	}
-	tree := []int{root}
-	for i := 0; i < len(tree); i++ {
-		tree = append(tree, children[tree[i]]...)
-	}
-	return tree
-}
-
 // Memory is what processes have in memory, in bytes.
 type Memory struct {
 	Resident     int64 // RSS: pages that several processes share count in each
@@ -144,6 +125,9 @@ func ReadMemory(pids []int) (Memory, error) {
 	var m Memory
 	for _, pid := range pids {
 		kb, err := table(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if gone(err) {
+			continue
+		}
 		if err != nil {
 			return m, err
 		}

@@ -1,6 +1,4 @@
-//go:build linux
-
-package load
+package wire
 
 import (
 	"bytes"
@@ -10,10 +8,10 @@ import (
 	"strings"
 )
 
-// response takes the first HTTP/1.1 response of b apart. n is how many bytes it has, 0 when it is not whole yet. A body
+// ParseResponse takes the first HTTP/1.1 response of b apart. n is how many bytes it has, 0 when it is not whole yet. A body
 // must have a Content-Length or be chunked; a status without one (1xx, 204, 304) has none. body lies in b, or, when it
 // was chunked, is a copy.
-func response(b []byte) (status int, body []byte, n int, err error) {
+func ParseResponse(b []byte) (status int, body []byte, n int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(b) > 64<<10 {

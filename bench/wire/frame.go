@@ -1,6 +1,7 @@
-//go:build linux
-
-package load
+// Package wire takes apart what the bench's programs read: HTTP/1.1 requests and responses, the answer to a WebSocket
+// upgrade, and a server's frames. All of it works on the bytes that have come so far, and copies nothing that it need not.
+// It understands what the measured servers send and no more; what it does not understand is an error.
+package wire
 
 import (
 	"encoding/binary"
@@ -10,9 +11,9 @@ import (
 	"cleat/internal/frame"
 )
 
-// serverFrame takes the first frame of b apart, which comes from a server and so is not masked (RFC 6455 §5.2). n is how
+// ServerFrame takes the first frame of b apart, which comes from a server and so is not masked (RFC 6455 §5.2). n is how
 // many bytes it has, 0 when it is not whole yet. payload lies in b.
-func serverFrame(b []byte) (op frame.Opcode, fin bool, payload []byte, n int, err error) {
+func ServerFrame(b []byte) (op frame.Opcode, fin bool, payload []byte, n int, err error) {
 	const final, reserved, masked = 0x80, 0x70, 0x80
 	if len(b) < 2 {
 		return 0, false, nil, 0, nil
@@ -49,6 +50,12 @@ func serverFrame(b []byte) (op frame.Opcode, fin bool, payload []byte, n int, er
 // mask is the key of all our frames. Which it is makes no difference to a server, as long as it is not zero.
 var mask = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
-func appendText(dst, text []byte) []byte {
+// AppendText appends a client's text message.
+func AppendText(dst, text []byte) []byte {
 	return frame.AppendMasked(dst, frame.OpText, true, mask, text)
+}
+
+// AppendPong appends a client's answer to a ping.
+func AppendPong(dst, data []byte) []byte {
+	return frame.AppendMasked(dst, frame.OpPong, true, mask, data)
 }
