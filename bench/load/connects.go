@@ -156,13 +156,13 @@ func dialTLS(ctx context.Context, o Options, i int, text func([]byte) error) (*t
 	if err != nil {
 		return nil, err
 	}
-	cfg := &tls.Config{InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.X25519}} //nolint:gosec // G402: a server on loopback with a certificate of its own
+	cfg := &tls.Config{InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256}} //nolint:gosec // G402: a server on loopback with a certificate of its own
 	c := &tlsClient{client: client{Client: o.Client(i), index: i}, conn: tls.Client(raw, cfg), buf: make([]byte, 4<<10)}
 	err = func() error {
 		if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 			return err
 		}
-		if _, err := c.conn.Write(wire.Upgrade(o.Addr, c.Path, c.Header)); err != nil {
+		if _, err := c.conn.Write(wire.Upgrade(c.index, o.Addr, c.Path, c.Header)); err != nil {
 			return err
 		}
 		for c.state = upgrading; c.state != ready; {
@@ -188,7 +188,7 @@ func (c *tlsClient) read(text func([]byte) error) error {
 	c.in = append(c.in, c.buf[:n]...)
 	used := 0
 	if c.state == upgrading {
-		if used, err = wire.Switched(c.in); err != nil || used == 0 {
+		if used, err = wire.Switched(c.index, c.in); err != nil || used == 0 {
 			return err
 		}
 		c.state = ready

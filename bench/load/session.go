@@ -143,7 +143,7 @@ func (h handler) Opened(c *evloop.Conn, err error) {
 		s.arrived(cl)
 	default:
 		cl.state = upgrading
-		if err := c.Write(wire.Upgrade(s.opts.Addr, cl.Path, cl.Header)); err != nil {
+		if err := c.Write(wire.Upgrade(cl.index, s.opts.Addr, cl.Path, cl.Header)); err != nil {
 			s.fail(cl, err)
 		}
 	}
@@ -168,7 +168,7 @@ func (s *Session) data(c *client, b []byte) (used int, err error) {
 		return s.responses(c, b)
 	}
 	if c.state == upgrading {
-		used, err = wire.Switched(b)
+		used, err = wire.Switched(c.index, b)
 		if err != nil || used == 0 {
 			return 0, err
 		}

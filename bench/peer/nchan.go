@@ -24,7 +24,7 @@ func (nchan) Notes() string {
 	return `Each client is publisher and subscriber of a channel of its own (` + "`nchan_pubsub`" + `). A message goes to the backend as
 ` + "`nchan_publisher_upstream_request`" + `, whose answer is published to the channel; an HTTP connect is
 ` + "`nchan_authorize_request`" + `; a push is a POST to a publisher location. Two workers, one for each core, with a listening socket each
-(` + "`reuseport`" + `), so that both have as many clients. Connections to the backend are kept (512 for each worker), headers of clients are not
+(` + "`reuseport`" + `), so that both have as many clients. All connections to the backend are kept (there is one for each message under way), headers of clients are not
 passed on, and nothing is logged. A channel keeps one message: none is kept for clients that come later, and keeping none at all
 has nchan lose messages between workers.`
 }
@@ -62,7 +62,7 @@ http {
 	nchan_message_timeout 5s;
 	upstream backend {
 		server {{.Backend}};
-		keepalive 512;
+		keepalive {{.KeepAlive}};
 		keepalive_requests 1000000000;
 		keepalive_timeout 1h;
 	}
@@ -106,6 +106,7 @@ func (nchan) Start(ctx context.Context, s Setup) (Instance, error) {
 	if err := render(config, nchanConfig, map[string]any{
 		"Dir": s.Dir, "Backend": s.Backend, "Addr": i.addr, "PushAddr": i.pushAddr,
 		"CertFile": s.CertFile, "KeyFile": s.KeyFile, "Authorize": s.Scenario == ScenarioConnectHTTP,
+		"KeepAlive": max(512, s.Connections), // nginx has a connection for each call that is under way: all are kept
 	}); err != nil {
 		return nil, err
 	}

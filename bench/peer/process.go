@@ -18,7 +18,7 @@ import (
 
 const (
 	startTimeout = 60 * time.Second // until a program answers
-	endTimeout   = 5 * time.Second // until a program that was asked to end is killed
+	endTimeout   = 5 * time.Second  // until a program that was asked to end is killed
 )
 
 // processes are the programs of one Instance, in the order in which they were started.

@@ -113,21 +113,21 @@ func TestServerFrame(t *testing.T) {
 	}
 }
 
-// RFC 6455 §1.3 has the answer to this key.
+// The answer is to the key of client 0, as RFC 6455 §4.2.2 makes it.
 func TestSwitched(t *testing.T) {
-	const answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-	if n, err := wire.Switched([]byte(answer + "\x81\x00")); n != len(answer) || err != nil {
+	const answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: tb403IRLas8CVkLDneo/uRhHmBg=\r\n\r\n"
+	if n, err := wire.Switched(0, []byte(answer + "\x81\x00")); n != len(answer) || err != nil {
 		t.Errorf("got %d, %v, want %d", n, err, len(answer))
 	}
-	if n, err := wire.Switched([]byte(answer[:40])); n != 0 || err != nil {
+	if n, err := wire.Switched(0, []byte(answer[:40])); n != 0 || err != nil {
 		t.Errorf("half of it: got %d, %v", n, err)
 	}
-	for _, b := range []string{"HTTP/1.1 403 Forbidden\r\n\r\n", strings.Replace(answer, "s3pP", "xxxx", 1)} {
-		if _, err := wire.Switched([]byte(b)); err == nil {
+	for _, b := range []string{"HTTP/1.1 403 Forbidden\r\n\r\n", strings.Replace(answer, "tb40", "xxxx", 1)} {
+		if _, err := wire.Switched(0, []byte(b)); err == nil {
 			t.Errorf("%q is taken for a yes", b)
 		}
 	}
-	if !bytes.Contains(wire.Upgrade("h:1", "/p?q", []string{"A: b"}), []byte("GET /p?q HTTP/1.1\r\nHost: h:1\r\n")) {
+	if !bytes.Contains(wire.Upgrade(0, "h:1", "/p?q", []string{"A: b"}), []byte("GET /p?q HTTP/1.1\r\nHost: h:1\r\n")) {
 		t.Error("the request has not its path and host")
 	}
 }
@@ -164,7 +164,7 @@ func FuzzWire(f *testing.F) {
 		if n > len(b) || err == nil && n > 0 && len(payload) > n {
 			t.Fatalf("a frame of %d bytes in %d", n, len(b))
 		}
-		if n, _ := wire.Switched(b); n > len(b) {
+		if n, _ := wire.Switched(0, b); n > len(b) {
 			t.Fatalf("an upgrade of %d bytes in %d", n, len(b))
 		}
 	})
