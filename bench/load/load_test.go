@@ -210,10 +210,11 @@ func TestAnswersAreChecked(t *testing.T) {
 }
 
 func TestPush(t *testing.T) {
-	for name, lose := range map[string]bool{"delivered": false, "lost": true} {
+	for name, c := range map[string]struct{ lose, close bool }{"delivered": {}, "connections not kept": {close: true}, "lost": {lose: true}} {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t, false)
+			s, lose := newServer(t, false), c.lose
 			s.lose = lose
+			s.Config.SetKeepAlivesEnabled(!c.close)
 			l := open(t, s, 4)
 			text := []byte("a text that is pushed")
 			ctx, cancel := context.WithCancel(t.Context())

@@ -15,7 +15,11 @@ import (
 // clients. Figures are of the pushes' answers. What was answered must have been delivered a moment later, once and to the
 // right client, or it is a fault.
 func (s *Session) Push(ctx context.Context, p Plan, pushers int, addr string, requests [][]byte, text []byte) (Figures, error) {
-	if err := s.dialPushers(ctx, pushers, addr); err != nil {
+	to, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return Figures{}, err
+	}
+	if err := s.dialPushers(ctx, pushers, to); err != nil {
 		return Figures{}, err
 	}
 	r := newRun()
@@ -30,17 +34,25 @@ func (s *Session) Push(ctx context.Context, p Plan, pushers int, addr string, re
 		c.due = max(now, 1)
 		r.sent++
 		r.underWay++
-		if err := c.conn.Write(requests[at]); err != nil {
+		if c.last {
+			s.redial(c, to, requests[at])
+		} else if err := c.conn.Write(requests[at]); err != nil {
+			s.fail(c, err)
+		}
+	}
+	r.arrived = func(c *client) {
+		if err := c.conn.Write(c.pending); err != nil {
 			s.fail(c, err)
 		}
 	}
 	r.answered = func(c *client, body []byte) error {
 		if !c.http {
-			if !bytes.Contains(body, text) {
+			n := bytes.Count(body, text) // some servers put several into one message
+			if n == 0 {
 				return fmt.Errorf("client %d was sent something else than what was pushed: %.200q", c.index, body)
 			}
-			delivered[c.index]++
-			missing--
+			delivered[c.index] += n
+			missing -= n
 			return nil
 		}
 		now, due := s.now(), c.due
@@ -78,11 +90,16 @@ func (s *Session) Push(ctx context.Context, p Plan, pushers int, addr string, re
 	return f, nil
 }
 
-func (s *Session) dialPushers(ctx context.Context, n int, addr string) error {
-	to, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return err
+// redial has a caller whose server does not keep connections connect anew for its next request.
+func (s *Session) redial(c *client, to netip.AddrPort, request []byte) {
+	c.conn.Close()
+	c.last, c.pending, c.state = false, request, dialing
+	if err := s.dial(c, to); err != nil {
+		s.fail(c, err)
 	}
+}
+
+func (s *Session) dialPushers(ctx context.Context, n int, to netip.AddrPort) error {
 	s.fault = nil
 	want := s.connected + n - len(s.pushers)
 	for len(s.pushers) < n {
