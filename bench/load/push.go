@@ -5,6 +5,7 @@ package load
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -77,18 +78,25 @@ func (s *Session) Push(ctx context.Context, p Plan, pushers int, addr string, re
 	}
 	s.run = r
 	defer func() { s.run = nil }()
-	for end := s.now() + int64(drain); missing > 0 && s.now() < end; {
+	// Some may still be on their way; those that are not there when none has come for a while are lost.
+	for last, since := missing, s.now(); missing > 0 && s.now()-since < int64(2*time.Second); {
 		if err := s.poll(ctx, 100*time.Millisecond); err != nil {
 			return f, err
+		}
+		if missing != last {
+			last, since = missing, s.now()
 		}
 	}
 	for i := range pushed {
 		if pushed[i] != delivered[i] {
-			return f, fmt.Errorf("client %d has %d messages of %d that were pushed to it", i, delivered[i], pushed[i])
+			return f, fmt.Errorf("%w: client %d has %d messages of %d that were pushed to it", ErrLost, i, delivered[i], pushed[i])
 		}
 	}
 	return f, nil
 }
+
+// ErrLost is Push's where pushes were answered with success and not delivered once each. The Figures are good.
+var ErrLost = errors.New("pushes were lost or doubled")
 
 // redial has a caller whose server does not keep connections connect anew for its next request.
 func (s *Session) redial(c *client, to netip.AddrPort, request []byte) {

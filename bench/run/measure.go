@@ -136,6 +136,9 @@ func pushes(s *session) (err error) {
 	}
 	p, m := s.plan()
 	f, err := l.Push(s.ctx, p, pushers, addr, requests, text)
+	if errors.Is(err, load.ErrLost) {
+		s.add("capacity", figures(f, m))
+	}
 	if err := faulty("push", f, err); err != nil {
 		return err
 	}
