@@ -150,7 +150,11 @@ func (h handler) Opened(c *evloop.Conn, err error) {
 }
 
 // Closed is evloop.Handler's.
-func (h handler) Closed(c *evloop.Conn, err error) { h.s.fail(owner(c), unexpectedEnd(err)) }
+func (h handler) Closed(c *evloop.Conn, err error) {
+	if cl := owner(c); !cl.last { // else it was announced
+		h.s.fail(cl, unexpectedEnd(err))
+	}
+}
 
 // Data is evloop.Handler's.
 func (h handler) Data(c *evloop.Conn, b []byte) int {
