@@ -204,7 +204,7 @@ func (l *Loop) wait(d time.Duration) (int, error) {
 		uintptr(len(l.events)), uintptr(unsafe.Pointer(timeout)), 0, 0) //nolint:gosec // G103: system call
 	switch {
 	case errno == 0:
-		return int(n), nil //nolint:gosec // G115: at most len(l.events)
+		return int(n), nil
 	case errors.Is(errno, unix.EINTR):
 		return 0, nil
 	default:

@@ -35,6 +35,8 @@ type client struct {
 
 	seq     uint64 // of its messages
 	due     int64  // when the message that is under way was, in nanoseconds of the generator's clock; 0: none is
+	last    bool   // of HTTP: the server closes the connection behind its answer
+	pending []byte // a request to send once it is there again
 	partial []byte // of a text in several frames
 	message []byte // the last text sent
 }

@@ -4,7 +4,7 @@ package load_test
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -210,23 +210,19 @@ func TestAnswersAreChecked(t *testing.T) {
 }
 
 func TestPush(t *testing.T) {
-	for name, lose := range map[string]bool{"delivered": false, "lost": true} {
+	for name, c := range map[string]struct{ lose, close bool }{"delivered": {}, "connections not kept": {close: true}, "lost": {lose: true}} {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t, false)
+			s, lose := newServer(t, false), c.lose
 			s.lose = lose
+			s.Config.SetKeepAlivesEnabled(!c.close)
 			l := open(t, s, 4)
 			text := []byte("a text that is pushed")
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			if lose { // what never comes is waited for
-				time.AfterFunc(time.Second, cancel)
-			}
 			var requests [][]byte
 			for _, id := range l.IDs() {
 				requests = append(requests, fmt.Appendf(nil, "POST /push/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", id, len(text), text))
 			}
-			f, err := l.Push(ctx, plan, 2, s.addr(), requests, text)
-			if (err != nil) != lose {
+			f, err := l.Push(t.Context(), plan, 2, s.addr(), requests, text)
+			if errors.Is(err, load.ErrLost) != lose || err != nil && !lose {
 				t.Fatalf("got %v", err)
 			}
 			if f.Messages == 0 {

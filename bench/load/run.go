@@ -38,6 +38,7 @@ type Figures struct {
 const (
 	mostMessages = 10_000_000
 	drain        = 20 * time.Second // for what is still under way at the end
+	turn         = 10 * time.Second // for every client to have had its turn in a closed loop
 )
 
 // run is one under way.
@@ -45,6 +46,7 @@ type run struct {
 	arrived  func(*client)
 	answered func(*client, []byte) error
 	lost     func(*client)
+	warm     func() bool // it may begin to count; nil: after the time for that
 
 	from, until int64 // the measured time; 0: not begun, not over
 	underWay    int
@@ -156,6 +158,8 @@ func (s *Session) Capacity(ctx context.Context, p Plan) (Figures, error) {
 		return nil
 	}
 	r.lost = s.lost
+	// A slow server with many clients answers the first of them for seconds before it comes to the last.
+	r.warm = func() bool { return r.sent >= 2*len(s.clients) || r.underWay == 0 }
 	return s.measure(ctx, r, p, func() {
 		for _, c := range s.clients {
 			if c.state == ready {
@@ -224,6 +228,11 @@ func (s *Session) measure(ctx context.Context, r *run, p Plan, begin func(), tic
 	begin()
 	if err := s.through(ctx, tick, p.Warmup); err != nil {
 		return Figures{}, err
+	}
+	for end := s.now() + int64(turn); r.warm != nil && !r.warm() && s.now() < end; {
+		if err := s.through(ctx, tick, 50*time.Millisecond); err != nil {
+			return Figures{}, err
+		}
 	}
 	if err := mark(p); err != nil {
 		return Figures{}, err

@@ -225,15 +225,16 @@ func (s *Session) text(c *client, text []byte) error {
 
 func (s *Session) responses(c *client, b []byte) (used int, err error) {
 	for used < len(b) {
-		status, body, n, err := wire.ParseResponse(b[used:])
+		r, n, err := wire.ParseResponse(b[used:])
 		if err != nil || n == 0 {
 			return used, err
 		}
 		used += n
-		if status < 200 || status > 299 {
-			return used, fmt.Errorf("an HTTP request is answered by %d %.100q", status, body)
+		if r.Status < 200 || r.Status > 299 {
+			return used, fmt.Errorf("an HTTP request is answered by %d %.100q", r.Status, r.Body)
 		}
-		if err := s.answered(c, body); err != nil {
+		c.last = r.Close
+		if err := s.answered(c, r.Body); err != nil {
 			return used, err
 		}
 	}
@@ -257,7 +258,9 @@ func (s *Session) fail(c *client, err error) {
 		return
 	}
 	c.state = gone
-	c.conn.Close()
+	if c.conn != nil {
+		c.conn.Close()
+	}
 	s.faults++
 	if s.fault == nil {
 		s.fault = err

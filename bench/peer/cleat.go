@@ -141,6 +141,7 @@ func (c *cleatInstance) Client(int) Client {
 		action = "mock"
 	case ScenarioFunction:
 		action = "function"
+	default: // through the backend
 	}
 	before := []byte(`{"action":"` + action + `","data":"`)
 	client := Client{

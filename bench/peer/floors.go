@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -52,10 +53,8 @@ func (direct) Start(_ context.Context, s Setup) (Instance, error) {
 
 // only tells that a floor does one scenario, or several.
 func only(s Scenario, can ...Scenario) (string, bool) {
-	for _, c := range can {
-		if s == c {
-			return "", true
-		}
+	if slices.Contains(can, s) {
+		return "", true
 	}
 	return "a floor of other scenarios", false
 }

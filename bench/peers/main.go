@@ -28,6 +28,9 @@ import (
 	"cleat/bench/run"
 )
 
+// most is how long a run may take: twice what it takes on two cores at rest.
+const most = time.Hour
+
 type flags struct {
 	only, servers, root, dir string
 	rounds                   int
@@ -47,6 +50,8 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("the bench was not done within %v", most))
+	defer cancel()
 	if err := start(ctx, f); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1) //nolint:forbidigo // this is the program's main

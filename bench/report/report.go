@@ -19,7 +19,9 @@ type page struct {
 	r *result.Report
 }
 
-func (p *page) say(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *page) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(p, format+"\n", args...) // a strings.Builder takes everything
+}
 
 // Markdown is the generated part of docs/benchmarks.md. charts is the folder of the charts, seen from there.
 func Markdown(r *result.Report, charts string) string {
@@ -52,7 +54,14 @@ counts from when they were due. Every answer must carry the message's own payloa
 as a fault. A server is started afresh for each case in each round; what goes before the measured time is warm-up. A message of 100 B or 4 KB has that much
 payload, to which each server's dialect adds. Bytes of an idle connection are the server's own pages (PSS of all its processes, less what it had before
 they came), its garbage uncollected; the kernel's are half of what slab and socket buffers grow by, for it keeps as much for the client's end. TLS is 1.3
-with X25519 and a P-256 certificate, without resumption. Figures of two runs compare only on one machine at rest.
+with X25519 and a P-256 certificate, without resumption.
+
+### How to repeat it
+
+On Linux 5.11 or newer, at rest, with Go, Node and npm: ` + "`make bench-peers`" + `, in half an hour. The servers come from the package registries (Debian's as root) and
+are built below .tools/bench; one that cannot be had is named above with the reason. ` + "`make bench`" + ` is Cleat and the floors alone, in five minutes. Parts, which write
+nothing: ` + "`make bench-peers ARGS=\"-only message/100B,push -servers cleat,nchan,direct -rounds 5\"`" + `; ` + "`-quick`" + ` tries everything in short times. Figures of two runs
+compare only on one machine at rest.
 `
 
 // column is one of a table: what it shows of a server.
@@ -208,7 +217,8 @@ func (p *page) rest() {
 	for _, c := range [][2]string{
 		{"64 clients at a time, who leave once they are let in, by the server alone (`$connect` is a `MOCK`):", "connect/plain"},
 		{"Let in by the HTTP backend:", "connect/http"},
-		{"Over TLS, 32 at a time, by the server alone:", "connect/tls"}, {"Over TLS, by the HTTP backend:", "connect/http-tls"},
+		{"Over TLS, 32 at a time, by the server alone:", "connect/tls"},
+		{"Over TLS, by the HTTP backend:", "connect/http-tls"},
 	} {
 		p.capacity(c[0], c[1])
 	}

@@ -136,6 +136,9 @@ func pushes(s *session) (err error) {
 	}
 	p, m := s.plan()
 	f, err := l.Push(s.ctx, p, pushers, addr, requests, text)
+	if errors.Is(err, load.ErrLost) {
+		s.add("capacity", figures(f, m))
+	}
 	if err := faulty("push", f, err); err != nil {
 		return err
 	}
@@ -239,12 +242,14 @@ func (s *session) idle(open func() (idlers, func() error, error)) (err error) {
 		return err
 	}
 	s.add("idle", after.each(before, s.spec.connections))
-	m := &meter{instance: s.instance}
-	begin := time.Now()
-	if err := errors.Join(m.mark(), l.Idle(s.ctx, s.d.Idle), m.mark()); err != nil {
-		return err
+	if !s.spec.tls {
+		m := &meter{instance: s.instance}
+		begin := time.Now()
+		if err := errors.Join(m.mark(), l.Idle(s.ctx, s.d.Idle), m.mark()); err != nil {
+			return err
+		}
+		s.add("hour", map[string]float64{result.Hour: m.used().Total().Seconds() * float64(time.Hour) / float64(time.Since(begin))})
 	}
-	s.add("hour", map[string]float64{result.Hour: m.used().Total().Seconds() * float64(time.Hour) / float64(time.Since(begin))})
 	if err := talk(); err != nil {
 		return err
 	}

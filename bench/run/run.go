@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,12 +149,19 @@ func (r *runner) measure(ctx context.Context, s spec, servers []peer.Server) err
 				continue
 			}
 			err := r.once(ctx, s, server)
+			if err != nil && s.fewer > 0 && !errors.Is(err, peer.ErrNoTLS) && ctx.Err() == nil {
+				r.say("%-24s %-18s %d connections, for with %d: %v", s.name, server.Name(), s.fewer, s.connections, err)
+				r.forget(key)
+				less := s
+				less.connections = s.fewer
+				err = r.once(ctx, less, server)
+			}
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
 			switch {
 			case errors.Is(err, peer.ErrNoTLS):
-				r.fault(key, err.Error())
+				r.fault(key, err.Error()) // it was to be expected
 			case err != nil:
 				r.fault(key, err.Error())
 				r.say("%-24s %-18s round %d: %v", s.name, server.Name(), round+1, err)
@@ -164,6 +172,13 @@ func (r *runner) measure(ctx context.Context, s spec, servers []peer.Server) err
 }
 
 func (r *runner) fault(key [2]string, why string) { r.faults[key] = why }
+
+// forget drops what a case of a server has found so far.
+func (r *runner) forget(key [2]string) {
+	found := func(k [2]string) bool { return k[1] == key[1] && strings.HasPrefix(k[0], key[0]+"/") }
+	r.order = slices.DeleteFunc(r.order, found)
+	maps.DeleteFunc(r.samples, func(k [2]string, _ map[string][]float64) bool { return found(k) })
+}
 
 // most is how long one server in one round of a case may take.
 const most = 3 * time.Minute

@@ -40,10 +40,9 @@ func ServerFrame(b []byte) (op frame.Opcode, fin bool, payload []byte, n int, er
 	if size > most {
 		return 0, false, nil, 0, errors.New("a frame of more than 1 MB")
 	}
-	if uint64(len(b)-head) < size {
+	if n = head + int(size); len(b) < n {
 		return 0, false, nil, 0, nil
 	}
-	n = head + int(size)
 	return frame.Opcode(b[0] & 0xf), b[0]&final != 0, b[head:n], n, nil
 }
 

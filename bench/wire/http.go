@@ -8,50 +8,61 @@ import (
 	"strings"
 )
 
-// ParseResponse takes the first HTTP/1.1 response of b apart. n is how many bytes it has, 0 when it is not whole yet. A body
-// must have a Content-Length or be chunked; a status without one (1xx, 204, 304) has none. body lies in b, or, when it
-// was chunked, is a copy.
-func ParseResponse(b []byte) (status int, body []byte, n int, err error) {
+// Response is one HTTP/1.1 response. Its body lies in the bytes that it was parsed from, or, when it was chunked, is a copy.
+type Response struct {
+	Status int
+	Body   []byte
+	Close  bool // the server closes the connection behind it
+}
+
+// ParseResponse takes the first response of b apart. n is how many bytes it has, 0 when it is not whole yet. A body must
+// have a Content-Length or be chunked; a status without one (1xx, 204, 304) has none.
+func ParseResponse(b []byte) (r Response, n int, err error) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		if len(b) > 64<<10 {
-			return 0, nil, 0, errors.New("the head of a response is longer than 64 KB")
+			return r, 0, errors.New("the head of a response is longer than 64 KB")
 		}
-		return 0, nil, 0, nil
+		return r, 0, nil
 	}
 	head, rest := b[:end+2], b[end+4:]
 	if len(head) < len("HTTP/1.1 200") {
-		return 0, nil, 0, fmt.Errorf("no HTTP response: %q", head)
+		return r, 0, fmt.Errorf("no HTTP response: %q", head)
 	}
-	status, err = strconv.Atoi(string(head[9:12]))
+	r.Status, err = strconv.Atoi(string(head[9:12]))
 	if err != nil {
-		return 0, nil, 0, fmt.Errorf("no HTTP response: %q", head)
+		return r, 0, fmt.Errorf("no HTTP response: %q", head)
 	}
-	switch length, chunked := framing(head); {
+	length, chunked, last := framing(head)
+	r.Close = last
+	switch {
 	case chunked:
 		var used int
-		if body, used, err = chunks(rest); err != nil || used == 0 {
-			return 0, nil, 0, err
+		if r.Body, used, err = chunks(rest); err != nil || used == 0 {
+			return r, 0, err
 		}
-		return status, body, end + 4 + used, nil
-	case status < 200 || status == 204 || status == 304:
-		return status, nil, end + 4, nil
+		return r, end + 4 + used, nil
+	case r.Status < 200 || r.Status == 204 || r.Status == 304:
+		return r, end + 4, nil
 	case length < 0:
-		return 0, nil, 0, errors.New("a response without a length")
+		return r, 0, errors.New("a response without a length")
 	case len(rest) < length:
-		return 0, nil, 0, nil
+		return r, 0, nil
 	default:
-		return status, rest[:length], end + 4 + length, nil
+		r.Body = rest[:length]
+		return r, end + 4 + length, nil
 	}
 }
 
-// framing reads what tells the length of a body; length is -1 where nothing does.
-func framing(head []byte) (length int, chunked bool) {
+// framing reads what tells the length of a body; length is -1 where nothing does. last tells that the connection ends.
+func framing(head []byte) (length int, chunked, last bool) {
 	length = -1
 	for len(head) > 0 {
 		line, rest, _ := bytes.Cut(head, []byte("\r\n"))
 		head = rest
 		switch c := line; {
+		case len(c) >= 11 && bytes.EqualFold(c[:11], []byte("connection:")):
+			last = bytes.Contains(bytes.ToLower(c), []byte("close"))
 		case len(c) < len("Content-Length:"):
 		case c[0]|0x20 == 'c' && bytes.EqualFold(c[:15], []byte("content-length:")):
 			if v, err := strconv.Atoi(string(bytes.TrimSpace(c[15:]))); err == nil && v >= 0 {
@@ -61,7 +72,7 @@ func framing(head []byte) (length int, chunked bool) {
 			chunked = bytes.Contains(bytes.ToLower(c), []byte("chunked"))
 		}
 	}
-	return length, chunked
+	return length, chunked, last
 }
 
 // chunks puts a chunked body together (RFC 9112 §7.1); used is 0 when it is not whole. Trailers are not expected.

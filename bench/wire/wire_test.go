@@ -15,8 +15,10 @@ func TestParseResponse(t *testing.T) {
 		status int
 		body   string
 		rest   string
+		close  bool
 		fails  bool
 	}{
+		"the last":            {in: "HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n", status: 200, close: true},
 		"length":              {in: "HTTP/1.1 200 OK\r\ncontent-LENGTH: 2\r\n\r\nokHTTP", status: 200, body: "ok", rest: "HTTP"},
 		"chunks":              {in: "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n3\r\nyes\r\n0\r\n\r\nH", status: 201, body: "okyes", rest: "H"},
 		"no content":          {in: "HTTP/1.1 204 No Content\r\nServer: x\r\n\r\nH", status: 204, rest: "H"},
@@ -30,7 +32,7 @@ func TestParseResponse(t *testing.T) {
 		"a name like another": {in: "HTTP/1.1 200 OK\r\nX-Content-Length: 9\r\nContent-Length: 1\r\n\r\no", status: 200, body: "o"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status, body, n, err := wire.ParseResponse([]byte(c.in))
+			r, n, err := wire.ParseResponse([]byte(c.in))
 			if (err != nil) != c.fails {
 				t.Fatalf("error %v, want one: %v", err, c.fails)
 			}
@@ -38,8 +40,8 @@ func TestParseResponse(t *testing.T) {
 			if c.status != 0 {
 				want = len(c.in) - len(c.rest)
 			}
-			if status != c.status || string(body) != c.body || n != want {
-				t.Errorf("got %d %q, %d bytes, want %d %q, %d", status, body, n, c.status, c.body, want)
+			if n != want || want > 0 && (r.Status != c.status || string(r.Body) != c.body || r.Close != c.close) {
+				t.Errorf("got %+v, %d bytes, want %d %q, %d", r, n, c.status, c.body, want)
 			}
 		})
 	}
@@ -116,7 +118,7 @@ func TestServerFrame(t *testing.T) {
 // The answer is to the key of client 0, as RFC 6455 §4.2.2 makes it.
 func TestSwitched(t *testing.T) {
 	const answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: tb403IRLas8CVkLDneo/uRhHmBg=\r\n\r\n"
-	if n, err := wire.Switched(0, []byte(answer + "\x81\x00")); n != len(answer) || err != nil {
+	if n, err := wire.Switched(0, []byte(answer+"\x81\x00")); n != len(answer) || err != nil {
 		t.Errorf("got %d, %v, want %d", n, err, len(answer))
 	}
 	if n, err := wire.Switched(0, []byte(answer[:40])); n != 0 || err != nil {
@@ -140,14 +142,14 @@ func FuzzWire(f *testing.F) {
 	f.Add([]byte{0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		more := append(bytes.Clone(b), "more"...)
-		status, body, n, err := wire.ParseResponse(b)
+		answer, n, err := wire.ParseResponse(b)
 		if n > len(b) {
 			t.Fatalf("a response of %d bytes in %d", n, len(b))
 		}
 		if n > 0 && err == nil {
-			s, again, m, err := wire.ParseResponse(more)
-			if s != status || !bytes.Equal(again, body) || m != n || err != nil {
-				t.Errorf("response %d %q of %d bytes is %d %q of %d, %v with more behind it", status, body, n, s, again, m, err)
+			again, m, err := wire.ParseResponse(more)
+			if again.Status != answer.Status || !bytes.Equal(again.Body, answer.Body) || again.Close != answer.Close || m != n || err != nil {
+				t.Errorf("response %+v of %d bytes is %+v of %d, %v with more behind it", answer, n, again, m, err)
 			}
 		}
 		r, n, err := wire.ParseRequest(b)
