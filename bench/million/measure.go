@@ -91,7 +91,9 @@ func (m *farm) startNodes(ctx context.Context, server peer.Server, p plan) error
 			return err
 		}
 		// A node that is pushed to lets clients in by itself and tells them who they are. No route of theirs calls a backend.
-		node, err := server.Start(ctx, peer.Setup{Scenario: peer.ScenarioPush, Dir: dir, Backend: "127.0.0.1:9", Connections: n})
+		node, err := server.Start(ctx, peer.Setup{
+			Scenario: peer.ScenarioPush, Dir: dir, Backend: "127.0.0.1:9", Connections: n, IdleTimeout: 2 * most,
+		})
 		if err != nil {
 			return fmt.Errorf("node %d: %w", i, err)
 		}
