@@ -33,7 +33,7 @@ func TestRoutes(t *testing.T) {
 		"anycable: to a stream":       {peer.AnyCable(), "/anycable/command", `{"command":"subscribe","identifier":"{\"stream_name\":\"s1\"}"}`, 200, `{"status":1,"transmissions":["{\"identifier\":\"{\\\"stream_name\\\":\\\"s1\\\"}\",\"type\":\"confirm_subscription\"}"],"streams":["{\"stream_name\":\"s1\"}"]}`},
 		"pushpin: is it ready":        {peer.Pushpin(), "/pushpin/ready", "", 200, ""},
 		"pushpin: a connection":       {peer.Pushpin(), "/pushpin/plain/7", "OPEN\r\n", 200, "OPEN\r\n"},
-		"pushpin: one to push to":     {peer.Pushpin(), "/pushpin/subscribe/7", "OPEN\r\n", 200, "OPEN\r\nTEXT 26\r\nc:{\"type\":\"subscribe\",\"channel\":\"7\"}\r\n"},
+		"pushpin: one to push to":     {peer.Pushpin(), "/pushpin/subscribe/7", "OPEN\r\n", 200, "OPEN\r\nTEXT 24\r\nc:{\"type\":\"subscribe\",\"channel\":\"7\"}\r\n"},
 		"pushpin: two messages":       {peer.Pushpin(), "/pushpin/plain/7", "TEXT 3\r\na\r\n\r\nTEXT 10\r\n0123456789abcdef\r\n", 200, "TEXT 3\r\na\r\n\r\nTEXT 10\r\n0123456789abcdef\r\n"},
 		"pushpin: an end":             {peer.Pushpin(), "/pushpin/plain/7", "CLOSE 2\r\n\x03\xe8\r\n", 200, "CLOSE 2\r\n\x03\xe8\r\n"},
 		"pushpin: a broken end":       {peer.Pushpin(), "/pushpin/plain/7", "DISCONNECT\r\n", 200, ""},
