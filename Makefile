@@ -100,6 +100,10 @@ bench: ## Cleat alone in all of the bench's scenarios, in five minutes: make ben
 bench-peers: ## Cleat beside the servers that do a similar job, in 30 minutes; writes docs/benchmarks.md (installs them; as root for Debian's)
 	$(GO) run ./bench/peers $(ARGS)
 
+.PHONY: bench-million
+bench-million: ## A million live connections on this machine (2 cores, 24 GB): make bench-million [ARGS="-n 50000 -write=false"]
+	$(GO) run ./bench/million $(ARGS)
+
 .PHONY: bench-go
 bench-go: $(BENCHSTAT) ## Ten runs of the Go benchmarks of P (P=./internal/expr)
 	$(GO) test -run '^$$' -bench . -benchmem -count 10 $(P) | tee .tools/bench.txt

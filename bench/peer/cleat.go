@@ -60,7 +60,7 @@ admin: { listen: "{{.Admin}}" }
 {{- if .CertFile}}
 tls: { cert: {{.CertFile}}, key: {{.KeyFile}} }
 {{- end}}
-limits: { profile: aws, connectRate: never, requestRate: never }
+limits: { profile: aws, connectRate: never, requestRate: never{{if .IdleTimeout}}, idleTimeout: {{.IdleTimeout}}{{end}} }
 users:
   bench:
     accessKeys: [{ id: {{.Key}}, secret: {{.Secret}} }]
@@ -95,7 +95,7 @@ func (c *cleat) Start(ctx context.Context, s Setup) (Instance, error) {
 		return nil, err
 	}
 	values := map[string]any{
-		"Dir": s.Dir, "Region": cleatRegion, "Addr": addrs[0], "Admin": addrs[1], "CertFile": s.CertFile, "KeyFile": s.KeyFile,
+		"IdleTimeout": s.IdleTimeout, "Dir": s.Dir, "Region": cleatRegion, "Addr": addrs[0], "Admin": addrs[1], "CertFile": s.CertFile, "KeyFile": s.KeyFile,
 		"Key": cleatKey, "Secret": cleatSecret, "Backend": s.Backend,
 		"Authorize": s.Scenario == ScenarioConnectHTTP, "Function": s.Scenario == ScenarioFunction, "Runtime": "nodejs22.x",
 	}

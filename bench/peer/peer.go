@@ -5,6 +5,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // ErrNoTLS is Start's where a server does the scenario, but not over TLS.
@@ -48,6 +49,9 @@ type Setup struct {
 	Backend string
 	// Connections is how many clients will connect at most.
 	Connections int
+	// IdleTimeout asks for connections that live as long without a message, where the server has a shorter time-out that
+	// can be set. Zero: as it is installed.
+	IdleTimeout time.Duration
 	// TLS asks for TLS with this certificate and key, PEM files. Empty: plain.
 	CertFile, KeyFile string
 }
