@@ -39,7 +39,8 @@ func (p *page) goals() {
 	p.say("")
 }
 
-// template is what a template of three references costs by itself, in microseconds: BenchmarkTemplate of internal/vtl.
+// template is what a template of three references costs by itself, in microseconds: BenchmarkReferences of internal/vtl,
+// rounded up.
 const template = 1.0
 
 func goals(r *result.Report) []goal {
