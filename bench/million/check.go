@@ -31,7 +31,7 @@ func newPlan(n, per int) (plan, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return plan{}, err
 	}
-	room := int(min(limit.Max, 1<<20)) - spareFiles //nolint:gosec // G115: bounded
+	room := int(min(limit.Max, 1<<20)) - spareFiles
 	if per == 0 {
 		per = room
 	}
@@ -112,7 +112,7 @@ func numbers(file string) ([]int64, error) {
 		return nil, err
 	}
 	var all []int64
-	for _, f := range strings.Fields(string(b)) {
+	for f := range strings.FieldsSeq(string(b)) {
 		v, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)

@@ -189,7 +189,7 @@ func (m *farm) push(ctx context.Context, n int, r *result) error {
 		}
 		ids = append(ids, e.IDs[:min(share, len(e.IDs))]...)
 	}
-	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] }) //nolint:gosec // G404: an order, not a secret
 	p := pusher{owners: owners}
 	defer p.close()
 	for _, id := range ids {

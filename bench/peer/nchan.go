@@ -148,7 +148,7 @@ func (n *nchanInstance) Push(i int, _ string, text []byte) (string, []byte) {
 
 // render makes a file of a template.
 func render(file string, t *template.Template, data any) error {
-	f, err := os.Create(file)
+	f, err := os.Create(file) //nolint:gosec // G304: below Setup.Dir
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func (pushpin) Start(ctx context.Context, s Setup) (Instance, error) {
 	for _, p := range [][]string{
 		{
 			"condure", "--log-level", quiet, "--workers", "2", "--listen", listen, "--tls-identities-dir", s.Dir,
-			"--zclient-stream", "ipc://" + file("c"), "--stream-maxconn", strconv.Itoa(s.Connections+100), "--messages-max", "10000",
+			"--zclient-stream", "ipc://" + file("c"), "--stream-maxconn", strconv.Itoa(s.Connections + 100), "--messages-max", "10000",
 		},
 		{"zurl", "--loglevel=" + quiet, "--config=" + file("zurl.conf")},
 		{"pushpin-proxy", "--loglevel=" + quiet, "--config=" + file("pushpin.conf")},
