@@ -93,7 +93,19 @@ soak: ## A store killed 300 times, and 10,000 clients that misbehave for five mi
 	$(GO) test -tags soak -count 1 -timeout 1h -v ./test/soak -args $(if $(D),-d $(D)) $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED))
 
 .PHONY: bench
-bench: $(BENCHSTAT) ## Ten runs of the Go benchmarks of P (P=./internal/expr); the servers' are in docs/benchmarks.md
+bench: ## Cleat alone in all of the bench's scenarios, in five minutes: make bench [ARGS="-only push -rounds 3"]
+	$(GO) run ./bench/peers -servers cleat,direct,echo,node -rounds 1 $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: ## Cleat beside the servers that do a similar job, in 30 minutes; writes docs/benchmarks.md (installs them; as root for Debian's)
+	$(GO) run ./bench/peers $(ARGS)
+
+.PHONY: bench-million
+bench-million: ## A million live connections on this machine (2 cores, 24 GB): make bench-million [ARGS="-n 50000 -write=false"]
+	$(GO) run ./bench/million $(ARGS)
+
+.PHONY: bench-go
+bench-go: $(BENCHSTAT) ## Ten runs of the Go benchmarks of P (P=./internal/expr)
 	$(GO) test -run '^$$' -bench . -benchmem -count 10 $(P) | tee .tools/bench.txt
 	$(BENCHSTAT) .tools/bench.txt
 

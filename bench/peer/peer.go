@@ -2,7 +2,14 @@
 // knows how each is installed, started, spoken to and pushed to; what is measured is not its concern.
 package peer
 
-import "context"
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrNoTLS is Start's where a server does the scenario, but not over TLS.
+var ErrNoTLS = errors.New("does not speak TLS")
 
 // Server is one program that can be measured. Its methods are called one after the other.
 type Server interface {
@@ -42,6 +49,9 @@ type Setup struct {
 	Backend string
 	// Connections is how many clients will connect at most.
 	Connections int
+	// IdleTimeout asks for connections that live as long without a message, where the server has a shorter time-out that
+	// can be set. Zero: as it is installed.
+	IdleTimeout time.Duration
 	// TLS asks for TLS with this certificate and key, PEM files. Empty: plain.
 	CertFile, KeyFile string
 }
@@ -74,6 +84,8 @@ type Client struct {
 	// Reply tells the answer to a message, or a push, from other texts, such as pings of the dialect, which are passed over.
 	// Nil: every text is one. Answer, when not empty, is the text to send back to one that was passed over.
 	Reply func(text []byte) (reply bool, answer []byte)
+	// Answers is what each answer holds where the server cannot give the payload back. Nil: the payload.
+	Answers []byte
 }
 
 // Route is what the HTTP backend answers on one path. Servers that want a dialect there implement Router.
@@ -86,3 +98,11 @@ type Route struct {
 
 // Router is a Server with routes of its own on the backend.
 type Router interface{ Routes() []Route }
+
+// Caller is an Instance whose clients speak plain HTTP/1.1 over kept connections, without WebSocket: a floor. Its Client
+// is not asked for.
+type Caller interface {
+	Instance
+	// Request appends the request that carries a payload, which the answer must carry back.
+	Request(dst, payload []byte) []byte
+}

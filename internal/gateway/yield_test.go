@@ -12,7 +12,7 @@ import (
 // through than take a moment; a MOCK integration with a usual template never does.
 func TestMessageYields(t *testing.T) {
 	n := newTestNode(t, api{}, apigw.LimitsAWS())
-	functions := api{routes: map[string]string{"say": "say"}, twoWay: []string{"say"}}.serving(1).Stages[0].Definition
+	functions := definition(api{routes: map[string]string{"say": "say"}, twoWay: []string{"say"}}.serving(1))
 	def := shapedDefinition(
 		shaped{key: "mock", request: `{"statusCode": 200}`, response: `{"stage": "$context.stage"}`},
 		shaped{key: "long", request: `{"statusCode": 200}`, response: `#foreach($i in [1..1000])$i $i $i#end`},

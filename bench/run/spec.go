@@ -1,0 +1,81 @@
+//go:build linux
+
+// Package run measures servers in the bench's scenarios: it starts each server afresh, has the load generator at it, and
+// reads what its processes used meanwhile. Servers take turns within each round (A B A B), so that whatever else the
+// machine does meets them all.
+package run
+
+import (
+	"time"
+
+	"cleat/bench/peer"
+)
+
+// spec is a case: one start of a server, and what is measured then.
+type spec struct {
+	name        string // the first part of its rows' cases
+	scenario    peer.Scenario
+	connections int
+	payload     int
+	tls         bool
+	measure     func(*session) error
+	once        bool // in the first round only: it takes long, and its figures hardly move
+	fewer       int  // connections to try with where a server cannot hold so many; 0: none
+	rates       bool // also at half and nine tenths of the capacity
+	fixed       float64
+}
+
+// Durations are how long things take.
+type Durations struct {
+	Warmup, Measure time.Duration
+	Settle          time.Duration // before memory is read
+	Idle            time.Duration // of which the processor time of an idle hour is told
+}
+
+// Full and Quick are for figures that count, and for trying the bench itself.
+func Full() Durations {
+	return Durations{Warmup: 500 * time.Millisecond, Measure: 1500 * time.Millisecond, Settle: 2 * time.Second, Idle: 15 * time.Second}
+}
+
+// Quick is for trying the bench itself.
+func Quick() Durations {
+	return Durations{Warmup: 200 * time.Millisecond, Measure: 500 * time.Millisecond, Settle: time.Second, Idle: 3 * time.Second}
+}
+
+const (
+	small = 100
+	large = 4096
+	push  = 1024
+)
+
+// specs are all cases, in the order in which they run.
+func specs() []spec {
+	return []spec{
+		{name: "message/100B/100", scenario: peer.ScenarioMessage, connections: 100, payload: small, measure: messages, rates: true},
+		{name: "message/100B/1000", scenario: peer.ScenarioMessage, connections: 1000, payload: small, measure: messages, rates: true, fixed: 2000},
+		{name: "message/100B/10000", scenario: peer.ScenarioMessage, connections: 10_000, payload: small, measure: messages, rates: true},
+		{name: "message/4KB/100", scenario: peer.ScenarioMessage, connections: 100, payload: large, measure: messages},
+		{name: "message/4KB/1000", scenario: peer.ScenarioMessage, connections: 1000, payload: large, measure: messages},
+		{name: "message/4KB/10000", scenario: peer.ScenarioMessage, connections: 10_000, payload: large, measure: messages},
+		{name: "push/one", scenario: peer.ScenarioPush, connections: 1, payload: push, measure: pushes},
+		{name: "push/each", scenario: peer.ScenarioPush, connections: 10_000, payload: push, measure: pushes},
+		{name: "function/10", scenario: peer.ScenarioFunction, connections: 10, payload: small, measure: messages, fixed: 500},
+		{name: "mock/100", scenario: peer.ScenarioMock, connections: 100, payload: small, measure: messages, fixed: 2000},
+		{name: "mock/1000", scenario: peer.ScenarioMock, connections: 1000, payload: small, measure: messages},
+		{name: "connect/plain", scenario: peer.ScenarioConnect, connections: 20_000, measure: connects},
+		{name: "connect/http", scenario: peer.ScenarioConnectHTTP, connections: 20_000, measure: connects},
+		{name: "connect/tls", scenario: peer.ScenarioConnect, connections: 20_000, measure: connects, tls: true},
+		{name: "connect/http-tls", scenario: peer.ScenarioConnectHTTP, connections: 20_000, measure: connects, tls: true},
+		{name: "idle/plain", scenario: peer.ScenarioIdle, connections: 15_000, measure: idle, once: true, fewer: 10_000},
+		{name: "idle/tls", scenario: peer.ScenarioIdle, connections: 15_000, measure: idleTLS, tls: true, once: true, fewer: 10_000},
+	}
+}
+
+// Names are those of all cases, for Options.Only.
+func Names() []string {
+	var names []string
+	for _, s := range specs() {
+		names = append(names, s.name)
+	}
+	return names
+}
