@@ -19,8 +19,7 @@ type exchange struct {
 
 // newRequest makes the request that a handler gets, and the exchange that it belongs to.
 func (c *conn) newRequest(h *Head) (*http.Request, *exchange) {
-	x := &exchange{c: c}
-	x.ctx.Context, x.ctx.c = c.client.Context, c
+	x := &exchange{c: c, ctx: requestContext{Context: c.client.Context, c: c}}
 	x.body.c, x.body.left = c, h.ContentLength
 	x.w = response{c: c, x: x, head: h.Method == http.MethodHead, wantsClose: h.Close, contentLength: -1}
 	r := (&http.Request{}).WithContext(&x.ctx)

@@ -87,7 +87,7 @@ func (w *response) inform(status int) {
 	_ = w.header.WriteSubset(out, map[string]bool{"Content-Length": true, "Transfer-Encoding": true}) // a buffer takes all
 	out.WriteString("\r\n")
 	w.c.out = out.Bytes()
-	w.flush()
+	_ = w.flush() // err keeps what went wrong
 }
 
 // Write implements http.ResponseWriter.
@@ -175,7 +175,7 @@ func (w *response) Take() (nc net.Conn, rest []byte, err error) {
 		if !w.sent {
 			w.sendHead(nil)
 		}
-		w.flush()
+		_ = w.flush() // the connection's next user finds out
 	}
 	return w.c.take()
 }

@@ -231,7 +231,7 @@ func (c *conn) serve(h *Head) (how Outcome, more bool) {
 	}
 	if !finished {
 		if x.w.sent {
-			x.w.flush() // as far as the answer had come
+			_ = x.w.flush() // as far as the answer had come
 		}
 		return Over, false
 	}
@@ -317,7 +317,7 @@ func (c *conn) take() (net.Conn, []byte, error) {
 // over tells whether an error of a read is the end of a connection, and not only of the patience of who read.
 func over(err error) bool {
 	var timeout net.Error
-	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+	return err != nil && (!errors.As(err, &timeout) || !timeout.Timeout())
 }
 
 var _ io.Closer = (*body)(nil)

@@ -28,7 +28,6 @@ func (w *crew) run(t task) {
 func (w *crew) work(t task) {
 	for {
 		t.run()
-		t = task{} // nothing of it is held while waiting
 		if w.waiting.Add(1) > maxWaiting {
 			w.waiting.Add(-1)
 			return

@@ -73,7 +73,8 @@ func (c *script) CloseWrite() error                { return nil }
 func (c *script) SetDeadline(t time.Time) error    { return c.SetReadDeadline(t) }
 func (c *script) SetWriteDeadline(time.Time) error { return nil }
 func (c *script) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
-func (c *script) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9} }
+
+func (c *script) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9} }
 
 // scripts is a listener at which scripts come in.
 type scripts struct {
