@@ -81,6 +81,12 @@ func IsContextVariable(name string) bool {
 	return len(name) > len(authorizerVariables) && strings.HasPrefix(name, authorizerVariables)
 }
 
+// ContextText returns how to get the text of $context.{name} from an event, as RequestContext.Lookup does; nil when no such
+// variable is on the list. It is for those who know the name long before the event.
+func ContextText(name string) func(*RequestContext) (value string, ok bool) {
+	return contextByName[name]
+}
+
 // Lookup returns the variable that $context.{name} names, as text, and whether the event has it. It is safe for
 // concurrent use.
 func (c *RequestContext) Lookup(name string) (string, bool) {

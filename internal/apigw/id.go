@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,7 +24,7 @@ type RequestID string
 // URL-safe base64, 16 characters (spec data-plane §3).
 func NewRequestID() RequestID {
 	id := freshID()
-	return RequestID(id[:])
+	return RequestID(keepID(&id))
 }
 
 // NewMessageID returns a fresh ID of a message, in the same shape, whose last four characters are those of the
@@ -33,14 +35,49 @@ func NewMessageID(id ConnectionID) string {
 	if len(id) >= shared {
 		copy(fresh[len(fresh)-shared:], id[len(id)-shared:])
 	}
-	return string(fresh[:])
+	return keepID(&fresh)
 }
 
-func freshID() (id [16]byte) {
-	var b [11]byte
-	rand.Read(b[:])
-	base64.URLEncoding.Encode(id[:], b[:])
+const (
+	idBytes = 11
+	idSize  = 16 // of its text
+	idBatch = 64 // IDs for which random bytes are read, and room for texts is made, at a time
+)
+
+// idSource makes IDs in batches: most cost neither a read of random bytes nor an allocation.
+type idSource struct {
+	random [idBatch * idBytes]byte
+	used   int             // of random
+	texts  strings.Builder // of IDs, one behind the other; who keeps one keeps those of its batch
+}
+
+var idSources = sync.Pool{New: func() any { return &idSource{used: idBatch * idBytes} }}
+
+func freshID() (id [idSize]byte) {
+	s, _ := idSources.Get().(*idSource)
+	if s.used == len(s.random) {
+		rand.Read(s.random[:])
+		s.used = 0
+	}
+	b := s.random[s.used : s.used+idBytes]
+	base64.URLEncoding.Encode(id[:], b)
+	clear(b) // nobody can read it here later
+	s.used += idBytes
+	idSources.Put(s)
 	return id
+}
+
+// keepID is an ID as a string of its own.
+func keepID(id *[idSize]byte) string {
+	s, _ := idSources.Get().(*idSource)
+	if s.texts.Cap()-s.texts.Len() < idSize {
+		s.texts = strings.Builder{}
+		s.texts.Grow(idBatch * idSize)
+	}
+	s.texts.Write(id[:])
+	all := s.texts.String()
+	idSources.Put(s)
+	return all[len(all)-idSize:]
 }
 
 // NewUUID returns a random UUID (version 4), the shape of x-amzn-RequestId and of Lambda's request IDs.

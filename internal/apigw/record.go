@@ -1,10 +1,13 @@
 package apigw
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Record says how one event went: a connect, a message, a disconnect, a management request or a refusal. It is what the
 // event log, the access and execution logs, the metrics and the meter are made of. Package gateway fills it once the
-// event is over; from then on it is only read.
+// event is over; from then on it is only read, and only until gateway.Options.Observe returns: Clone is for keeping.
 type Record struct {
 	Time time.Time
 	// Operation is "connect", "message", "disconnect", a push.Outcome's operation ("post", "get", "delete", "list"), or
@@ -36,8 +39,7 @@ type Record struct {
 	// "INTEGRATION_FAILURE"; both are empty when the gateway made no error of its own, and when AWS has no name.
 	ErrorMessage, ResponseType string
 
-	// Event is what happened, nil for a management request and a refusal. It is shared: never change it, and do not keep
-	// it for longer than the record, for it holds the message.
+	// Event is what happened, nil for a management request and a refusal. It is shared: never change it.
 	Event *Event
 	// The steps that were taken, in their order; a step that was not taken has at most an Error, which is what kept it from
 	// being taken (spec data-plane §9.1).
@@ -51,6 +53,18 @@ type Record struct {
 	// Request is what went to the backend after the mapping and Response what it answered before, where the integration
 	// has such; Reply is what the client was sent. They are for the data trace of the execution log.
 	Request, Response, Reply []byte
+}
+
+// Clone returns a copy that may be kept, with its event and all texts.
+func (r *Record) Clone() *Record {
+	c := *r
+	c.Request, c.Response, c.Reply = bytes.Clone(r.Request), bytes.Clone(r.Response), bytes.Clone(r.Reply)
+	if r.Event != nil {
+		ev := *r.Event
+		ev.Body = bytes.Clone(ev.Body)
+		c.Event = &ev
+	}
+	return &c
 }
 
 // StageKey names a stage of an API.

@@ -105,10 +105,21 @@ func newMessage(tb testing.TB, route string, observe func(*apigw.Record)) (one f
 		<-drained
 	})
 	data := []byte(`{"action":"` + route + `","text":"a message of some length, as a chat has it, and a little more"}`)
+	told := 0
+	check := func(rec *apigw.Record) {
+		if rec.Err != nil || !rec.Sent {
+			tb.Errorf("the message failed: %v", rec.Err)
+		}
+		told++
+	}
+	n.only.Store(&check)
+	tb.Cleanup(func() { n.only.Store(nil) })
+	m := conn.Message{Data: data, Yield: func() {}}
 	return func() {
-		n.Message(id, attachment, conn.Message{Data: data})
-		if rec := <-n.records; rec.Err != nil || !rec.Sent {
-			tb.Fatalf("the message failed: %v", rec.Err)
+		before := told
+		n.Message(id, attachment, m)
+		if told != before+1 {
+			tb.Fatalf("%d records of a message", told-before)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func newBubble(t *testing.T, serving store.Serving, limits apigw.Limits) *bubble
 	}
 	var err error
 	b.Gateway, err = gateway.New(gateway.Options{
-		Log: slog.New(slog.NewTextHandler(b.log, nil)), Observe: func(r *apigw.Record) { b.records <- r },
+		Log: slog.New(slog.NewTextHandler(b.log, nil)), Observe: func(r *apigw.Record) { b.records <- r.Clone() },
 		Integration: integration.Dependencies{Functions: b.functions},
 		Conn:        conn.Options{Limits: limits, Engine: conn.EnginePortable},
 	})

@@ -35,7 +35,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 	defer g.hub.Abandon(id) // for a panic alone: by the end the ID is pending no more
 	snap := st.snapshot.Load()
 	ev, rec := s.begin(apigw.EventConnect, "connect", id, now, snap.variables)
-	rec.SourceIP, rec.RouteKey = s.sourceIP.String(), apigw.RouteConnect
+	rec.SourceIP, rec.RouteKey = s.sourceIP, apigw.RouteConnect
 
 	res, err := g.runConnect(r, s, snap, ev, fields, rec)
 	if err == nil {
@@ -95,7 +95,7 @@ func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, ev *ap
 		return integration.Result{}, err
 	}
 	// The integration runs to its end even when the client hangs up meanwhile (spec data-plane §2.3).
-	res, err := p.call(g.stopped, ev, rec, nobody)
+	res, err := p.call(g.stopped, ev, rec)
 	if err == nil && (res.Status < 200 || res.Status > 299) {
 		err = refusal(res.Status)
 	}
@@ -159,7 +159,7 @@ func newSession(r *http.Request, st *stage, fields apigw.Fields, now time.Time) 
 		stage:       st,
 		domainName:  unique.Make(strings.ToLower(r.Host)),
 		userAgent:   unique.Make(agent),
-		sourceIP:    remoteIP(r),
+		sourceIP:    remoteIP(r).String(),
 		connectedAt: now.UnixMilli(),
 	}
 }

@@ -31,7 +31,8 @@ import (
 // Options adjust a Gateway.
 type Options struct {
 	Log *slog.Logger // required
-	// Observe is told of every event once it is over; it must not block. Nil: nobody is told.
+	// Observe is told of every event once it is over; it must not block, nor keep the record, which is used again; see
+	// apigw.Record.Clone. Nil: nobody is told.
 	Observe func(*apigw.Record)
 	// ObserveWaits says that Observe may wait after all, for a terminal say. A message then costs a wake-up more.
 	ObserveWaits bool

@@ -170,8 +170,9 @@ type node struct {
 	addr      string
 	functions *functions
 	records   chan *apigw.Record
-	kept      []*apigw.Record     // that record has passed over
-	more      func(*apigw.Record) // an observer beside the channel; nil: none. To be set before anything happens
+	kept      []*apigw.Record                     // that record has passed over
+	more      func(*apigw.Record)                 // an observer beside the channel; nil: none. To be set before anything happens
+	only      atomic.Pointer[func(*apigw.Record)] // then gets them instead of records
 }
 
 func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
@@ -243,7 +244,11 @@ func (n *node) observe(r *apigw.Record) {
 	if n.more != nil {
 		n.more(r)
 	}
-	n.records <- r
+	if only := n.only.Load(); only != nil {
+		(*only)(r)
+		return
+	}
+	n.records <- r.Clone()
 }
 
 func (n *node) dial(tb testing.TB, path string, h http.Header) (*websocket.Conn, *http.Response, error) {

@@ -22,16 +22,17 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	if !ok {
 		return
 	}
-	yield := m.Yield
-	if yield == nil {
-		yield = nobody
+	if m.Yield == nil {
+		m.Yield = func() {}
 	}
 	if len(m.Data) > quickBytes {
-		yield()
+		m.Yield()
 	}
 	now := time.Now()
 	snap := s.stage.snapshot.Load()
-	ev, rec := s.begin(apigw.EventMessage, "message", id, now, snap.variables)
+	o := s.occur(apigw.EventMessage, "message", id, now, snap.variables)
+	o.room.Yield = m.Yield
+	ev, rec := &o.event, &o.record
 	ev.Body, ev.Binary = m.Data, m.Binary
 	ev.Context.MessageID = apigw.NewMessageID(id)
 	rec.BytesIn = len(m.Data)
@@ -47,14 +48,14 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 			err = p.validate(ev, rec)
 		}
 		if err == nil {
-			res, err = p.call(g.stopped, ev, rec, yield)
+			res, err = p.run(g.stopped, ev, rec, &o.room)
 		}
 	}
 	rec.Selected, rec.Target, rec.Status = selected, p.target(), res.Status
 	if err == nil && p.twoWay && res.HasBody {
 		rec.BytesOut, rec.Reply = len(res.Body), res.Body
 		if len(res.Body) > quickBytes {
-			yield()
+			m.Yield()
 		}
 		rec.Sent, err = g.reply(id, res.Body)
 	}
@@ -72,15 +73,14 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	}
 	rec.Duration = time.Since(now)
 	if g.observeWaits {
-		yield()
+		m.Yield()
 	}
 	g.observe(rec)
+	o.leave() // a panic leaves it to the garbage collector
 }
 
 // quickBytes are gone through in a few hundred microseconds, whatever is done with them: JSON, a model, compression.
 const quickBytes = 8 << 10
-
-func nobody() {}
 
 // selectRoute finds the route of a message. Where there is none it returns what the expression gave, and the error that
 // the client is told.
@@ -116,13 +116,18 @@ func (s *snapshot) explain(body []byte) (value string, object bool) {
 	return value, object
 }
 
-// call runs the route's integration and notes in rec how that went. yield is called before anybody is waited for.
-func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record, yield func()) (integration.Result, error) {
+// call runs the route's integration and notes in rec how that went.
+func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record) (integration.Result, error) {
+	return p.run(ctx, ev, rec, new(integration.Room))
+}
+
+// run is call in a room that is used again.
+func (p *plan) run(ctx context.Context, ev *apigw.Event, rec *apigw.Record, room *integration.Room) (integration.Result, error) {
 	if p.integration == nil {
 		return integration.Result{}, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("route %s has no target integration", p.route.RouteKey)}
 	}
 	start := time.Now()
-	res, err := p.integration.DoYielding(ctx, ev, yield)
+	res, err := p.integration.DoIn(ctx, ev, room)
 	rec.BackendStatus, rec.Request, rec.Response = res.BackendStatus, res.Request, res.Response
 	rec.Integration = apigw.Step{Taken: res.Called, Status: res.CallStatus, RequestID: res.FunctionRequestID, Error: res.Cause}
 	if res.Called {
@@ -167,14 +172,15 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 	}
 	now := time.Now()
 	snap := s.stage.snapshot.Load()
-	ev, rec := s.begin(apigw.EventDisconnect, "disconnect", id, now, snap.variables)
+	o := s.occur(apigw.EventDisconnect, "disconnect", id, now, snap.variables)
+	ev, rec := &o.event, &o.record
 	ev.Context.DisconnectStatusCode, ev.Context.DisconnectReason = reason.Code, reason.Text
 	var res integration.Result
 	var err error
 	p, ok := snap.table.Lookup(apigw.RouteDisconnect)
 	if ok {
 		ev.Context.RouteKey, rec.RouteKey = apigw.RouteDisconnect, apigw.RouteDisconnect
-		res, err = p.call(g.stopped, ev, rec, nobody)
+		res, err = p.run(g.stopped, ev, rec, &o.room)
 	}
 	rec.Target, rec.Status = p.target(), res.Status
 	if err != nil {
@@ -182,4 +188,5 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 	}
 	rec.CloseCode, rec.CloseReason, rec.Duration = reason.Code, reason.Text, time.Since(now)
 	g.observe(rec)
+	o.leave()
 }

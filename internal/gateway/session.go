@@ -3,12 +3,14 @@ package gateway
 import (
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 	"unique"
 
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/conn"
+	"cleat/internal/integration"
 	"cleat/internal/push"
 	"cleat/internal/usageplan"
 )
@@ -20,7 +22,7 @@ type session struct {
 	stage       *stage
 	domainName  unique.Handle[string]
 	userAgent   unique.Handle[string]
-	sourceIP    netip.Addr
+	sourceIP    string // of its netip.Addr; each event has it
 	connectedAt int64  // ms since 1970
 	grant       *grant // nil: the client was let in without more being found out about it
 }
@@ -54,34 +56,55 @@ var _ push.Connection = (*session)(nil)
 func (s *session) Stage() (apigw.APIID, string) { return s.stage.api, s.stage.name }
 
 // Client implements push.Connection.
-func (s *session) Client() (netip.Addr, string) { return s.sourceIP, s.userAgent.Value() }
+func (s *session) Client() (netip.Addr, string) {
+	ip, _ := netip.ParseAddr(s.sourceIP) // the text of one
+	return ip, s.userAgent.Value()
+}
 
 // ConnectedAt implements push.Connection.
 func (s *session) ConnectedAt() time.Time { return time.UnixMilli(s.connectedAt) }
 
-// occurrence is an event and the record of it, made together: one allocation for each message.
+// occurrence is an event, the record of it, and what its integration needs: all that handling a message takes. It is used
+// again once the record has been observed.
 type occurrence struct {
 	event  apigw.Event
 	record apigw.Record
+	room   integration.Room
+}
+
+var occurrences = sync.Pool{New: func() any { return new(occurrence) }}
+
+// leave gives an occurrence back of which nothing is in use any more.
+func (o *occurrence) leave() {
+	o.event, o.record = apigw.Event{}, apigw.Record{}
+	o.room.Leave()
+	occurrences.Put(o)
 }
 
 // begin begins an event of the connection with what all events have in common (spec events-and-integrations §1), and the
 // record of it.
 func (s *session) begin(t apigw.EventType, operation string, id apigw.ConnectionID, now time.Time, variables map[string]string) (*apigw.Event, *apigw.Record) {
-	o := &occurrence{event: apigw.Event{
+	o := s.occur(t, operation, id, now, variables)
+	return &o.event, &o.record
+}
+
+// occur is begin for those who call leave once all is over.
+func (s *session) occur(t apigw.EventType, operation string, id apigw.ConnectionID, now time.Time, variables map[string]string) *occurrence {
+	o, _ := occurrences.Get().(*occurrence)
+	o.event = apigw.Event{
 		Context: apigw.RequestContext{
 			EventType:    t,
 			RequestID:    apigw.NewRequestID(),
 			RequestTime:  now,
 			Stage:        s.stage.name,
 			ConnectedAt:  s.ConnectedAt(),
-			Identity:     apigw.Identity{SourceIP: s.sourceIP.String(), UserAgent: s.userAgent.Value()},
+			Identity:     apigw.Identity{SourceIP: s.sourceIP, UserAgent: s.userAgent.Value()},
 			DomainName:   s.domainName.Value(),
 			ConnectionID: id,
 			APIID:        s.stage.api,
 		},
 		StageVariables: variables,
-	}}
+	}
 	ev := &o.event
 	if s.grant != nil {
 		s.grant.show(ev)
@@ -90,7 +113,7 @@ func (s *session) begin(t apigw.EventType, operation string, id apigw.Connection
 	o.record = apigw.Record{
 		Event: ev, Time: now, Operation: operation, APIID: c.APIID, Stage: c.Stage, ConnectionID: id, RequestID: c.RequestID,
 	}
-	return ev, &o.record
+	return o
 }
 
 // show puts what is known of the client into an event's context.

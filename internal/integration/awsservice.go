@@ -92,7 +92,7 @@ func (s *awsService) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 		a.Headers = fieldsOf(resp.Header)
 	}
 	x.overrides.Status = 0 // only a response template decides that
-	res, err := s.responses.apply(&x, &a)
+	res, err := s.responses.apply(nil, &x, &a)
 	res.FunctionRequestID, res.Cause = resp.Header.Get("X-Amzn-Requestid"), backend.ServiceError(resp)
 	res.Called, res.CallStatus, res.Request, res.Response = true, resp.Status, call.Body, resp.Body
 	if err == nil && len(s.responses.entries) == 0 && ev.Context.EventType == apigw.EventMessage {

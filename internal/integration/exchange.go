@@ -12,21 +12,60 @@ import (
 // It lives for one call, on one goroutine.
 type exchange struct {
 	ev      *apigw.Event
-	payload *vtl.Payload // of the request; nil until somebody reads it
+	payload vtl.Payload // of the request,
+	read    bool        // once somebody has read it
 	// overrides is what request templates put under $context.requestOverride and $context.responseOverride.
 	overrides vtl.Overrides
 	// yield is called before a template takes long; nil: nobody waits.
 	yield func()
+	// What templates see of the request and of the answer, and its payload. They stand here because they would be allocated.
+	request, response vtl.Input
+	converted, answer vtl.Payload
+}
+
+// Room is what handling one event takes, for use with one event after the other. The zero value is ready.
+type Room struct {
+	// Yield, where it is not nil, is called on the caller's goroutine, once at most, before a backend is waited for and before
+	// a template takes longer than a few hundred microseconds. A MOCK integration with a usual template never calls it.
+	Yield func()
+
+	exchange exchange
+	result   answer
+	payload  []byte // what a request template gave
+	body     []byte // what a response template gave
+}
+
+// mostRoom is how many bytes of each kind a Room keeps for the next event.
+const mostRoom = 16 << 10
+
+// begin lets go of the event before.
+func (r *Room) begin(ev *apigw.Event) *exchange {
+	r.exchange = exchange{ev: ev, yield: r.Yield}
+	r.result = answer{}
+	return &r.exchange
+}
+
+// Leave lets go of the last event, and of what came of it: Result.Body and Result.Request must not be in use any more.
+func (r *Room) Leave() {
+	payload, body := r.payload[:0], r.body[:0]
+	if cap(payload) > mostRoom {
+		payload = nil
+	}
+	if cap(body) > mostRoom {
+		body = nil
+	}
+	*r = Room{payload: payload, body: body}
 }
 
 // document is the message's JSON, which the request template and the mappings share.
 func (x *exchange) document() (any, error) { return x.requestPayload().Document() }
 
 func (x *exchange) requestPayload() *vtl.Payload {
-	if x.payload == nil {
-		x.payload = vtl.NewPayload(x.ev.Body)
+	if !x.read {
+		x.payload.Reset(x.ev.Body)
+		x.read = true
 	}
-	return x.payload
+	return &x.payload
 }
 
 // overriddenHeaders checks what a template put under $context.requestOverride.header by the rules of mapped headers.
@@ -58,7 +97,8 @@ func (x *exchange) pathValue(mappings []mapping, name string) (string, bool) {
 
 // input is what the request template sees.
 func (x *exchange) input() *vtl.Input {
-	return &vtl.Input{Event: x.ev, Payload: x.requestPayload(), Overrides: x.overrides, Yield: x.yield}
+	x.request = vtl.Input{Event: x.ev, Payload: x.requestPayload(), Overrides: x.overrides, Yield: x.yield}
+	return &x.request
 }
 
 // templateFault is a template that could not be rendered: 500 at $connect (spec mapping-templates §1).

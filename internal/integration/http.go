@@ -137,7 +137,7 @@ func (h *httpCaller) call(ctx context.Context, ev *apigw.Event) (Result, error) 
 			a.Headers = fieldsOf(resp.Header)
 		}
 		x.overrides.Status = 0 // only a response template decides that
-		res, err := h.responses.apply(&x, &a)
+		res, err := h.responses.apply(nil, &x, &a)
 		res.Called, res.CallStatus, res.Request, res.Response = true, resp.Status, req.Body, resp.Body
 		return res, err
 	}

@@ -166,7 +166,7 @@ func (l *lambda) call(ctx context.Context, ev *apigw.Event) (Result, error) {
 		}
 	}
 	x.overrides.Status = 0 // only a response template decides that
-	shaped, err := l.responses.apply(&x, &a)
+	shaped, err := l.responses.apply(nil, &x, &a)
 	res.Status, res.BackendStatus, res.Body, res.HasBody = shaped.Status, shaped.BackendStatus, shaped.Body, shaped.HasBody
 	return res, err
 }

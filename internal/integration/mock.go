@@ -20,17 +20,26 @@ func (c *compiler) mock() *mock {
 	return &mock{request: c.requestShape(), responses: c.parseResponses("${integration.response.statuscode}")}
 }
 
-func (m *mock) answer(ev *apigw.Event, yield func()) (Result, error) {
-	x := exchange{ev: ev, yield: yield}
-	payload, err := m.request.payload(&x)
+func (m *mock) answer(ev *apigw.Event, room *Room) (Result, error) {
+	x := room.begin(ev)
+	payload, t, err := m.request.appendPayload(room.payload[:0], x)
 	if err != nil {
 		return Result{}, err
 	}
-	status, ok := mockStatus(payload)
+	var status int
+	var ok bool
+	if t != nil && t.constant != nil {
+		status, ok = t.status, t.status != 0
+	} else {
+		if t != nil {
+			room.payload = payload
+		}
+		status, ok = mockStatus(payload)
+	}
 	if !ok {
 		return Result{Request: payload}, misconfigured(`the request template of a MOCK integration must give an object with a statusCode, such as {"statusCode": 200}`)
 	}
-	var a answer
+	a := &room.result
 	a.StatusCode = status
 	if len(m.responses.entries) == 0 {
 		res := Result{Called: true, CallStatus: status, Status: status, BackendStatus: status, Request: payload} // MOCK alone needs none (spec data-plane §2)
@@ -39,7 +48,10 @@ func (m *mock) answer(ev *apigw.Event, yield func()) (Result, error) {
 		}
 		return res, nil
 	}
-	res, err := m.responses.apply(&x, &a)
+	res, err := m.responses.apply(room.body[:0], x, a)
+	if res.HasBody {
+		room.body = res.Body
+	}
 	res.Called, res.CallStatus, res.Request = true, status, payload
 	return res, err
 }

@@ -136,17 +136,17 @@ var errTimeout = errors.New("the integration took longer than its timeoutInMilli
 // when it failed, KindIntegrationConfig when the integration cannot work as it is set up, KindUnsupportedMediaType
 // when passthroughBehavior refuses the event. The Result holds what is known even then.
 func (p *Plan) Do(ctx context.Context, ev *apigw.Event) (Result, error) {
-	return p.DoYielding(ctx, ev, func() {})
+	return p.DoIn(ctx, ev, new(Room))
 }
 
-// DoYielding is Do for a caller whose goroutine others wait for. It calls yield, at most once, before it waits for a
-// backend and before a template takes longer than a few hundred microseconds, on the caller's own goroutine; a MOCK
-// integration with a usual template never does.
-func (p *Plan) DoYielding(ctx context.Context, ev *apigw.Event, yield func()) (Result, error) {
+// DoIn is Do in a room that is used again: Result.Body and Result.Request may be in it, and are good until Room.Leave.
+func (p *Plan) DoIn(ctx context.Context, ev *apigw.Event, room *Room) (Result, error) {
 	if p.mock != nil { // it waits for nobody, so its time-out means nothing
-		return p.mock.answer(ev, yield)
+		return p.mock.answer(ev, room)
 	}
-	yield()
+	if room.Yield != nil {
+		room.Yield()
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, errTimeout)
 	defer cancel()
 	res, err := p.caller.call(ctx, ev)

@@ -100,23 +100,23 @@ func parseResponseKey(key string) (responseEntry, error) {
 
 // pick returns the entry that an answer selects: the exact one, else the first whose pattern matches all of the text,
 // else $default, else nil.
-func (r *responses) pick(text string) *responseEntry {
+func (r *responses) pick(text []byte) *responseEntry {
 	for i := range r.entries {
-		if e := &r.entries[i]; e.exact == text && e != r.fallback {
+		if e := &r.entries[i]; e.exact == string(text) && e != r.fallback {
 			return e
 		}
 	}
 	for i := range r.entries {
-		if p := r.entries[i].pattern; p != nil && p.MatchString(text) {
+		if p := r.entries[i].pattern; p != nil && p.MatchString(string(text)) {
 			return &r.entries[i]
 		}
 	}
 	return r.fallback
 }
 
-// apply shapes a backend's answer. Where an integration has no responses at all, an answer to a message or a
+// apply shapes a backend's answer; a template's text is appended to dst. Where an integration has no responses at all, an answer to a message or a
 // disconnect counts as success and goes nowhere; a connect cannot do without (spec events-and-integrations §7, §8.2).
-func (r *responses) apply(x *exchange, a *answer) (Result, error) {
+func (r *responses) apply(dst []byte, x *exchange, a *answer) (Result, error) {
 	ev := x.ev
 	res := Result{Status: a.StatusCode, BackendStatus: a.StatusCode, Cause: a.ErrorMessage}
 	if len(r.entries) == 0 {
@@ -126,17 +126,19 @@ func (r *responses) apply(x *exchange, a *answer) (Result, error) {
 		return res, nil
 	}
 	vars := expr.Vars{Body: ev.Body, Response: &a.Response}
-	text := r.selection.Eval(vars)
+	var room [64]byte
+	text := r.selection.Append(room[:0], vars)
 	e := r.pick(text)
 	if e == nil {
-		return res, misconfigured("no integration response matches %s = %q, and there is no $default", r.selection, text)
+		return res, misconfigured("no integration response matches %s = %q, and there is no $default", r.selection, string(text))
 	}
 	if e.status != 0 {
 		res.Status = e.status
 	}
-	in := vtl.Input{Event: ev, Status: res.Status, Overrides: x.overrides, Yield: x.yield}
+	in := &x.response
+	*in = vtl.Input{Event: ev, Payload: &x.answer, Status: res.Status, Overrides: x.overrides, Yield: x.yield}
 	var err error
-	res.Body, err = e.body(&in, vars, a.body)
+	res.Body, err = e.body(dst, in, vars, a.body)
 	res.HasBody = len(res.Body) > 0
 	if in.Overrides.Status != 0 {
 		res.Status = in.Overrides.Status
@@ -145,7 +147,7 @@ func (r *responses) apply(x *exchange, a *answer) (Result, error) {
 }
 
 // body is what the client of a two-way route gets.
-func (e *responseEntry) body(in *vtl.Input, vars expr.Vars, body []byte) ([]byte, error) {
+func (e *responseEntry) body(dst []byte, in *vtl.Input, vars expr.Vars, body []byte) ([]byte, error) {
 	body, err := convert(e.handling, body, !isText(body))
 	if err != nil {
 		return nil, failure("integration response %q: contentHandlingStrategy CONVERT_TO_BINARY: the answer is not base64: %w", e.key, err)
@@ -154,8 +156,8 @@ func (e *responseEntry) body(in *vtl.Input, vars expr.Vars, body []byte) ([]byte
 	if t == nil {
 		return body, nil
 	}
-	in.Payload = vtl.NewPayload(body)
-	out, err := t.Render(nil, in)
+	in.Payload.Reset(body)
+	out, err := t.Render(dst, in)
 	if err != nil {
 		return nil, templateFault(fmt.Sprintf("integration response %q: response template %q", e.key, t.key), err)
 	}

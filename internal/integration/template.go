@@ -27,6 +27,21 @@ const (
 type template struct {
 	key string
 	*vtl.Template
+	// constant is the text of a template that is the same for every event, and status what a MOCK integration makes of it,
+	// zero for nothing; nil for others.
+	constant []byte
+	status   int
+}
+
+func newTemplate(key string, parsed *vtl.Template) *template {
+	t := &template{key: key, Template: parsed}
+	if text, ok := parsed.Constant(); ok {
+		t.constant = []byte(text)
+		if status, ok := mockStatus(t.constant); ok {
+			t.status = status
+		}
+	}
+	return t
 }
 
 // excerpt is the beginning of a text's first line, for a message.
@@ -60,7 +75,7 @@ func parseTemplates(kind expr.Kind, field, selection string, texts map[string]st
 			faults = append(faults, fmt.Errorf("%s: %q: %w", field, key, err))
 			continue
 		}
-		out.byKey[key] = &template{key, t}
+		out.byKey[key] = newTemplate(key, t)
 	}
 	return out, faults
 }
@@ -72,7 +87,8 @@ func (t *templates) pick(vars expr.Vars) *template {
 		return nil
 	}
 	if t.selection != nil {
-		if found, ok := t.byKey[t.selection.Eval(vars)]; ok {
+		var room [64]byte
+		if found, ok := t.byKey[string(t.selection.Append(room[:0], vars))]; ok {
 			return found
 		}
 		return t.byKey[apigw.RouteDefault]
@@ -113,32 +129,41 @@ func (c *compiler) checkHandling(field, value string) {
 	}
 }
 
-// payload is what the backend gets of an event: the chosen template's text, or the body as it came.
+// payload is what the backend gets of an event: the chosen template's text, or the body as it came. Nobody may change it.
 func (s *requestShape) payload(x *exchange) ([]byte, error) {
+	payload, _, err := s.appendPayload(nil, x)
+	return payload, err
+}
+
+// appendPayload is payload that may append to dst, with the template that was chosen; nil for none.
+func (s *requestShape) appendPayload(dst []byte, x *exchange) ([]byte, *template, error) {
 	body, err := convert(s.handling, x.ev.Body, x.ev.Binary)
 	if err != nil {
-		return nil, failure("contentHandlingStrategy CONVERT_TO_BINARY: the message is not base64: %w", err)
+		return nil, nil, failure("contentHandlingStrategy CONVERT_TO_BINARY: the message is not base64: %w", err)
 	}
 	t := s.templates.pick(expr.Vars{Body: x.ev.Body})
 	switch {
 	case t == nil && (s.passthrough == never || s.passthrough == whenNoTemplates && len(s.templates.byKey) > 0):
-		return nil, &apigw.Error{Kind: apigw.KindUnsupportedMediaType, Err: fmt.Errorf("no request template is selected and passthroughBehavior is %s", s.passthrough)}
+		return nil, nil, &apigw.Error{Kind: apigw.KindUnsupportedMediaType, Err: fmt.Errorf("no request template is selected and passthroughBehavior is %s", s.passthrough)}
 	case t == nil:
-		return body, nil
+		return body, nil, nil
+	case t.constant != nil:
+		return t.constant, t, nil
 	}
 	in := x.input()
 	if s.handling != "" { // the template works on the converted body
-		in.Payload = vtl.NewPayload(body)
+		in.Payload = &x.converted
+		in.Payload.Reset(body)
 	}
-	out, err := t.Render(nil, in)
+	out, err := t.Render(dst, in)
 	if err != nil {
-		return nil, templateFault(fmt.Sprintf("request template %q", t.key), err)
+		return nil, nil, templateFault(fmt.Sprintf("request template %q", t.key), err)
 	}
 	if t.Changes() {
 		in.Payload.Forget() // mappings read the message as it came
 	}
 	x.overrides = in.Overrides
-	return out, nil
+	return out, t, nil
 }
 
 // convert applies a contentHandlingStrategy: binary to base64 text, or base64 text to what it stands for.

@@ -322,7 +322,8 @@ func (r *renderer) variable(slot int) any {
 		return r.in
 	case slotContext:
 		if r.context == nil {
-			r.context = newContext(r.in)
+			r.context = &r.own
+			r.own.in = r.in
 		}
 		return r.context
 	case slotUtil:

@@ -59,6 +59,7 @@ func (p *parser) reference(escapes int) *reference {
 			}
 			p.leave()
 			ref.source = p.text[at:p.at]
+			ref.text = ref.contextText()
 			return ref
 		}
 		ref.links = append(ref.links, l)

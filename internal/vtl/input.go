@@ -38,10 +38,14 @@ type Payload struct {
 	parsed bool
 	value  any
 	err    error
+	empty  jsonpath.Object // the document of an empty body
 }
 
 // NewPayload makes the payload of a body, which must not change from then on.
 func NewPayload(body []byte) *Payload { return &Payload{body: body} }
+
+// Reset makes p the payload of a body, as NewPayload does. Nothing that came of the one before may be in use any more.
+func (p *Payload) Reset(body []byte) { *p = Payload{body: body} }
 
 // Text is the body as text, {} when it is empty (spec mapping-templates §4). A nil payload is empty.
 func (p *Payload) Text() string {
@@ -60,7 +64,12 @@ func (p *Payload) Document() (any, error) {
 		return new(jsonpath.Object), nil
 	}
 	if !p.parsed {
-		p.value, p.err = jsonpath.Parse(p.Text())
+		if len(p.body) == 0 {
+			p.empty = jsonpath.Object{}
+			p.value = &p.empty
+		} else {
+			p.value, p.err = jsonpath.Parse(p.Text())
+		}
 		p.parsed = true
 	}
 	return p.value, p.err
@@ -174,8 +183,6 @@ type contextObject struct {
 	made jsonpath.Object // what has been made, or assigned
 }
 
-func newContext(in *Input) *contextObject { return &contextObject{in: in} }
-
 func (c *contextObject) set(name string, v any) { c.made.Set(name, v) }
 
 // get returns a member (spec mapping-templates §5), nil when the event has none of the name.
@@ -219,7 +226,7 @@ func (c *contextObject) get(name string) any {
 func (c *contextObject) object(name string) *jsonpath.Object {
 	rc := &c.in.Event.Context
 	switch name {
-	case "identity":
+	case identityObject:
 		o := new(jsonpath.Object)
 		for _, member := range identityMembers {
 			if v, ok := rc.Lookup("identity." + member); ok {
@@ -246,6 +253,9 @@ func overridable(names ...string) *jsonpath.Object {
 	}
 	return o
 }
+
+// identityObject is the member of $context that is a map of what is known of the caller.
+const identityObject = "identity"
 
 // identityMembers in the order of captured events (spec events-and-integrations §1.1).
 var identityMembers = []string{"apiKey", "apiKeyId", "accountId", "accessKey", "caller", "user", "userArn", "principalOrgId", "userAgent", "sourceIp"}

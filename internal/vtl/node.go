@@ -1,6 +1,7 @@
 package vtl
 
 import (
+	"cleat/internal/apigw"
 	"cleat/internal/jsonpath"
 )
 
@@ -97,6 +98,8 @@ type reference struct {
 	links   []link
 	escapes int    // backslashes before it
 	source  string // as it is written, for \$name
+	// text is what prints $context.{name} and $context.identity.{name} without making values of them; see direct.
+	text func(*apigw.RequestContext) (string, bool)
 }
 
 // link is one step of a reference: .name, .name(…) or […].

@@ -25,12 +25,18 @@ func (r *renderer) string(at int, v any) string {
 		return ""
 	case string:
 		return v
+	case missing:
+		r.made(at, 0)
+		return ""
 	}
-	var room [32]byte
+	room := r.text // nobody else's while it is in use: printing may come back here
+	r.text = nil
 	r.limit = maxOutput
 	text := r.appendValue(at, room[:0], v, 0)
 	r.made(at, len(text))
-	return string(text)
+	s := string(text)
+	r.text = text
+	return s
 }
 
 // appendValue is Java's toString: {k=v} for a map, [a, b] for a list of the template's own, JSON for a list out of a

@@ -2,6 +2,7 @@ package vtl
 
 import (
 	"maps"
+	"sync"
 
 	"cleat/internal/jsonpath"
 )
@@ -25,7 +26,27 @@ type renderer struct {
 	room   []byte // for texts in the making, one after the other
 
 	variables *jsonpath.Object // $stageVariables, made when it is asked for
-	context   *contextObject   // $context, likewise
+	context   *contextObject   // $context, likewise: own
+	own       contextObject
+	text      []byte // room for another text in the making
+}
+
+// renderers are used again, for the room that they have made.
+var renderers = sync.Pool{New: func() any { return new(renderer) }}
+
+// mostRoom is how much a renderer that is used again keeps of each kind of room, in elements.
+const mostRoom = 4 << 10
+
+// keep gives a renderer back that holds nothing of its rendering any more but room.
+func (r *renderer) keep() {
+	clear(r.vars)
+	clear(r.args[:cap(r.args)])
+	vars, args, room, text := r.vars, r.args, r.room, r.text
+	if cap(vars) > mostRoom || cap(args) > mostRoom || cap(room) > mostRoom || cap(text) > mostRoom {
+		return
+	}
+	*r = renderer{vars: vars[:0], args: args[:0], room: room[:0], text: text[:0]}
+	renderers.Put(r)
 }
 
 func (r *renderer) fail(at int, format string, args ...any) {
@@ -113,6 +134,10 @@ func (n textNode) render(r *renderer) flow {
 
 // render prints what the reference leads to. Backslashes before it escape it, if it leads anywhere.
 func (f *reference) render(r *renderer) flow {
+	if text, ok := f.direct(r); ok {
+		r.write(f.at, text)
+		return flowNext
+	}
 	v := f.eval(r)
 	if f.escapes > 0 {
 		switch {

@@ -65,21 +65,30 @@ const likelyOutput = 4 << 10
 // Render appends the template's text for one event to dst, and notes in in.Overrides what the template overrode. It
 // keeps nothing of in. The error is an *Error; dst is then of no use.
 func (t *Template) Render(dst []byte, in *Input) (out []byte, err error) {
-	if len(t.body) == 1 {
-		if all, ok := t.body[0].(textNode); ok { // such as {"statusCode": 200} of a MOCK integration
-			return append(dst, all.text...), nil
-		}
+	if text, ok := t.Constant(); ok {
+		return append(dst, text...), nil
 	}
-	r := &renderer{
-		in: in, source: t.source, names: t.names, macros: t.macros, left: maxSteps,
-		out: slices.Grow(dst, min(len(t.source.text), likelyOutput)), start: len(dst),
-	}
+	r, _ := renderers.Get().(*renderer)
+	r.in, r.source, r.names, r.macros, r.left = in, t.source, t.names, t.macros, maxSteps
+	r.out, r.start = slices.Grow(dst, min(len(t.source.text), likelyOutput)), len(dst)
 	if in.Yield != nil {
 		r.mark = maxSteps - quickSteps
 	}
-	r.vars = make([]any, len(t.names))
-	defer catch(&err)
+	r.vars = slices.Grow(r.vars, len(t.names))[:len(t.names)]
+	defer catch(&err) // a renderer that failed is not used again
 	r.block(t.body)
 	in.Overrides.take(r)
-	return r.out, nil
+	out = r.out
+	r.keep()
+	return out, nil
+}
+
+// Constant returns the text of a template that is the same for every event, such as the {"statusCode": 200} of a MOCK
+// integration.
+func (t *Template) Constant() (text string, ok bool) {
+	if len(t.body) != 1 {
+		return "", false
+	}
+	all, ok := t.body[0].(textNode)
+	return all.text, ok
 }
