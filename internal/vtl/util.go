@@ -56,8 +56,21 @@ func utility(do func(c call, s string) any) func(call, utilities) any {
 
 const hexDigits = "0123456789ABCDEF"
 
+// nothingToEscape reports whether a text has only characters that escapeJavaScript leaves alone, as most have.
+func nothingToEscape(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > 0x7f || c == '"' || c == '\'' || c == '\\' || c == '/' {
+			return false
+		}
+	}
+	return true
+}
+
 // escapeJavaScript is that of commons-lang 2.6.
 func escapeJavaScript(s string) string {
+	if nothingToEscape(s) {
+		return s
+	}
 	var out strings.Builder
 	out.Grow(len(s) + len(s)/8 + 8)
 	unicode := func(u uint16) {
