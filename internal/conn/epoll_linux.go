@@ -363,7 +363,7 @@ func move(call uintptr, fd int, p []byte) (int, syscall.Errno) {
 		return 0, 0
 	}
 	n, _, err := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p))) //nolint:gosec // G103, G115: as package unix does
-	return int(n), err //nolint:gosec // G115: -1, or at most len(p)
+	return int(n), err
 }
 
 // epollTransport is an epollSet as the Hub sees it.
