@@ -139,7 +139,10 @@ var errTimeout = errors.New("the integration took longer than its timeoutInMilli
 // when it failed, KindIntegrationConfig when the integration cannot work as it is set up, KindUnsupportedMediaType
 // when passthroughBehavior refuses the event. The Result holds what is known even then.
 func (p *Plan) Do(ctx context.Context, ev *apigw.Event) (Result, error) {
-	return p.DoIn(ctx, ev, new(Room))
+	if p.mock != nil {
+		return p.mock.answer(ev, new(Room))
+	}
+	return p.callOut(ctx, ev)
 }
 
 // DoIn is Do in a room that is used again: Result.Body and Result.Request may be in it, and are good until Room.Leave.
@@ -150,6 +153,11 @@ func (p *Plan) DoIn(ctx context.Context, ev *apigw.Event, room *Room) (Result, e
 	if room.Yield != nil {
 		room.Yield()
 	}
+	return p.callOut(ctx, ev)
+}
+
+// callOut handles an event by a call of the backend, within the integration's time.
+func (p *Plan) callOut(ctx context.Context, ev *apigw.Event) (Result, error) {
 	deadline := time.Now().Add(p.timeout)
 	res, err := p.caller.call(ctx, deadline, ev)
 	switch {

@@ -65,7 +65,7 @@ type Reporter interface {
 	Faults(error)
 	// Warn is called for what is not wrong but worth a line.
 	Warn(cfn.Fault)
-	// Event is called once for every event, when it is over.
+	// Event is called once for every event, when it is over. The record is used again: apigw.Record.Clone is for keeping.
 	Event(*apigw.Record)
 	// Line is called for every line that a function writes.
 	Line(lambda.Line)

@@ -64,7 +64,7 @@ func (r *reporter) Used(u report.Usage)        { r.used <- u }
 func (r *reporter) Event(e *apigw.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.events = append(r.events, e)
+	r.events = append(r.events, e.Clone())
 }
 
 func (r *reporter) Line(l lambda.Line) {
