@@ -58,7 +58,7 @@ func TestConformanceNamesTargets(t *testing.T) {
 	}
 	pkg, target := regexp.MustCompile(`(?m)^package ([a-z0-9]+?)(?:_test)?$`), regexp.MustCompile(`(?m)^func (Fuzz[A-Za-z0-9]+)\(`)
 	found := map[string]bool{}
-	for _, file := range testFiles(t, "../internal", "../cmd", "../test") {
+	for _, file := range testFiles(t, "../internal", "../cmd", "../test", "../bench") {
 		src, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
