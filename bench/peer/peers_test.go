@@ -199,6 +199,7 @@ func exercise(ctx context.Context, t *testing.T, s peer.Server, scenario peer.Sc
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer i.Stop() // where a client gives up; stopping twice does nothing
 	clients := []*client{connect(t, i, 0), connect(t, i, 1)}
 	for n, c := range clients {
 		switch scenario {
