@@ -214,6 +214,7 @@ func exercise(ctx context.Context, t *testing.T, s peer.Server, scenario peer.Sc
 			for seq := range 3 {
 				push(t, i, n, c, fmt.Sprintf("push %d to client %d", seq, n))
 			}
+		case peer.ScenarioMock, peer.ScenarioConnect, peer.ScenarioConnectHTTP: // that they connect is all
 		}
 	}
 	ids := i.Processes()

@@ -35,7 +35,7 @@ type process struct {
 
 // start runs a program in a process group of its own. What it says goes to a file, whose end is part of errors.
 func (p *processes) start(name string, env []string, program string, args ...string) error {
-	out, err := os.Create(filepath.Join(p.dir, name+".log"))
+	out, err := os.Create(filepath.Join(p.dir, name+".log")) //nolint:gosec // G304: in the folder of this start
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func children(pid int) []int {
 	}
 	var ids []int
 	for _, list := range lists {
-		b, err := os.ReadFile(list)
+		b, err := os.ReadFile(list) //nolint:gosec // G304: of the kernel's
 		if err != nil {
 			continue // the thread has ended
 		}
@@ -150,7 +150,7 @@ func (p *processes) await(ctx context.Context, ready func(context.Context) error
 func (p *processes) said() string {
 	var b strings.Builder
 	for _, c := range p.procs {
-		log, err := os.ReadFile(filepath.Join(p.dir, c.name+".log"))
+		log, err := os.ReadFile(filepath.Join(p.dir, c.name+".log")) //nolint:gosec // G304: in the folder of this start
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(&b, "\n%s: %s", c.name, err)
 		}

@@ -33,7 +33,7 @@ func Machine() result.Machine {
 
 // field finds the first line "name: value" of a file of the kernel's.
 func field(file, name string) (value string, ok bool) {
-	b, err := os.ReadFile(file)
+	b, err := os.ReadFile(file) //nolint:gosec // G304: of the kernel's
 	if err != nil {
 		return "", false
 	}

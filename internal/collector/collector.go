@@ -32,7 +32,7 @@ func Percent(live, memory uint64) int {
 		return usual
 	}
 	garbage := min(small+2*(live-small), memory/share-min(live, memory/share))
-	return max(usual, int(garbage*100/live))
+	return max(usual, int(garbage*100/live)) //nolint:gosec // G115: at most 300
 }
 
 // Memory returns how many bytes of memory this process may have: what its control group allows, at most what there is. It

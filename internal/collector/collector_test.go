@@ -82,7 +82,6 @@ func TestStart(t *testing.T) {
 	held := make([]byte, 128*mb)
 	collectUntil(t, "with a large heap", func(p uint64) bool { return p > 110 })
 	runtime.KeepAlive(held)
-	held = nil
 	collectUntil(t, "with a small heap", func(p uint64) bool { return p == 100 })
 	stop()
 	held = make([]byte, 128*mb)

@@ -39,7 +39,6 @@ func TestFrozen(t *testing.T) {
 	}
 	runtime.KeepAlive(d)
 	kept := weak.Make(d)
-	d = nil
 	runtime.GC()
 	if kept.Value() != nil {
 		t.Error("it is kept decoded")
