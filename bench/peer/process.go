@@ -150,7 +150,7 @@ func (p *processes) await(ctx context.Context, ready func(context.Context) error
 func (p *processes) said() string {
 	var b strings.Builder
 	for _, c := range p.procs {
-		log, err := os.ReadFile(filepath.Join(p.dir, c.name+".log")) //nolint:gosec // G304: in the folder of this start
+		log, err := os.ReadFile(filepath.Join(p.dir, c.name+".log"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(&b, "\n%s: %s", c.name, err)
 		}
