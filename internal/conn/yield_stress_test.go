@@ -17,6 +17,7 @@ import (
 // one message is ever seen in another, whoever yields keeps its own, and no loop is left without a leader.
 func TestYieldStress(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
+		t.Helper()
 		const clients, messages = 12, 150
 		limits := apigw.LimitsAWS()
 		limits.InFlight = 1
