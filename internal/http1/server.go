@@ -140,7 +140,7 @@ type conn struct {
 	blank int
 	began time.Time // when the first byte of the request was there
 	timed bool      // it is that of the body
-	read  bool      // a handler has left somebody behind who reads its body
+	read  bool      // a handler has left somebody behind who reads the body of the last request
 
 	mu         sync.Mutex
 	start, end int             // of what buf holds; the goroutine of a watch alone moves end while it runs
@@ -225,11 +225,9 @@ func (c *conn) serve(h *Head) (how Outcome, more bool) {
 	c.mu.Lock()
 	c.current, c.consumed, c.wanted = &x.ctx, h.ContentLength == 0, false
 	c.mu.Unlock()
-	defer func() {
-		if !x.body.abandon() { // which does nothing to one that was closed
-			c.read = true
-		}
-	}()
+	if h.ContentLength > 0 {
+		defer func() { c.read = !x.body.abandon() }()
+	}
 	finished := c.handle(x, r)
 	c.stopWatching()
 	c.mu.Lock()
