@@ -105,7 +105,7 @@ func TestBadBackends(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			h := newTestHTTP(t, backend.HTTPOptions{MaxBody: 2048})
-			resp, err := h.Do(within(t, 10*time.Second), &backend.Request{Method: "POST", URL: parse(t, badServer(t, tt.steps...)), Body: []byte("x")})
+			resp, err := h.Do(within(t, patience), &backend.Request{Method: "POST", URL: parse(t, badServer(t, tt.steps...)), Body: []byte("x")})
 			if tt.kind == 0 {
 				if err != nil || string(resp.Body) != tt.want {
 					t.Errorf("got %+v, %v, want %q", resp, err, tt.want)
@@ -238,7 +238,7 @@ func TestHTTP2Backends(t *testing.T) {
 	t.Cleanup(s.Close)
 	h := newTestHTTP(t, backend.HTTPOptions{RootCAs: certPool(s)})
 	for path, want := range map[string]string{"/trailers": "body", "/reset": "", "/half": ""} {
-		resp, err := h.Do(within(t, 5*time.Second), &backend.Request{Method: "POST", URL: parse(t, s.URL+path), Body: []byte("x")})
+		resp, err := h.Do(within(t, patience), &backend.Request{Method: "POST", URL: parse(t, s.URL+path), Body: []byte("x")})
 		switch {
 		case want != "":
 			if err != nil || string(resp.Body) != want || resp.Header.Get("Grpc-Status") != "" {

@@ -45,6 +45,9 @@ func parse(tb testing.TB, s string) *url.URL {
 	return u
 }
 
+// patience is how long a call that must succeed may take, on the slowest of machines.
+const patience = time.Minute
+
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -63,7 +66,7 @@ func TestAuthorizationOnce(t *testing.T) {
 		if own != "" {
 			r.Header = apigw.Fields{{Name: own, Value: "Bearer x"}}
 		}
-		if _, err := h.Do(within(t, 5*time.Second), r); err != nil {
+		if _, err := h.Do(within(t, patience), r); err != nil {
 			t.Fatal(err)
 		}
 		if values := <-got; len(values) != 1 || values[0] != want {
@@ -87,7 +90,7 @@ func TestHTTPDo(t *testing.T) {
 		_, _ = w.Write([]byte("tea"))
 	})
 	h := newTestHTTP(t, backend.HTTPOptions{})
-	resp, err := h.Do(within(t, 5*time.Second), &backend.Request{
+	resp, err := h.Do(within(t, patience), &backend.Request{
 		Method: "POST", URL: parse(t, s.URL+"/a%2Fb?q=1"), Body: []byte("hello"),
 		Header: apigw.Fields{{Name: "user-agent", Value: "me"}, {Name: "X-Custom", Value: "1"}, {Name: "X-Custom", Value: "2"}, {Name: "Host", Value: "other.example"}},
 	})
@@ -107,7 +110,7 @@ func TestHTTPDo(t *testing.T) {
 func TestHTTPEmptyPost(t *testing.T) {
 	addr, requests := rawServer(t, "HTTP/1.1 204 No Content\r\n\r\n")
 	h := newTestHTTP(t, backend.HTTPOptions{})
-	if _, err := h.Do(within(t, 5*time.Second), &backend.Request{Method: "POST", URL: parse(t, "http://"+addr)}); err != nil {
+	if _, err := h.Do(within(t, patience), &backend.Request{Method: "POST", URL: parse(t, "http://"+addr)}); err != nil {
 		t.Fatal(err)
 	}
 	if head := <-requests; !strings.Contains(head, "\r\nContent-Length: 0\r\n") {
@@ -182,7 +185,7 @@ func TestHTTPFaults(t *testing.T) {
 				addr, _ := rawServer(t, tt.answer)
 				to = "http://" + addr
 			}
-			resp, err := h.Do(within(t, 5*time.Second), &backend.Request{Method: "POST", URL: parse(t, to), Header: tt.header})
+			resp, err := h.Do(within(t, patience), &backend.Request{Method: "POST", URL: parse(t, to), Header: tt.header})
 			if err == nil {
 				t.Fatalf("got %+v, want an error", resp)
 			}
@@ -202,7 +205,7 @@ func TestHTTPDiscardBody(t *testing.T) {
 		_, _ = w.Write(bytes.Repeat([]byte("x"), 10_000))
 	})
 	h := newTestHTTP(t, backend.HTTPOptions{MaxBody: 2048})
-	resp, err := h.Do(within(t, 5*time.Second), &backend.Request{Method: "GET", URL: parse(t, s.URL), DiscardBody: true})
+	resp, err := h.Do(within(t, patience), &backend.Request{Method: "GET", URL: parse(t, s.URL), DiscardBody: true})
 	if err != nil || resp.Status != 403 || resp.Body != nil {
 		t.Errorf("got %+v, %v", resp, err)
 	}
@@ -266,7 +269,7 @@ func TestHTTPBoundsConnections(t *testing.T) {
 	r := &backend.Request{Method: "POST", URL: parse(t, s.URL)}
 	first := make(chan error, 1)
 	go func() {
-		_, err := h.Do(within(t, 10*time.Second), r)
+		_, err := h.Do(within(t, patience), r)
 		first <- err
 	}()
 	<-arrived
@@ -282,7 +285,7 @@ func TestHTTPBoundsConnections(t *testing.T) {
 
 func TestHTTPFollowsNoRedirect(t *testing.T) {
 	s := newTestServer(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) })
-	resp, err := newTestHTTP(t, backend.HTTPOptions{}).Do(within(t, 5*time.Second), &backend.Request{Method: "GET", URL: parse(t, s.URL)})
+	resp, err := newTestHTTP(t, backend.HTTPOptions{}).Do(within(t, patience), &backend.Request{Method: "GET", URL: parse(t, s.URL)})
 	if err != nil || resp.Status != http.StatusFound {
 		t.Errorf("got %+v, %v", resp, err)
 	}
@@ -294,11 +297,11 @@ func TestHTTPIgnoresEnvironmentProxy(t *testing.T) {
 	s := newTestServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })
 	proxy := parse(t, s.URL)
 	h := newTestHTTP(t, backend.HTTPOptions{Proxy: func(*http.Request) (*url.URL, error) { return proxy, nil }})
-	resp, err := h.Do(within(t, 5*time.Second), &backend.Request{Method: "GET", URL: parse(t, "http://somewhere.invalid/x")})
+	resp, err := h.Do(within(t, patience), &backend.Request{Method: "GET", URL: parse(t, "http://somewhere.invalid/x")})
 	if err != nil || string(resp.Body) != "http://somewhere.invalid/x" {
 		t.Errorf("through the chosen proxy: %+v, %v", resp, err)
 	}
-	_, err = newTestHTTP(t, backend.HTTPOptions{}).Do(within(t, 5*time.Second), &backend.Request{Method: "GET", URL: parse(t, "http://[::ffff:7f00:2]:1/x")})
+	_, err = newTestHTTP(t, backend.HTTPOptions{}).Do(within(t, patience), &backend.Request{Method: "GET", URL: parse(t, "http://[::ffff:7f00:2]:1/x")})
 	if err == nil || strings.Contains(err.Error(), "proxyconnect") || strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("got %v, want a direct dial", err)
 	}
@@ -311,12 +314,12 @@ func TestHTTPVerifiesTLSAndSpeaksHTTP2(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	req := &backend.Request{Method: "POST", URL: parse(t, s.URL), Body: []byte("x")}
-	if _, err := newTestHTTP(t, backend.HTTPOptions{}).Do(within(t, 5*time.Second), req); apigw.KindOf(err) != apigw.KindIntegrationFailure || !strings.Contains(err.Error(), "certificate") {
+	if _, err := newTestHTTP(t, backend.HTTPOptions{}).Do(within(t, patience), req); apigw.KindOf(err) != apigw.KindIntegrationFailure || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("unknown authority: got %v", err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	resp, err := newTestHTTP(t, backend.HTTPOptions{RootCAs: roots}).Do(within(t, 5*time.Second), req)
+	resp, err := newTestHTTP(t, backend.HTTPOptions{RootCAs: roots}).Do(within(t, patience), req)
 	if err != nil || string(resp.Body) != "HTTP/2.0" {
 		t.Errorf("got %+v, %v", resp, err)
 	}
@@ -329,7 +332,7 @@ func TestHTTPUserInfo(t *testing.T) {
 	})
 	u := parse(t, s.URL)
 	u.User = url.UserPassword("ann", "s3cret")
-	resp, err := newTestHTTP(t, backend.HTTPOptions{}).Do(within(t, 5*time.Second), &backend.Request{Method: "GET", URL: u})
+	resp, err := newTestHTTP(t, backend.HTTPOptions{}).Do(within(t, patience), &backend.Request{Method: "GET", URL: u})
 	if err != nil || string(resp.Body) != "ann/s3cret" {
 		t.Errorf("got %+v, %v", resp, err)
 	}
@@ -362,7 +365,7 @@ func TestHTTPStaleConnections(t *testing.T) {
 			h := newTestHTTP(t, backend.HTTPOptions{RootCAs: roots})
 			const rounds = 40
 			for i := range rounds {
-				resp, err := h.Do(within(t, 5*time.Second), &backend.Request{Method: "POST", URL: parse(t, s.URL), Body: []byte("message")})
+				resp, err := h.Do(within(t, patience), &backend.Request{Method: "POST", URL: parse(t, s.URL), Body: []byte("message")})
 				if err != nil || string(resp.Body) != "message" {
 					t.Fatalf("call %d: %+v, %v", i, resp, err)
 				}
@@ -389,7 +392,7 @@ func TestHTTPKeepsConnections(t *testing.T) {
 	t.Cleanup(s.Close)
 	h := newTestHTTP(t, backend.HTTPOptions{})
 	for i := range 20 {
-		if _, err := h.Do(within(t, 5*time.Second), &backend.Request{Method: "POST", URL: parse(t, s.URL), DiscardBody: i%2 == 0}); err != nil {
+		if _, err := h.Do(within(t, patience), &backend.Request{Method: "POST", URL: parse(t, s.URL), DiscardBody: i%2 == 0}); err != nil {
 			t.Fatal(err)
 		}
 	}

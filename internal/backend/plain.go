@@ -16,7 +16,7 @@ type plainConn struct {
 	net.Conn
 	host  *host
 	look  peeker
-	used  bool      // a call has been answered on it
+	kept  bool      // it has been idle, or a call has been answered on it: its peer may have closed it meanwhile
 	since time.Time // when it became idle, under the pool's lock
 
 	// What ends a call early whose context ends. The context of most calls is the same one, the gateway's own, and asking a
@@ -60,12 +60,12 @@ func (c *plainConn) begin(ctx context.Context) bool {
 	if done != nil && c.stop == nil {
 		c.stop = context.AfterFunc(ctx, c.abort)
 	}
-	return !c.used || !c.look.stale()
+	return !c.kept || !c.look.stale()
 }
 
 // end ends a call that was answered, and reports whether another one may follow.
 func (c *plainConn) end() bool {
-	c.used = true
+	c.kept = true
 	if c.stop == nil || c.stays {
 		return true
 	}
@@ -162,7 +162,7 @@ func (x *plainCall) on(c *plainConn, room *[]byte) (resp *Response, again bool, 
 	n, err := c.Write(*room)
 	x.sent = x.sent || n > 0
 	if err != nil {
-		if n == 0 && c.used && !x.over(x.ctx) {
+		if n == 0 && c.kept && !x.over(x.ctx) {
 			return nil, false, errStale // the kernel took nothing, for it knew of the end by then
 		}
 		return nil, false, err
@@ -178,7 +178,7 @@ func (x *plainCall) on(c *plainConn, room *[]byte) (resp *Response, again bool, 
 	}
 	resp, again, err = a.read()
 	switch {
-	case err == nil, a.got, !c.used, x.over(x.ctx), errors.Is(err, os.ErrDeadlineExceeded):
+	case err == nil, a.got, !c.kept, x.over(x.ctx), errors.Is(err, os.ErrDeadlineExceeded):
 		return resp, again, err
 	case isSafe(x.Method):
 		return nil, false, errStale

@@ -296,7 +296,7 @@ func TestHeadAnswers(t *testing.T) {
 		h := open(backend.HTTPOptions{})
 		t.Cleanup(h.Close)
 		for range 2 {
-			resp, err := h.Do(within(t, 5*time.Second), &backend.Request{Method: "HEAD", URL: parse(t, s.URL)})
+			resp, err := h.Do(within(t, patience), &backend.Request{Method: "HEAD", URL: parse(t, s.URL)})
 			if err != nil || resp.Status != 200 || len(resp.Body) != 0 || resp.Header.Get("content-length") != "5" {
 				t.Errorf("%s: got %+v, %v", name, resp, err)
 			}
@@ -334,7 +334,7 @@ func TestWhatIsPlain(t *testing.T) {
 			h := newTestHTTP(t, backend.HTTPOptions{})
 			r := post(t, s.URL+"/")
 			tt.change(r)
-			if resp, err := h.Do(within(t, 5*time.Second), r); err != nil || string(resp.Body) != "ok" {
+			if resp, err := h.Do(within(t, patience), r); err != nil || string(resp.Body) != "ok" {
 				t.Errorf("got %+v, %v", resp, err)
 			}
 			if _, idle := h.Connections(); idle == 1 != tt.plain {

@@ -151,7 +151,7 @@ func (p *pool) free(c *plainConn, fresh bool) {
 		c.close()
 		return
 	}
-	c.since = time.Now()
+	c.since, c.kept = time.Now(), true
 	h.idle = append(h.idle, c)
 	p.arm(p.idleTimeout)
 	p.mu.Unlock()

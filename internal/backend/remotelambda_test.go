@@ -49,7 +49,7 @@ func TestRemoteLambdaInvoke(t *testing.T) {
 		_, _ = io.WriteString(w, `{"statusCode":200}`)
 	})
 	l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL + "/base/", Unsigned: true})
-	out, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{
+	out, err := l.Invoke(within(t, patience), awsapi.Invocation{
 		Function: "arn:aws:lambda:eu-west-1:999999999999:function:hello:live", Payload: []byte(`{"a":1}`), TraceID: "Root=1-2-3", ClientContext: []byte(`{}`), LogTail: true,
 	})
 	if err != nil {
@@ -78,7 +78,7 @@ func TestRemoteLambdaTarget(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL + tt.endpoint, Unsigned: true})
-			if _, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: tt.function}); err != nil {
+			if _, err := l.Invoke(within(t, patience), awsapi.Invocation{Function: tt.function}); err != nil {
 				t.Fatal(err)
 			}
 			if uri != tt.want {
@@ -87,7 +87,7 @@ func TestRemoteLambdaTarget(t *testing.T) {
 		})
 	}
 	l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL, Unsigned: true})
-	if _, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: "no function!"}); apigw.KindOf(err) != apigw.KindFunctionNotFound {
+	if _, err := l.Invoke(within(t, patience), awsapi.Invocation{Function: "no function!"}); apigw.KindOf(err) != apigw.KindFunctionNotFound {
 		t.Errorf("bad name: %v", err)
 	}
 }
@@ -102,7 +102,7 @@ func TestRemoteLambdaSignature(t *testing.T) {
 		}
 	})
 	l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL, Region: "eu-west-1", Credentials: testCredentials})
-	if _, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: "hello:live", Payload: []byte(`{}`), TraceID: "Root=1"}); err != nil {
+	if _, err := l.Invoke(within(t, patience), awsapi.Invocation{Function: "hello:live", Payload: []byte(`{}`), TraceID: "Root=1"}); err != nil {
 		t.Fatal(err)
 	}
 	if fault != nil {
@@ -139,7 +139,7 @@ func TestRemoteLambdaKinds(t *testing.T) {
 				_, _ = io.WriteString(w, tt.body)
 			})
 			l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL, Unsigned: true})
-			_, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: "f"})
+			_, err := l.Invoke(within(t, patience), awsapi.Invocation{Function: "f"})
 			if apigw.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got kind %d, %v, want kind %d, …%s…", apigw.KindOf(err), err, tt.kind, tt.want)
 			}
@@ -161,7 +161,7 @@ func TestRemoteLambdaFunctionErrors(t *testing.T) {
 				_, _ = io.WriteString(w, tt.payload)
 			})
 			l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL, Unsigned: true})
-			out, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: "f"})
+			out, err := l.Invoke(within(t, patience), awsapi.Invocation{Function: "f"})
 			if err != nil || out.FunctionError != "Unhandled" || out.Cause != tt.want || string(out.Payload) != tt.payload {
 				t.Errorf("got %+v, %v, want cause %s", out, err, tt.want)
 			}
@@ -180,7 +180,7 @@ func TestRemoteLambdaEventAndTimeout(t *testing.T) {
 	})
 	t.Cleanup(func() { close(release) })
 	l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL, Unsigned: true})
-	if out, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: "f", Type: awsapi.InvokeEvent}); err != nil || len(out.Payload) != 0 {
+	if out, err := l.Invoke(within(t, patience), awsapi.Invocation{Function: "f", Type: awsapi.InvokeEvent}); err != nil || len(out.Payload) != 0 {
 		t.Errorf("event: %+v, %v", out, err)
 	}
 	_, err := l.Invoke(within(t, 20*time.Millisecond), awsapi.Invocation{Function: "f"})
@@ -205,14 +205,14 @@ func TestRemoteLambdaConfiguration(t *testing.T) {
 	s := newTestServer(t, func(w http.ResponseWriter, r *http.Request) { auth = r.Header.Get("Authorization") })
 
 	l := newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL, Profile: "work"})
-	if _, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: "f"}); err != nil {
+	if _, err := l.Invoke(within(t, patience), awsapi.Invocation{Function: "f"}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(auth, "Credential=AKIDPROFILE/") || !strings.Contains(auth, "/eu-central-1/lambda/aws4_request") {
 		t.Errorf("the profile's credentials and region do not sign: %s", auth)
 	}
 	l = newTestLambda(t, backend.RemoteLambdaOptions{Endpoint: s.URL})
-	if _, err := l.Invoke(within(t, 5*time.Second), awsapi.Invocation{Function: "f"}); err == nil || !strings.Contains(err.Error(), "get AWS credentials") {
+	if _, err := l.Invoke(within(t, patience), awsapi.Invocation{Function: "f"}); err == nil || !strings.Contains(err.Error(), "get AWS credentials") {
 		t.Errorf("without credentials: %v", err)
 	}
 	faults := map[string]backend.RemoteLambdaOptions{

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -88,7 +87,7 @@ func TestServicesCall(t *testing.T) {
 			tt.settings.Endpoints = map[string]string{backend.EveryService: s.URL}
 			call := serviceCall(t, tt.uri)
 			call.Method, call.Query, call.Body, call.Header = tt.method, tt.query, []byte(tt.body), tt.header
-			resp, err := newTestServices(t, tt.settings).Call(within(t, 5*time.Second), call)
+			resp, err := newTestServices(t, tt.settings).Call(within(t, patience), call)
 			if err != nil || resp.Status != http.StatusTeapot || string(resp.Body) != "answer" {
 				t.Fatalf("got %+v, %v", resp, err)
 			}
@@ -116,7 +115,7 @@ func TestServicesEndpoints(t *testing.T) {
 		"arn:aws:apigateway:eu-west-1:sqs:path/123456789012/jobs":              "/rest/123456789012/jobs",
 		"arn:aws:apigateway:eu-west-1:runtime.sagemaker:path/endpoints/e?a=%2": "/rest/endpoints/e?a=%2",
 	} {
-		if _, err := services.Call(within(t, 5*time.Second), serviceCall(t, uri)); err != nil || got != want {
+		if _, err := services.Call(within(t, patience), serviceCall(t, uri)); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", uri, got, err, want)
 		}
 	}
@@ -135,7 +134,7 @@ func TestServicesSwap(t *testing.T) {
 			t.Errorf("%s: got %v, want …%s…", endpoint, err, want)
 		}
 	}
-	if _, err := services.Call(within(t, 5*time.Second), serviceCall(t, "arn:aws:apigateway:eu-west-1:sqs:path/1/q")); err != nil || calls != 1 {
+	if _, err := services.Call(within(t, patience), serviceCall(t, "arn:aws:apigateway:eu-west-1:sqs:path/1/q")); err != nil || calls != 1 {
 		t.Errorf("a bad endpoint changed the others: %v, %d calls", err, calls)
 	}
 }
@@ -158,7 +157,7 @@ func TestServicesFaults(t *testing.T) {
 		"nobody there":   {backend.ServiceSettings{Endpoints: map[string]string{"sqs": "http://127.0.0.1:1"}}, apigw.KindIntegrationFailure, "nothing listens there"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newTestServices(t, tt.settings).Call(within(t, 5*time.Second), serviceCall(t, "arn:aws:apigateway:eu-west-1:sqs:path/1/q"))
+			_, err := newTestServices(t, tt.settings).Call(within(t, patience), serviceCall(t, "arn:aws:apigateway:eu-west-1:sqs:path/1/q"))
 			if apigw.KindOf(err) != tt.kind || err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got kind %d, %v, want kind %d, …%s…", apigw.KindOf(err), err, tt.kind, tt.want)
 			}
@@ -182,7 +181,7 @@ func TestServicesOwnCredentials(t *testing.T) {
 		if err := services.Swap(backend.ServiceSettings{Endpoints: map[string]string{"*": endpoint}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := services.Call(within(t, 5*time.Second), serviceCall(t, "arn:aws:apigateway:eu-west-1:sqs:path/1/q")); err != nil {
+		if _, err := services.Call(within(t, patience), serviceCall(t, "arn:aws:apigateway:eu-west-1:sqs:path/1/q")); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(got, "Credential="+want+"/") || uri != endpoint+"/1/q" {

@@ -251,7 +251,7 @@ func TestLinkTimeouts(t *testing.T) {
 
 			start := time.Now()
 			for range 4 {
-				if _, err := l.Do(within(t, 10*time.Second), via(t, "main", "POST")); err != nil {
+				if _, err := l.Do(within(t, patience), via(t, "main", "POST")); err != nil {
 					t.Error(err)
 				}
 			}
@@ -442,7 +442,7 @@ func TestLinkNames(t *testing.T) {
 		{link: "plain", url: "https://app.internal/ws", want: "app.internal/ws"},
 		{link: "pass", url: "https://other.example/ws", fault: "certificate is valid for"},
 	} {
-		resp, err := l.Do(within(t, 5*time.Second), &backend.Request{Method: "POST", URL: parse(t, tt.url), Link: tt.link})
+		resp, err := l.Do(within(t, patience), &backend.Request{Method: "POST", URL: parse(t, tt.url), Link: tt.link})
 		switch {
 		case tt.fault != "":
 			if err == nil || !strings.Contains(err.Error(), tt.fault) {
@@ -455,7 +455,7 @@ func TestLinkNames(t *testing.T) {
 	if _, err := direct.Do(t.Context(), &backend.Request{Method: "POST", URL: parse(t, plain.URL), Link: "plain"}); apigw.KindOf(err) != apigw.KindIntegrationConfig {
 		t.Errorf("an HTTP without links: got %v", err)
 	}
-	if resp, err := l.Do(within(t, 5*time.Second), &backend.Request{Method: "POST", URL: parse(t, plain.URL)}); err != nil || resp.Status != 200 {
+	if resp, err := l.Do(within(t, patience), &backend.Request{Method: "POST", URL: parse(t, plain.URL)}); err != nil || resp.Status != 200 {
 		t.Errorf("without a link: got %+v, %v", resp, err)
 	}
 }
@@ -500,14 +500,14 @@ func TestLinkTargetGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	straight := &backend.Request{Method: "POST", URL: parse(t, gone.URL)}
-	if _, err := direct.Do(within(t, 5*time.Second), straight); err != nil {
+	if _, err := direct.Do(within(t, patience), straight); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 4 { // each target twice
 		if i == 2 {
 			gone.Close()
 		}
-		if _, err := l.Do(within(t, 5*time.Second), via(t, "main", "POST")); err != nil {
+		if _, err := l.Do(within(t, patience), via(t, "main", "POST")); err != nil {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
@@ -515,7 +515,7 @@ func TestLinkTargetGone(t *testing.T) {
 		t.Errorf("the targets took %d calls, want 5", got)
 	}
 	start := time.Now()
-	_, err := direct.Do(within(t, 5*time.Second), straight)
+	_, err := direct.Do(within(t, patience), straight)
 	if took := time.Since(start); apigw.KindOf(err) != apigw.KindIntegrationFailure || took > 2*time.Second {
 		t.Errorf("directly: got %v after %s, want a refusal at once", err, took)
 	}

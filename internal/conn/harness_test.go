@@ -75,7 +75,7 @@ func newTestHandler() *testHandler {
 	return &testHandler{closed: map[apigw.ConnectionID][]conn.CloseReason{}, ended: make(chan closedCall, 1<<16)}
 }
 
-const wait = 10 * time.Second
+const wait = time.Minute
 
 // newTestHub runs a Hub until the test ends, and then checks that nothing is left in it.
 func newTestHub(tb testing.TB, h conn.Handler, o conn.Options) *conn.Hub {

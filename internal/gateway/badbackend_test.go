@@ -83,13 +83,16 @@ func TestBadBackends(t *testing.T) {
 		"redirects": {302, "moved"}, "gzip": {101, "not gzip"}, "fine": {101, "fine"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			to := s.URL + "/" + name
-			n := newTestNode(t, api{routes: map[string]string{apigw.RouteConnect: to}, timeout: 100, http: h}, apigw.LimitsAWS())
+			to, timeout := s.URL+"/"+name, 29_000
+			if want.reply == late {
+				timeout = 100
+			}
+			n := newTestNode(t, api{routes: map[string]string{apigw.RouteConnect: to}, timeout: timeout, http: h}, apigw.LimitsAWS())
 			_, resp, err := n.dial(t, "/prod", nil)
 			if resp == nil || resp.StatusCode != want.status {
 				t.Errorf("connect: got %+v, %v, want %d", resp, err, want.status)
 			}
-			n = newTestNode(t, api{routes: map[string]string{apigw.RouteDefault: to}, twoWay: []string{apigw.RouteDefault}, timeout: 100, http: h}, apigw.LimitsAWS())
+			n = newTestNode(t, api{routes: map[string]string{apigw.RouteDefault: to}, twoWay: []string{apigw.RouteDefault}, timeout: timeout, http: h}, apigw.LimitsAWS())
 			ws := n.open(t)
 			say(t, ws, "hello")
 			if got := hear(t, ws); !strings.HasPrefix(got, want.reply) {

@@ -32,6 +32,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patience is how long a test waits for what must come, on the slowest of machines.
+const patience = time.Minute
+
 // functions is a Lambda that is not there: it answers by function name and keeps what it was called with.
 type functions struct {
 	mu      sync.Mutex
@@ -89,7 +92,7 @@ func (f *functions) Invoke(ctx context.Context, i awsapi.Invocation) (awsapi.Inv
 // await returns the first call of a function, made or still to come.
 func (f *functions) await(tb testing.TB, name string) map[string]any {
 	tb.Helper()
-	deadline := time.After(5 * time.Second)
+	deadline := time.After(patience)
 	for {
 		f.mu.Lock()
 		i := slices.IndexFunc(f.calls, func(c call) bool { return c.function == name })
@@ -215,7 +218,7 @@ func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	running.Go(func() { _ = g.Run(hubCtx) })
 	tb.Cleanup(func() {
-		end, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		end, stop := context.WithTimeout(context.Background(), patience)
 		defer stop()
 		if err := g.Shutdown(end); err != nil {
 			tb.Errorf("shutdown: %v", err)
@@ -244,7 +247,7 @@ func (n *node) record(tb testing.TB, operation string) *apigw.Record {
 				return r
 			}
 			n.kept = append(n.kept, r)
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			tb.Fatalf("no record of a %s", operation)
 		}
 	}
@@ -263,7 +266,7 @@ func (n *node) observe(r *apigw.Record) {
 
 func (n *node) dial(tb testing.TB, path string, h http.Header) (*websocket.Conn, *http.Response, error) {
 	tb.Helper()
-	d := websocket.Dialer{HandshakeTimeout: 5 * time.Second}
+	d := websocket.Dialer{HandshakeTimeout: patience}
 	ws, res, err := d.DialContext(tb.Context(), "ws://"+n.addr+path, h)
 	if ws != nil {
 		tb.Cleanup(func() { _ = ws.Close() })
@@ -343,7 +346,7 @@ func (n *node) open(tb testing.TB) *websocket.Conn {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := ws.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := ws.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		tb.Fatal(err)
 	}
 	return ws
@@ -626,7 +629,7 @@ func TestMessages(t *testing.T) {
 	}
 	for i, text := range []string{`not json`, `[1]`, `{"action":"$disconnect"}`, `{"action":""}`, `{"other":1}`, `{"action":"unknown"}`} {
 		say(t, ws, text)
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(patience)
 		for n.functions.count("any") != i+1 {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s did not reach $default", text)
@@ -779,7 +782,7 @@ func TestShutdown(t *testing.T) {
 		_, _, err := ws.ReadMessage() // the client answers the close frame
 		done <- err
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := n.Shutdown(ctx); err != nil {
 		t.Fatal(err)

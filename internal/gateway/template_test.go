@@ -155,7 +155,7 @@ func TestRecordHoldsBodies(t *testing.T) {
 		if string(r.Request) != "<hi>" || string(r.Response) != "<hi>" || string(r.Reply) != "[<hi>]" {
 			t.Errorf("got request %q, response %q, reply %q", r.Request, r.Response, r.Reply)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("no record")
 	}
 }

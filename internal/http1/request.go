@@ -165,6 +165,17 @@ func (b *body) drain() error {
 	return nil
 }
 
+// abandon ends the body without reading what is left; false when somebody reads it at this moment, who must not be waited
+// for: a connection that was taken over has no deadline.
+func (b *body) abandon() bool {
+	if !b.mu.TryLock() {
+		return false
+	}
+	defer b.mu.Unlock()
+	b.closed = true
+	return true
+}
+
 // settle reads what a handler left unread, ahead of the answer; false when the connection cannot go on.
 func (b *body) settle() bool {
 	b.mu.Lock()

@@ -134,7 +134,7 @@ func (w *response) begin(n int) error {
 	return nil
 }
 
-var errLate = errors.New("http1: Write after the handler has returned")
+var errLate = errors.New("http1: the answer is used after its handler has returned")
 
 // writers are those of 2 KB that stand in front of the chunks: past that an answer without a Content-Length is chunked.
 var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 2<<10) }}
@@ -144,8 +144,11 @@ func (w *response) Flush() { _ = w.FlushError() } // who wants to know calls Flu
 
 // FlushError sends what was written so far. http.ResponseController calls it.
 func (w *response) FlushError() error {
-	if w.c.taken {
+	switch {
+	case w.c.taken:
 		return http.ErrHijacked
+	case w.done:
+		return errLate
 	}
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)

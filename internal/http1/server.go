@@ -30,7 +30,8 @@ type Server struct {
 // Owner is who lends a connection to Serve. Its methods are called by the goroutine that serves the connection, but for
 // Taken, which a handler may call on another.
 type Owner interface {
-	// Began tells that a request is about to be handled. The head is good until its handler has returned.
+	// Began tells that a request has come, which is about to be handled unless the server drains. The head is good until
+	// its handler has returned.
 	Began(*Head)
 	// Idle tells that its answer is out, and that the connection waits for the next.
 	Idle()
@@ -83,6 +84,10 @@ func (s *Server) Serve(client Client) (unread []byte, how Outcome) {
 	lent, _ := spare.Get().(*buffers)
 	c := &conn{server: s, client: client, nc: client.Conn, head: &lent.head, buf: lent.in[:], out: lent.out[:0]}
 	defer func() {
+		c.stopWatching() // which reads into what is lent; it runs where a handler has ended its goroutine
+		if c.read {
+			return // into what is lent, by who knows whom
+		}
 		if cap(c.out) <= keepOut {
 			lent.out = c.out[:0]
 		}
@@ -98,6 +103,7 @@ func (s *Server) Serve(client Client) (unread []byte, how Outcome) {
 			return nil, Over
 		case Plain:
 		}
+		client.Owner.Began(c.head) // first: who begins to drain spares what has begun, and closes all else
 		if s.draining() {
 			return nil, Over
 		}
@@ -134,6 +140,7 @@ type conn struct {
 	blank int
 	began time.Time // when the first byte of the request was there
 	timed bool      // it is that of the body
+	read  bool      // a handler has left somebody behind who reads the body of the last request
 
 	mu         sync.Mutex
 	start, end int             // of what buf holds; the goroutine of a watch alone moves end while it runs
@@ -218,14 +225,14 @@ func (c *conn) serve(h *Head) (how Outcome, more bool) {
 	c.mu.Lock()
 	c.current, c.consumed, c.wanted = &x.ctx, h.ContentLength == 0, false
 	c.mu.Unlock()
-	c.client.Owner.Began(h)
+	if h.ContentLength > 0 {
+		defer func() { c.read = !x.body.abandon() }()
+	}
 	finished := c.handle(x, r)
-	x.ctx.end()
+	c.stopWatching()
 	c.mu.Lock()
-	c.current = nil
 	taken := c.taken
 	c.mu.Unlock()
-	c.stopWatching()
 	if taken {
 		return Taken, false
 	}
@@ -245,6 +252,10 @@ func (c *conn) serve(h *Head) (how Outcome, more bool) {
 // handle calls the handler; false when it panicked.
 func (c *conn) handle(x *exchange, r *http.Request) (ok bool) {
 	defer func() {
+		x.ctx.end()
+		c.mu.Lock()
+		c.current = nil
+		c.mu.Unlock()
 		if v := recover(); v != nil {
 			if err, is := v.(error); !is || !errors.Is(err, http.ErrAbortHandler) {
 				c.server.Log.Error("panic in a handler", "method", r.Method, "path", r.URL.Path, "err", v)

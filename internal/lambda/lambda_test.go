@@ -96,7 +96,7 @@ func newTestPool(tb testing.TB, o lambda.Options, functions ...apigw.Function) *
 			if err != nil {
 				tb.Errorf("Run: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			tb.Error("Run did not return")
 		}
 		if left, err := os.ReadDir(o.TempDir); err != nil || len(left) > 0 {
@@ -152,7 +152,7 @@ func python(dir, handler string) apigw.Function {
 
 func (p *testPool) invoke(t *testing.T, payload string) awsapi.InvocationResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	r, err := p.Invoke(ctx, awsapi.Invocation{Function: "f", Type: awsapi.InvokeRequestResponse, Payload: []byte(payload)})
 	if err != nil {

@@ -176,11 +176,17 @@ func (s *Server) converse(c *clientConn, nc net.Conn) {
 		state := secure.ConnectionState()
 		client.TLS = &state
 	}
-	unread, how := s.plain.Serve(client)
+	how := http1.Over
+	defer func() { // also where a handler has ended its goroutine
+		if how == http1.Over && c.state.Load() != stateTaken {
+			_ = c.Close() // its client learns by it
+			s.leave(c)
+		}
+	}()
+	var unread []byte
+	unread, how = s.plain.Serve(client)
 	switch how {
 	case http1.Over:
-		_ = c.Close() // its client learns by it
-		s.leave(c)
 	case http1.Unread:
 		c.unread = unread
 		c.recording.Store(c.state.Load() == stateNew)

@@ -20,6 +20,7 @@ const (
 	stateNew    int32 = iota // no request has been read yet
 	stateActive              // a request is under way
 	stateIdle                // waits for the next request
+	stateTaken               // a handler has it
 )
 
 // connKey is the context key under which a request finds its *clientConn.
@@ -58,6 +59,7 @@ func (c *clientConn) Idle() { c.server.idle(c) }
 
 // Taken implements http1.Owner.
 func (c *clientConn) Taken() net.Conn {
+	c.state.Store(stateTaken)
 	c.server.leave(c)
 	return bare(c)
 }

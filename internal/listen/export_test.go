@@ -1,8 +1,11 @@
 package listen
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/netip"
+	"time"
 )
 
 // ParseHead and EndOfHead are reached by fuzz targets, which cannot afford a server per input.
@@ -15,4 +18,9 @@ var (
 func ReadProxyHeader(r io.Reader) (client netip.AddrPort, tls bool, err error) {
 	o, err := readProxyHeader(r)
 	return o.client, o.tls, err
+}
+
+// RunTunnel copies between two connections as a tunnel does.
+func RunTunnel(ctx context.Context, a, b net.Conn, idle time.Duration) {
+	(&tunnel{a: stream{a, a}, b: stream{b, b}, idle: idle}).run(ctx)
 }

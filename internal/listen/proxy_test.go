@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cleat/internal/listen"
@@ -230,22 +231,34 @@ func TestTunnelHalfClose(t *testing.T) {
 
 func TestTunnelIdles(t *testing.T) {
 	t.Parallel()
-	_, client, conn, target := tunnelled(t, listen.ProxyOptions{IdleTimeout: 200 * time.Millisecond}, "")
-	// One direction alone keeps both open.
-	begin := time.Now()
-	for time.Since(begin) < 400*time.Millisecond {
-		write(t, target, ".")
-		if _, err := client.ReadByte(); err != nil {
-			t.Fatalf("after %s: %v", time.Since(begin), err)
+	synctest.Test(t, func(t *testing.T) {
+		const idle = time.Minute
+		client, near := net.Pipe()
+		far, target := net.Pipe()
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			listen.RunTunnel(t.Context(), near, far, idle)
+		}()
+		// One direction alone keeps both open.
+		for range 10 {
+			write(t, target, ".")
+			if _, err := io.ReadFull(client, make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(idle * 2 / 3)
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error("an idle tunnel stays open")
-	}
-	if _, err := io.ReadAll(target); errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error("an idle tunnel stays open at its target")
-	}
+		begin := time.Now()
+		for name, c := range map[string]net.Conn{"client": client, "target": target} {
+			if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
+				t.Errorf("%s: read %q, %v", name, b, err)
+			}
+		}
+		<-over
+		if took := time.Since(begin); took != idle-idle*2/3 {
+			t.Errorf("an idle tunnel ended after another %s", took)
+		}
+	})
 }
 
 func TestTunnelEndsWithTheServer(t *testing.T) {

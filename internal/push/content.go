@@ -46,15 +46,31 @@ func (c *content) readAll() ([]byte, error) {
 		b, err = io.ReadAll(io.LimitReader(c.r.Body, most+1))
 	} else {
 		c.lent, _ = contents.Get().(*[]byte)
-		*c.lent = slices.Grow((*c.lent)[:0], int(size))
-		b = (*c.lent)[:size]
-		_, err = io.ReadFull(c.r.Body, b)
+		b, err = readAsItComes(c.r.Body, (*c.lent)[:0], int(size))
+		*c.lent = b
 	}
 	switch {
 	case err != nil:
 		return nil, &apigw.Error{Kind: apigw.KindBadRequest, Message: "The request body could not be read", Err: err}
 	case int64(len(b)) > most:
 		return nil, tooLarge(limits)
+	}
+	return b, nil
+}
+
+// untested is how many bytes of memory an announcement is worth.
+const untested = 16 << 10
+
+// readAsItComes reads so many bytes into b. A sender who announces much and sends nothing, whom nobody knows as yet, holds
+// little memory: there is never more than twice of what has come.
+func readAsItComes(r io.Reader, b []byte, size int) ([]byte, error) {
+	for len(b) < size {
+		have := len(b)
+		next := min(size, max(untested, 2*have, cap(b)))
+		b = slices.Grow(b, next-have)[:next]
+		if n, err := io.ReadFull(r, b[have:]); err != nil {
+			return b[:have+n], err
+		}
 	}
 	return b, nil
 }

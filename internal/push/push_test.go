@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -387,5 +388,51 @@ func TestAuthorizeRace(t *testing.T) {
 	handler.Serve(w, httptest.NewRequest("POST", "/x", strings.NewReader("hello")), "", "", "/@connections/"+string(id))
 	if w.Code != 410 || len(h.sent) > 0 {
 		t.Errorf("got %d, sent %v", w.Code, h.sent)
+	}
+}
+
+// slowly gives its bytes in pieces, and tells of the largest room that it was given for one.
+type slowly struct {
+	left, piece, room int
+}
+
+func (s *slowly) Read(p []byte) (int, error) {
+	s.room = max(s.room, len(p))
+	n := min(len(p), s.piece, s.left)
+	if n == 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	for i := range n {
+		p[i] = 'x'
+	}
+	s.left -= n
+	return n, nil
+}
+
+// Who announces a long body holds memory for what has come of it alone: nobody knows yet who that is.
+func TestBodyIsReadAsItComes(t *testing.T) {
+	for name, c := range map[string]struct{ announced, comes, piece, status, room int }{
+		"nothing comes": {128 << 10, 0, 1, 400, 16 << 10},
+		"some comes":    {128 << 10, 20 << 10, 1000, 400, 16 << 10},
+		"all comes":     {100 << 10, 100 << 10, 7000, 200, 100 << 10},
+		"a short one":   {10, 10, 3, 200, 10},
+		"an empty one":  {0, 0, 1, 200, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newTestHub(t, 1)
+			from := &slowly{left: c.comes, piece: c.piece}
+			r := httptest.NewRequest(http.MethodPost, "/", from)
+			r.ContentLength = int64(c.announced)
+			w := httptest.NewRecorder()
+			limits := func() apigw.Limits { l := apigw.LimitsAWS(); l.MessageSize = 128 << 10; return l }
+			push.ForgetBuffers()
+			push.New(h, limits, nil).Serve(w, r, "a1", "prod", "/@connections/"+url.PathEscape(string(h.ids[0])))
+			if w.Code != c.status || from.room > c.room {
+				t.Errorf("status %d, room for %d bytes; want %d, %d at most", w.Code, from.room, c.status, c.room)
+			}
+			if got := h.sent[h.ids[0]]; c.status == 200 && got != strings.Repeat("x", c.announced) {
+				t.Errorf("%d bytes were sent", len(got))
+			}
+		})
 	}
 }

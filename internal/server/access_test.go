@@ -554,7 +554,7 @@ exports.bye = async () => ({});`
 		o.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+first.key.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+first.key.SecretAccessKey)
 	})
 	var ws *websocket.Conn
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		var err error
 		if ws, _, err = websocket.DefaultDialer.DialContext(t.Context(), "ws://"+s.public.String()+"/dev", nil); err == nil {
 			break

@@ -113,7 +113,7 @@ func start(t *testing.T, files map[string]string) *run {
 	case err := <-done:
 		done <- err
 		t.Fatalf("did not start: %v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("did not start")
 	}
 	return r
@@ -244,7 +244,7 @@ func TestReloadMoves(t *testing.T) {
 			if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseGoingAway) {
 				t.Errorf("the client saw %v, want a close with 1001", err)
 			}
-			deadline := time.Now().Add(20 * time.Second)
+			deadline := time.Now().Add(time.Minute)
 			for !r.has(func(e *apigw.Record) bool { return e.Operation == "disconnect" && e.CloseCode == 1001 && e.Err == nil }) {
 				if time.Now().After(deadline) {
 					t.Fatalf("$disconnect was not delivered: %+v", r.events)
@@ -307,7 +307,7 @@ logs:
 	if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !r.has(func(e *apigw.Record) bool { return e.Operation == "message" }) {
 		if time.Now().After(deadline) {
 			t.Fatal("the message was not handled")

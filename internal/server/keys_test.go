@@ -225,7 +225,7 @@ func TestVPCLinksOverHTTP(t *testing.T) {
 			if got != "/"+path {
 				t.Errorf("got %s, want /%s", got, path)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("%s: the backend was not called", path)
 		}
 	}

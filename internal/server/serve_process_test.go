@@ -43,7 +43,7 @@ type serving struct {
 // awaitLog waits until a log has a text.
 func awaitLog(t *testing.T, b *testkit.Log, text string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(b.String(), text); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(b.String(), text); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the log has no %q:\n%s", text, b)
 		}
@@ -98,7 +98,7 @@ func serveFile(t *testing.T, yaml string, o server.ServeOptions, keep ...*store.
 	case err := <-done:
 		s.stop = func() error { return nil }
 		t.Fatalf("did not start: %v\n%s", err, s.log)
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("did not start")
 	}
 	return s

@@ -153,7 +153,7 @@ func fragmented(t *testing.T, ws *websocket.Conn, text string) {
 // await waits until there were so many events of a kind.
 func (r *reporter) await(t *testing.T, n int, match func(*apigw.Record) bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	count := func() int {
 		seen := 0
 		r.has(func(e *apigw.Record) bool {
