@@ -63,8 +63,8 @@ const (
 	small = 100
 	large = 4096
 	push  = 1024
-	// fewIdle connections are quickly there.
-	fewIdle = 5000
+	// fewIdle connections are quickly there, and enough for a few megabytes of garbage more or less not to count.
+	fewIdle = 10_000
 )
 
 // specs are all cases, in the order in which they run.
