@@ -44,7 +44,7 @@ func comeAndGo(to unix.Sockaddr, request, answer []byte) error {
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	defer unix.Close(fd) //nolint:errcheck // it has been answered
+	defer unix.Close(fd)
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience); err != nil {
 		return os.NewSyscallError("setsockopt", err)
 	}
