@@ -35,9 +35,9 @@ func Bounds() []Bound {
 		// The same, and a signature of 1 KB to verify, which costs as much however cheap the machine's sockets are.
 		{"a signed push of 1 KB", "push/one/capacity", result.CPU, echoMessage, 5.8, 7.3},
 		// The kernel's accept and close are half of either. How many clients wait at once varies, and so what is shared between them.
-		{"a connect, let in by a MOCK", "connect/plain/capacity", result.CPU, echoConnect, 2.2, 2.8},
+		{"a connect, let in by a MOCK", "connect/plain/capacity", result.CPU, echoConnect, 2.2, 2.7},
 		// The goal itself (1 KB, whatever keeps it). Garbage that nobody has collected counts, as it does in production.
-		{"bytes of an idle connection", "idle/plain/idle", result.User, "", 570, 1024},
-		{"bytes of one that has talked", "idle/plain/talked", result.User, "", 590, 1024},
+		{"bytes of an idle connection", "idle/plain/idle", result.User, "", 450, 1024},
+		{"bytes of one that has talked", "idle/plain/talked", result.User, "", 570, 1024},
 	}
 }
