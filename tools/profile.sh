@@ -10,7 +10,7 @@ dir=$PWD/.tools/profile
 mkdir -p "$dir"
 go build -o "$dir/peers" ./bench/peers
 # The folder is this run's own, and so the server can be told from others.
-"$dir/peers" -dir "$dir" -only "$name" -servers cleat -rounds 3 >"$dir/out" 2>&1 &
+"$dir/peers" -dir "$dir" -only "$name" -servers cleat -rounds 1 -measure 5s >"$dir/out" 2>&1 &
 bench=$!
 trap 'kill "$bench" 2>/dev/null || true' EXIT
 server=
@@ -19,8 +19,8 @@ while [ -z "$server" ]; do
   server=$(pgrep -f "^$dir/cleat serve" | head -1 || true)
   sleep 0.1
 done
-sleep 0.8 # until the API is there and the clients are
-perf record -q -F 1999 -e cpu-clock -g -o "$dir/data" -p "$server" -- sleep 1.4
+sleep 1.5 # until the API is there and the clients are
+perf record -q -F 1999 -e cpu-clock -g -o "$dir/data" -p "$server" -- sleep 2.5
 wait "$bench" || { cat "$dir/out" >&2; exit 1; }
 cpu=$(awk '$2 ~ /capacity$/ { for (i = 3; i < NF; i++) if ($i == "cpu") { print $(i + 1); exit } }' "$dir/out")
 echo "$name: ${cpu:?} us of processor time each"

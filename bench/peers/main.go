@@ -38,6 +38,7 @@ type flags struct {
 	rounds                   int
 	quick, render, backend   bool
 	guard                    bool
+	measured                 time.Duration
 }
 
 func main() {
@@ -49,6 +50,7 @@ func main() {
 	flag.StringVar(&f.root, "root", "", "the repository whose docs and README are made anew; empty: the working directory after a whole run, nowhere after others")
 	flag.BoolVar(&f.render, "render", false, "measure nothing: make the pages anew of the last run's figures")
 	flag.StringVar(&f.dir, "dir", filepath.Join(".tools", "bench"), "folder for what is built and installed")
+	flag.DurationVar(&f.measured, "measure", 0, "how long each is measured; 0: 1.5 s, or what -quick or -guard has")
 	flag.BoolVar(&f.guard, "guard", false, "hold Cleat to the bounds of bench/guard, in a minute, and write nothing")
 	flag.BoolVar(&f.backend, "backend", false, "be the HTTP backend (used by the program itself)")
 	flag.Parse()
@@ -104,13 +106,19 @@ func start(ctx context.Context, f flags) error {
 		Dir: dir, Servers: chosen, Only: list(f.only), Rounds: f.rounds, Durations: run.Full(),
 		Backend: []string{self, "-backend"}, Out: os.Stdout,
 	}
+	switch {
+	case f.guard:
+		o.Durations = run.Brief()
+	case f.quick:
+		o.Rounds, o.Durations = 1, run.Quick()
+	}
+	if f.measured > 0 {
+		o.Durations.Measure = f.measured
+	}
 	if f.guard {
 		return check(ctx, o)
 	}
-	if f.quick {
-		o.Rounds, o.Durations = 1, run.Quick()
-	}
-	if f.root == "" && f.only == "" && f.servers == "" && !f.quick {
+	if f.root == "" && f.only == "" && f.servers == "" && !f.quick && f.measured == 0 {
 		f.root = "."
 	}
 	begin := time.Now()
@@ -134,7 +142,7 @@ func check(ctx context.Context, o run.Options) error {
 	if err != nil {
 		return err
 	}
-	o.Servers, o.Durations, o.Brief = []peer.Server{all[0], busyFloor{all[1]}}, run.Brief(), true
+	o.Servers, o.Brief = []peer.Server{all[0], busyFloor{all[1]}}, true
 	rounds := o.Rounds
 	o.Rounds = 1
 	return guard.Check(ctx, guard.Bounds(), rounds, func(ctx context.Context, cases []string) (*result.Report, error) {
