@@ -100,6 +100,10 @@ bench: ## Cleat alone in all of the bench's scenarios, in five minutes: make ben
 bench-peers: ## Cleat beside the servers that do a similar job, in 30 minutes; writes docs/benchmarks.md (installs them; as root for Debian's)
 	$(GO) run ./bench/peers $(ARGS)
 
+.PHONY: bench-guard
+bench-guard: ## Hold what operations cost Cleat to bounds, against a bare echo, in a minute (bench/guard/bounds.go)
+	$(GO) run ./bench/peers -guard -rounds 5 $(ARGS)
+
 .PHONY: bench-million
 bench-million: ## A million live connections on this machine (2 cores, 24 GB): make bench-million [ARGS="-n 50000 -write=false"]
 	$(GO) run ./bench/million $(ARGS)
@@ -132,7 +136,7 @@ e2e: build ## Drive the binary with wscat, the AWS CLI, the SDKs for JavaScript,
 	$(GO) test -tags e2e -count 1 -timeout 15m ./test/e2e/...
 
 .PHONY: check
-check: tidy lint test race e2e fuzz-ci soak ## Everything that CI runs, in its order
+check: tidy lint test race bench-guard e2e fuzz-ci soak ## Everything that CI runs, in its order
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -7,6 +7,7 @@
 //	go run ./bench/peers
 //	go run ./bench/peers -quick -only message/100B -servers cleat,nchan,direct
 //	go run ./bench/peers -render
+//	go run ./bench/peers -guard
 package main
 
 import (
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"cleat/bench/backend"
+	"cleat/bench/guard"
 	"cleat/bench/peer"
 	"cleat/bench/report"
 	"cleat/bench/result"
@@ -35,6 +37,8 @@ type flags struct {
 	only, servers, root, dir string
 	rounds                   int
 	quick, render, backend   bool
+	guard                    bool
+	measured                 time.Duration
 }
 
 func main() {
@@ -46,6 +50,8 @@ func main() {
 	flag.StringVar(&f.root, "root", "", "the repository whose docs and README are made anew; empty: the working directory after a whole run, nowhere after others")
 	flag.BoolVar(&f.render, "render", false, "measure nothing: make the pages anew of the last run's figures")
 	flag.StringVar(&f.dir, "dir", filepath.Join(".tools", "bench"), "folder for what is built and installed")
+	flag.DurationVar(&f.measured, "measure", 0, "how long each is measured; 0: 1.5 s, or what -quick or -guard has")
+	flag.BoolVar(&f.guard, "guard", false, "hold Cleat to the bounds of bench/guard, in a minute, and write nothing")
 	flag.BoolVar(&f.backend, "backend", false, "be the HTTP backend (used by the program itself)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -100,10 +106,19 @@ func start(ctx context.Context, f flags) error {
 		Dir: dir, Servers: chosen, Only: list(f.only), Rounds: f.rounds, Durations: run.Full(),
 		Backend: []string{self, "-backend"}, Out: os.Stdout,
 	}
-	if f.quick {
+	switch {
+	case f.guard:
+		o.Durations = run.Brief()
+	case f.quick:
 		o.Rounds, o.Durations = 1, run.Quick()
 	}
-	if f.root == "" && f.only == "" && f.servers == "" && !f.quick {
+	if f.measured > 0 {
+		o.Durations.Measure = f.measured
+	}
+	if f.guard {
+		return check(ctx, o)
+	}
+	if f.root == "" && f.only == "" && f.servers == "" && !f.quick && f.measured == 0 {
 		f.root = "."
 	}
 	begin := time.Now()
@@ -119,6 +134,34 @@ func start(ctx context.Context, f flags) error {
 		return err
 	}
 	return write(f.root, r)
+}
+
+// check holds Cleat to its bounds.
+func check(ctx context.Context, o run.Options) error {
+	all, err := choose(servers(), report.Cleat+","+guard.Floor)
+	if err != nil {
+		return err
+	}
+	o.Servers, o.Brief = []peer.Server{all[0], busyFloor{all[1]}}, true
+	rounds := o.Rounds
+	o.Rounds = 1
+	return guard.Check(ctx, guard.Bounds(), rounds, func(ctx context.Context, cases []string) (*result.Report, error) {
+		once := o
+		once.Only = cases
+		found, rows, err := run.Run(ctx, once)
+		return &result.Report{Servers: found, Rows: rows}, err
+	}, o.Out)
+}
+
+// busyFloor is a floor that bounds of memory do not wait for: they need none.
+type busyFloor struct{ peer.Server }
+
+// Can is peer.Server's.
+func (f busyFloor) Can(s peer.Scenario) (why string, ok bool) {
+	if s == peer.ScenarioIdle {
+		return "no bound is about it", false
+	}
+	return f.Server.Can(s)
 }
 
 // commit is Cleat's version.

@@ -230,6 +230,12 @@ func (s *session) idle(open func() (idlers, func() error, error)) (err error) {
 			return nil
 		}
 	}
+	if s.spec.churn {
+		f, err := load.Connects(s.ctx, s.options(), load.Plan{Warmup: s.d.Warmup, Measure: s.d.Measure})
+		if err := faulty("come and go", f, err); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(pause(s.d.Settle), before.read()); err != nil {
 		return err
 	}
@@ -242,7 +248,7 @@ func (s *session) idle(open func() (idlers, func() error, error)) (err error) {
 		return err
 	}
 	s.add("idle", after.each(before, s.spec.connections))
-	if !s.spec.tls {
+	if !s.spec.tls && !s.spec.churn {
 		m := &meter{instance: s.instance}
 		begin := time.Now()
 		if err := errors.Join(m.mark(), l.Idle(s.ctx, s.d.Idle), m.mark()); err != nil {

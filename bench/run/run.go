@@ -29,6 +29,8 @@ type Options struct {
 	Only      []string      // cases' names, or what they begin with up to a slash; none: all
 	Rounds    int
 	Durations Durations
+	// Brief leaves out latencies at rates and the idle hour, and has few connections be idle: what a guard has time for.
+	Brief bool
 	// Backend is the command line of the HTTP backend, which writes its address as one line and ends with its input.
 	Backend []string
 	Out     io.Writer // progress
@@ -69,6 +71,9 @@ func Run(ctx context.Context, o Options) (servers []result.Server, rows []result
 	for _, s := range specs() {
 		if !r.chosen(s.name) {
 			continue
+		}
+		if o.Brief {
+			s = s.brief()
 		}
 		if err := r.measure(ctx, s, present); err != nil {
 			return nil, nil, err

@@ -119,3 +119,18 @@ func TestRunWithoutBackend(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestRunBrief: a guard has no use for latencies at rates.
+func TestRunBrief(t *testing.T) {
+	_, rows, err := run.Run(t.Context(), run.Options{
+		Dir: t.TempDir(), Servers: []peer.Server{&fake{name: "good"}}, Only: []string{"mock/100"}, Rounds: 1, Out: io.Discard, Brief: true,
+		Durations: run.Durations{Warmup: 10 * time.Millisecond, Measure: 30 * time.Millisecond},
+		Backend:   []string{"sh", "-c", "echo 127.0.0.1:1; cat"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 1 || rows[0].Case != "mock/100/capacity" || rows[0].Fault != "" {
+		t.Errorf("got %+v", rows)
+	}
+}

@@ -23,6 +23,18 @@ type spec struct {
 	fewer       int  // connections to try with where a server cannot hold so many; 0: none
 	rates       bool // also at half and nine tenths of the capacity
 	fixed       float64
+	// churn has clients come and go before memory is first read, and leaves out the idle hour. What every server keeps of
+	// its first connections, however few they are (code that is paged in, garbage up to the first collection), is there then.
+	churn bool
+}
+
+// brief is the case as Options.Brief has it.
+func (s spec) brief() spec {
+	s.rates, s.fixed = false, 0
+	if s.scenario == peer.ScenarioIdle {
+		s.connections, s.fewer, s.churn = fewIdle, 0, true
+	}
+	return s
 }
 
 // Durations are how long things take.
@@ -42,10 +54,17 @@ func Quick() Durations {
 	return Durations{Warmup: 200 * time.Millisecond, Measure: 500 * time.Millisecond, Settle: time.Second, Idle: 3 * time.Second}
 }
 
+// Brief is for a guard that measures often.
+func Brief() Durations {
+	return Durations{Warmup: 200 * time.Millisecond, Measure: 500 * time.Millisecond, Settle: 500 * time.Millisecond}
+}
+
 const (
 	small = 100
 	large = 4096
 	push  = 1024
+	// fewIdle connections are quickly there, and enough for a few megabytes of garbage more or less not to count.
+	fewIdle = 10_000
 )
 
 // specs are all cases, in the order in which they run.

@@ -1,0 +1,43 @@
+package guard
+
+import "cleat/bench/result"
+
+// Bound is one figure of Cleat's that may not grow.
+type Bound struct {
+	Of     string // in words, for the table that is printed
+	Case   string // of bench/run, with its step: "mock/100/capacity"
+	Figure string // result.CPU or result.User
+	// Floor is the case of the bare echo whose same figure, from the same round, Cleat's is divided by. Empty: Cleat's own
+	// figure counts as it is, which suits bytes and no time.
+	Floor string
+	// Usual is what was measured when the bound was set, and Most what fails. Both are ratios, or figures where Floor is empty.
+	Usual, Most float64
+}
+
+const (
+	echoMessage = "mock/100/capacity"
+	echoConnect = "connect/plain/capacity"
+)
+
+// Bounds are those that CI holds Cleat to.
+//
+// Most is about a quarter beyond what is usual: more than what medians of five rounds were seen to differ by while five other
+// programs were at work on the machine, and less than what a regression worth a look adds. One more write to a socket is 0.6 to
+// 0.8 of an echo's message, which is a read, a write and little else; 20 us more of computing are two of them.
+//
+// Whoever makes an operation cheaper lowers both numbers of its row to what `make bench-guard` prints then and a quarter more.
+func Bounds() []Bound {
+	return []Bound{
+		// One read and one write, as the echo has; what is beyond 1 is Cleat's own code. One write more does not pass.
+		{"an answer by a MOCK with a template", "mock/100/capacity", result.CPU, echoMessage, 1.5, 1.9},
+		// Two reads and two writes, and wake-ups between processes, whose number varies with what else the machine does.
+		{"a message to an HTTP backend and back", "message/100B/100/capacity", result.CPU, echoMessage, 3.8, 4.7},
+		// The same, and a signature of 1 KB to verify, which costs as much however cheap the machine's sockets are.
+		{"a signed push of 1 KB", "push/one/capacity", result.CPU, echoMessage, 5.8, 7.3},
+		// The kernel's accept and close are half of either. How many clients wait at once varies, and so what is shared between them.
+		{"a connect, let in by a MOCK", "connect/plain/capacity", result.CPU, echoConnect, 2.2, 2.7},
+		// The goal itself (1 KB, whatever keeps it). Garbage that nobody has collected counts, as it does in production.
+		{"bytes of an idle connection", "idle/plain/idle", result.User, "", 450, 1024},
+		{"bytes of one that has talked", "idle/plain/talked", result.User, "", 570, 1024},
+	}
+}
