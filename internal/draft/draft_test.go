@@ -123,12 +123,12 @@ func TestDeploy(t *testing.T) {
 	d := load(t, s)
 	first, p := d.Deploy("x", "first")
 	fine(t, p)
-	frozen, ok := d.Frozen(first.DeploymentID)
-	if !ok || len(frozen.Routes) != 1 || first.Status != "DEPLOYED" || first.CreatedDate.IsZero() {
-		t.Errorf("deployment %+v, frozen %+v, %v", first, frozen, ok)
+	frozen, err := d.Frozen(first.DeploymentID).Definition()
+	if err != nil || len(frozen.Routes) != 1 || first.Status != "DEPLOYED" || first.CreatedDate.IsZero() {
+		t.Errorf("deployment %+v, frozen %+v, %v", first, frozen, err)
 	}
 	fine(t, draft.Routes.Put(d, apigw.Route{RouteID: "r2", RouteKey: "say"}))
-	if frozen, _ := d.Frozen(first.DeploymentID); len(frozen.Routes) != 1 {
+	if frozen, _ := d.Frozen(first.DeploymentID).Definition(); len(frozen.Routes) != 1 {
 		t.Errorf("a deployment changes with its API: %+v", frozen)
 	}
 	draft.Routes.Drop(d, func(r *apigw.Route) bool { return r.RouteID == "r2" })
