@@ -67,7 +67,7 @@ func record(t apigw.EventType) *apigw.Record {
 func stages(change func(*apigw.Stage)) []apigw.ServedStage {
 	s := apigw.Stage{StageName: "prod"}
 	change(&s)
-	return []apigw.ServedStage{{APIID: "a1", Stage: s}}
+	return []apigw.ServedStage{{APIID: "a1", Stage: &s}}
 }
 
 // run starts a Log and returns what ends it.
