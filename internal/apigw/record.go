@@ -79,7 +79,7 @@ func (r *Record) StageKey() StageKey { return StageKey{r.APIID, r.Stage} }
 // ServedStage is a stage that is served, for those who observe its records.
 type ServedStage struct {
 	APIID     APIID
-	Stage     Stage
+	Stage     *Stage // never nil; not to be changed
 	RouteKeys []string
 	// Revision tells one state of the stage from the next: while it stays, nothing of the above has changed. Zero tells
 	// nothing.

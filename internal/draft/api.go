@@ -21,7 +21,7 @@ type API struct {
 	// touched tells that something outside of the API has come to depend on it.
 	touched bool
 	// frozen are the definitions of the deployments that this change makes, by their ID.
-	frozen map[string]apigw.Definition
+	frozen map[string]*store.Frozen
 }
 
 // New returns the draft of an API that is to be made, with its identifier, the endpoint that AWS would give it and its
@@ -83,8 +83,8 @@ func (d *API) writeDefinitions(b *store.Batch, before []apigw.Deployment) {
 	definitions := store.Definitions(d.ID())
 	for i := range d.Now.Deployments {
 		id := d.Now.Deployments[i].DeploymentID
-		if definition, isNew := d.frozen[id]; isNew && find(before, deploymentID, id) == nil {
-			store.Put(b, definitions.Key(id), definition, store.Expect{})
+		if frozen := d.frozen[id]; frozen != nil && find(before, deploymentID, id) == nil {
+			store.PutFrozen(b, definitions.Key(id), frozen, store.Expect{})
 		}
 	}
 	for i := range before {
@@ -104,26 +104,48 @@ func find[T any](list []T, id func(*T) string, want string) *T {
 	return nil
 }
 
+// A draft's lists are shared, with the tree that it began with and with what it has frozen, until something changes them:
+// put and drop change none where it is.
+
 // put replaces the member of the same ID, or puts the new one in its place in the order of IDs.
 func put[T any](list *[]T, id func(*T) string, v T) {
 	i, found := slices.BinarySearchFunc(*list, id(&v), func(have T, want string) int { return strings.Compare(id(&have), want) })
 	if found {
+		*list = slices.Clone(*list)
 		(*list)[i] = v
 		return
 	}
-	*list = slices.Insert(*list, i, v)
+	*list = slices.Insert(*list, i, v) // which copies a list that was clipped
 }
 
 // drop removes the members for which gone holds.
 func drop[T any](list *[]T, gone func(*T) bool) {
-	*list = slices.DeleteFunc(*list, func(v T) bool { return gone(&v) })
+	first := 0
+	for ; first < len(*list) && !gone(&(*list)[first]); first++ {
+	}
+	if first == len(*list) {
+		return
+	}
+	rest := append(make([]T, 0, len(*list)), (*list)[:first]...)
+	for i := first + 1; i < len(*list); i++ {
+		if v := &(*list)[i]; !gone(v) {
+			rest = append(rest, *v)
+		}
+	}
+	*list = rest
 }
+
+// clip takes a list's room at its end: from now on others may have it too.
+func clip[T any](list *[]T) { *list = slices.Clip(*list) }
 
 func forgetIn[T any](list *[]T, c store.Collection[T], id func(*T) string, keys map[string]bool) {
 	drop(list, func(v *T) bool { return keys[c.Key(id(v)).String()] })
 }
 
 func writeDiff[T any](b *store.Batch, c store.Collection[T], id func(*T) string, before, now []T) {
+	if len(before) == len(now) && (len(now) == 0 || &before[0] == &now[0]) {
+		return // it is the same list, which nobody has changed
+	}
 	old := make(map[string]*T, len(before))
 	for i := range before {
 		old[id(&before[i])] = &before[i]

@@ -1,10 +1,10 @@
 package draft
 
 import (
-	"encoding/json"
 	"slices"
 
 	"cleat/internal/apigw"
+	"cleat/internal/store"
 )
 
 // Deploy freezes the definition as it is into a deployment (spec control-plane §10). The same definition under the same
@@ -19,8 +19,12 @@ func (d *API) deploy(seed string, dep apigw.Deployment) (apigw.Deployment, Probl
 		p.Bad("", "At least one route is required before deploying the Api")
 	}
 	p.length("description", dep.Description, maxDescription)
-	definition := d.Now.Definition()
-	dep.DeploymentID = DeriveID(IDLength, seed, string(d.ID()), dep.Description, content(definition))
+	frozen := d.freeze()
+	content, err := frozen.JSON()
+	if err != nil {
+		return dep, append(p, Failed(err)...)
+	}
+	dep.DeploymentID = deriveID(IDLength, []byte(seed), []byte(d.ID()), []byte(dep.Description), content)
 	dep.CreatedDate, dep.Status = d.at, "DEPLOYED"
 	if d.before != nil {
 		if old := find(d.before.Deployments, deploymentID, dep.DeploymentID); old != nil {
@@ -30,43 +34,34 @@ func (d *API) deploy(seed string, dep apigw.Deployment) (apigw.Deployment, Probl
 	if len(p) == 0 {
 		put(&d.Now.Deployments, deploymentID, dep)
 		if d.frozen == nil {
-			d.frozen = map[string]apigw.Definition{}
+			d.frozen = map[string]*store.Frozen{}
 		}
-		d.frozen[dep.DeploymentID] = clone(definition)
+		d.frozen[dep.DeploymentID] = frozen
 	}
 	return dep, p
 }
 
-// content is a definition as text, for a deployment's ID. Definitions hold nothing that JSON cannot say.
-func content(def apigw.Definition) string {
-	b, err := json.Marshal(def)
-	if err != nil {
-		return err.Error()
-	}
-	return string(b)
+// freeze makes the definition as it is one that stays. The draft shares its lists with it: without room at their ends they
+// are copied by what puts something in, as by all that changes a list.
+func (d *API) freeze() *store.Frozen {
+	clip(&d.Now.Routes)
+	clip(&d.Now.RouteResponses)
+	clip(&d.Now.Integrations)
+	clip(&d.Now.IntegrationResponses)
+	clip(&d.Now.Authorizers)
+	clip(&d.Now.Models)
+	definition := d.Now.Definition()
+	return store.Freeze(&definition)
 }
 
-// clone keeps a deployment apart from the draft, whose slices go on changing.
-func clone(def apigw.Definition) apigw.Definition {
-	def.Routes = slices.Clone(def.Routes)
-	def.RouteResponses = slices.Clone(def.RouteResponses)
-	def.Integrations = slices.Clone(def.Integrations)
-	def.IntegrationResponses = slices.Clone(def.IntegrationResponses)
-	def.Authorizers = slices.Clone(def.Authorizers)
-	def.Models = slices.Clone(def.Models)
-	return def
-}
-
-// Frozen returns the definition of a deployment that this draft makes; ok is false for one that was there before.
-func (d *API) Frozen(deployment string) (definition apigw.Definition, ok bool) {
-	definition, ok = d.frozen[deployment]
-	return definition, ok
-}
+// Frozen returns the definition of a deployment that this draft makes; it is nil for one that was there before.
+func (d *API) Frozen(deployment string) *store.Frozen { return d.frozen[deployment] }
 
 // AutoDeploy points the stages with autoDeploy at a deployment of the definition as it is. It returns that deployment's
 // ID, empty when there was none to make. Automatic deployments that no stage uses any more go.
 func (d *API) AutoDeploy() string {
 	var id string
+	d.Now.Stages = slices.Clone(d.Now.Stages)
 	for i := range d.Now.Stages {
 		s := &d.Now.Stages[i]
 		if !s.AutoDeploy {
@@ -101,7 +96,9 @@ func (d *API) PointStage(stage, deployment string) Problems {
 	case s.AutoDeploy:
 		p.Bad("stageName", "Deployment ID cannot be set on a stage with autoDeploy")
 	case s.DeploymentID != deployment:
-		s.DeploymentID, s.LastUpdatedDate = deployment, d.at
+		changed := *s
+		changed.DeploymentID, changed.LastUpdatedDate = deployment, d.at
+		put(&d.Now.Stages, stageName, changed)
 	}
 	return p
 }

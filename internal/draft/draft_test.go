@@ -123,12 +123,12 @@ func TestDeploy(t *testing.T) {
 	d := load(t, s)
 	first, p := d.Deploy("x", "first")
 	fine(t, p)
-	frozen, ok := d.Frozen(first.DeploymentID)
-	if !ok || len(frozen.Routes) != 1 || first.Status != "DEPLOYED" || first.CreatedDate.IsZero() {
-		t.Errorf("deployment %+v, frozen %+v, %v", first, frozen, ok)
+	frozen, err := d.Frozen(first.DeploymentID).Definition()
+	if err != nil || len(frozen.Routes) != 1 || first.Status != "DEPLOYED" || first.CreatedDate.IsZero() {
+		t.Errorf("deployment %+v, frozen %+v, %v", first, frozen, err)
 	}
 	fine(t, draft.Routes.Put(d, apigw.Route{RouteID: "r2", RouteKey: "say"}))
-	if frozen, _ := d.Frozen(first.DeploymentID); len(frozen.Routes) != 1 {
+	if frozen, _ := d.Frozen(first.DeploymentID).Definition(); len(frozen.Routes) != 1 {
 		t.Errorf("a deployment changes with its API: %+v", frozen)
 	}
 	draft.Routes.Drop(d, func(r *apigw.Route) bool { return r.RouteID == "r2" })
@@ -152,6 +152,70 @@ func TestDeploy(t *testing.T) {
 	}
 	if err := d.PointStage("none", first.DeploymentID).Err(); apigw.KindOf(err) != apigw.KindNotFound {
 		t.Errorf("an unknown stage: %v", err)
+	}
+}
+
+// TestSharedLists: what a draft does changes neither the tree that it began with nor what it has frozen, whose lists it
+// shares.
+func TestSharedLists(t *testing.T) {
+	for name, change := range map[string]func(d *draft.API) draft.Problems{
+		"one more": func(d *draft.API) draft.Problems {
+			return draft.Routes.Put(d, apigw.Route{RouteID: "r0", RouteKey: "say"})
+		},
+		"the last one": func(d *draft.API) draft.Problems {
+			return draft.Routes.Put(d, apigw.Route{RouteID: "r9", RouteKey: "say"})
+		},
+		"another in its place": func(d *draft.API) draft.Problems {
+			return draft.Routes.Put(d, apigw.Route{RouteID: "r1", RouteKey: "$default", OperationName: "other"})
+		},
+		"one less": func(d *draft.API) draft.Problems {
+			draft.Routes.Drop(d, func(r *apigw.Route) bool { return r.RouteID == "r1" })
+			return nil
+		},
+		"forgotten": func(d *draft.API) draft.Problems {
+			d.Forget(map[string]bool{store.Routes(api).Key("r1").String(): true})
+			return nil
+		},
+		"a stage that points elsewhere": func(d *draft.API) draft.Problems {
+			dep, p := d.Deploy("x", "")
+			return append(p, d.PointStage("live", dep.DeploymentID)...)
+		},
+		"a stage that follows": func(d *draft.API) draft.Problems {
+			draft.Stages.Drop(d, func(*apigw.Stage) bool { return true })
+			return draft.Stages.Put(d, apigw.Stage{StageName: "live", AutoDeploy: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			d := load(t, s)
+			fine(t, draft.Routes.Put(d, apigw.Route{RouteID: "r2", RouteKey: "shout"}))
+			fine(t, draft.Routes.Put(d, apigw.Route{RouteID: "r3", RouteKey: "whisper"}))
+			commit(t, s, d)
+			tree, err := s.Tree(t.Context(), api)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d = draft.Of(tree)
+			for range 2 { // with lists of before, and with lists of its own
+				dep, p := d.Deploy("frozen", "")
+				fine(t, p)
+				frozen, err := d.Frozen(dep.DeploymentID).Definition()
+				if err != nil {
+					t.Fatal(err)
+				}
+				before, frozenBefore := fmt.Sprintf("%+v", *tree), fmt.Sprintf("%+v", *frozen)
+				fine(t, change(d))
+				d.AutoDeploy()
+				if got := fmt.Sprintf("%+v", *tree); got != before {
+					t.Errorf("the tree is now %s, was %s", got, before)
+				}
+				if got := fmt.Sprintf("%+v", *frozen); got != frozenBefore {
+					t.Errorf("what was frozen is now %s, was %s", got, frozenBefore)
+				}
+				draft.Routes.Drop(d, func(r *apigw.Route) bool { return r.RouteKey == "say" })
+				fine(t, draft.Routes.Put(d, apigw.Route{RouteID: "r5", RouteKey: "$connect"}))
+			}
+		})
 	}
 }
 
@@ -327,6 +391,10 @@ func TestIDs(t *testing.T) {
 		if len(a) != length || len(b) != length || !legal.MatchString(a+b) || a == b || b == c || b != draft.DeriveID(length, "chat", "Api") {
 			t.Errorf("got %s, %s, %s", a, b, c)
 		}
+	}
+	// Those of deployments stay from one version of Cleat to the next.
+	if got, want := draft.DeriveID(draft.IDLength, "auto", "a1b2c3d4e5", "", "{}"), "69lfx7g"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 	if v := draft.NewKeyValue(); len(v) != 40 || len(draft.DeriveKeyValue("x")) != 40 || v == draft.NewKeyValue() {
 		t.Errorf("a key's value is %q", v)

@@ -26,8 +26,23 @@ func NewID(length int) string {
 // DeriveID returns the identifier that the parts make, of digits and small letters. The same parts make the same, so that
 // what is made of them anew keeps its identifier.
 func DeriveID(length int, parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return base36(sum[:], length)
+	texts := make([][]byte, len(parts))
+	for i := range parts {
+		texts[i] = []byte(parts[i])
+	}
+	return deriveID(length, texts...)
+}
+
+// deriveID is DeriveID of parts that may be large.
+func deriveID(length int, parts ...[]byte) string {
+	sum := sha256.New()
+	for i, part := range parts {
+		if i > 0 {
+			sum.Write([]byte{0})
+		}
+		sum.Write(part)
+	}
+	return base36(sum.Sum(nil), length)
 }
 
 // NewKeyValue makes the value of an API key that is given none.

@@ -1,8 +1,6 @@
 package draft
 
 import (
-	"slices"
-
 	"cleat/internal/apigw"
 	"cleat/internal/store"
 )
@@ -103,7 +101,11 @@ var kinds = []interface {
 }{Routes, RouteResponses, Integrations, IntegrationResponses, Authorizers, Models, Deployments, Stages}
 
 // begin has the draft begin with what the API has of the kind.
-func (k *Kind[T]) begin(d *API) { *k.list(&d.Now) = slices.Clone(*k.list(d.before)) }
+func (k *Kind[T]) begin(d *API) {
+	list := k.list(&d.Now)
+	*list = *k.list(d.before)
+	clip(list)
+}
 
 func (k *Kind[T]) forget(d *API, keys map[string]bool) {
 	forgetIn(k.list(&d.Now), k.of(d.ID()), k.id, keys)

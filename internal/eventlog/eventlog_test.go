@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,7 +68,7 @@ func record(t apigw.EventType) *apigw.Record {
 func stages(change func(*apigw.Stage)) []apigw.ServedStage {
 	s := apigw.Stage{StageName: "prod"}
 	change(&s)
-	return []apigw.ServedStage{{APIID: "a1", Stage: s}}
+	return []apigw.ServedStage{{APIID: "a1", Stage: &s}}
 }
 
 // run starts a Log and returns what ends it.
@@ -122,6 +123,41 @@ func TestAccess(t *testing.T) {
 }
 
 // Levels and data trace decide what an execution log tells (spec data-plane §9.2).
+// What is known of a stage is of its last revision, and of the last overrides.
+func TestSwapAgain(t *testing.T) {
+	out := &output{}
+	l := eventlog.New(eventlog.Options{Access: out, Log: discard})
+	stop := run(t, l)
+	for _, step := range []struct {
+		revision  uint64
+		format    string
+		overrides eventlog.Overrides
+	}{
+		{1, "first $context.requestId", eventlog.Overrides{}},
+		{1, "first $context.requestId", eventlog.Overrides{AccessFormat: "override $context.requestId"}},
+		{1, "first $context.requestId", eventlog.Overrides{}},
+		{2, "second $context.requestId", eventlog.Overrides{}},
+		{0, "third $context.requestId", eventlog.Overrides{}},
+		{0, "fourth $context.requestId", eventlog.Overrides{}},
+	} {
+		s := stages(func(s *apigw.Stage) { s.AccessLogSettings = &apigw.AccessLogSettings{Format: step.format} })
+		s[0].Revision = step.revision
+		if err := l.Swap(s, step.overrides); err != nil {
+			t.Fatal(err)
+		}
+		l.Observe(record(apigw.EventMessage))
+	}
+	stop()
+	var got []string
+	for _, line := range out.lines() {
+		word, _, _ := strings.Cut(line, " ")
+		got = append(got, word)
+	}
+	if want := []string{"first", "override", "first", "second", "third", "fourth"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestExecution(t *testing.T) {
 	failed := func() *apigw.Record {
 		r := record(apigw.EventMessage)

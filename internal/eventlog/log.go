@@ -39,16 +39,23 @@ const (
 // Log writes the access and the execution log of a node. Observe and Swap are safe for concurrent use.
 type Log struct {
 	access, execution *queue
-	stages            atomic.Pointer[map[apigw.StageKey]*settings] // never nil
+	stages            atomic.Pointer[stages] // never nil
 	log               *slog.Logger
+}
+
+// stages are the settings of all stages, as they are under the overrides.
+type stages struct {
+	settings  map[apigw.StageKey]*settings
+	overrides Overrides
 }
 
 // settings are what one stage's records are written by. They are immutable.
 type settings struct {
-	format *logformat.Format
-	group  string // where AWS would put the execution log
-	routes map[string]routeSettings
-	others routeSettings
+	revision uint64 // of the stage
+	format   *logformat.Format
+	group    string // where AWS would put the execution log
+	routes   map[string]routeSettings
+	others   routeSettings
 }
 
 type routeSettings struct {
@@ -66,17 +73,22 @@ func New(o Options) *Log {
 	if o.Execution != nil {
 		l.execution = newQueue("execution log", o.Execution, o.Log)
 	}
-	l.stages.Store(&map[apigw.StageKey]*settings{})
+	l.stages.Store(&stages{})
 	return l
 }
 
 // Swap replaces the stages and their settings. It fails on a format that cannot be used and then changes nothing.
-func (l *Log) Swap(stages []apigw.ServedStage, o Overrides) error {
-	next := make(map[apigw.StageKey]*settings, len(stages))
+func (l *Log) Swap(served []apigw.ServedStage, o Overrides) error {
+	before := l.stages.Load()
+	next := make(map[apigw.StageKey]*settings, len(served))
 	formats := map[string]*logformat.Format{} // most stages have the same
 	var faults []error
-	for i := range stages {
-		s := &stages[i]
+	for i := range served {
+		s := &served[i]
+		if have := before.settings[s.Key()]; have != nil && s.Revision != 0 && have.revision == s.Revision && before.overrides == o {
+			next[s.Key()] = have
+			continue
+		}
 		format := logformat.Default
 		if a := s.Stage.AccessLogSettings; a != nil && a.Format != "" {
 			format = a.Format
@@ -98,7 +110,7 @@ func (l *Log) Swap(stages []apigw.ServedStage, o Overrides) error {
 			def = *s.Stage.DefaultRouteSettings
 		}
 		out := &settings{
-			format: f, group: "/aws/apigateway/" + string(s.APIID) + "/" + s.Stage.StageName, // open-questions 53
+			revision: s.Revision, format: f, group: "/aws/apigateway/" + string(s.APIID) + "/" + s.Stage.StageName, // open-questions 53
 			routes: map[string]routeSettings{}, others: settingsOf(def, o),
 		}
 		for key, rs := range maps.All(s.Stage.RouteSettings) {
@@ -109,7 +121,7 @@ func (l *Log) Swap(stages []apigw.ServedStage, o Overrides) error {
 	if len(faults) > 0 {
 		return errors.Join(faults...)
 	}
-	l.stages.Store(&next)
+	l.stages.Store(&stages{next, o})
 	return nil
 }
 
@@ -133,7 +145,7 @@ func (l *Log) Observe(rec *apigw.Record) {
 	if rec.Event == nil || l.access == nil && l.execution == nil {
 		return
 	}
-	s := (*l.stages.Load())[rec.StageKey()]
+	s := l.stages.Load().settings[rec.StageKey()]
 	if s == nil {
 		return // the stage is gone, and with it who wanted to know
 	}

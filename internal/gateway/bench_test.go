@@ -38,7 +38,7 @@ var messages = map[string]struct {
 	"mock":     {"mock", 0, nil}, // a MOCK integration with templates
 }
 
-var messageStages = []apigw.ServedStage{{APIID: apiID, Stage: apigw.Stage{StageName: "prod"}, RouteKeys: []string{"$connect", "say", "mock"}}}
+var messageStages = []apigw.ServedStage{{APIID: apiID, Stage: &apigw.Stage{StageName: "prod"}, RouteKeys: []string{"$connect", "say", "mock"}}}
 
 func metered(tb testing.TB) func(*apigw.Record) {
 	tb.Helper()

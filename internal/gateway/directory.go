@@ -37,6 +37,32 @@ func emptyDirectory(defaultAPI apigw.APIID) *directory {
 	return &directory{apis: map[apigw.APIID]map[string]*stage{}, defaultAPI: defaultAPI}
 }
 
+// withStages returns the stages that are served from now on, those that are new among them. Mostly they are what
+// they were, and so is the map.
+func (d *directory) withStages(served []store.Published) map[apigw.APIID]map[string]*stage {
+	had := 0
+	for _, stages := range d.apis {
+		had += len(stages)
+	}
+	isNew := func(p store.Published) bool { return d.stage(p.API.APIID, p.Stage.StageName) == nil }
+	if had == len(served) && !slices.ContainsFunc(served, isNew) {
+		return d.apis
+	}
+	apis := make(map[apigw.APIID]map[string]*stage, len(d.apis))
+	for i := range served {
+		id, name := served[i].API.APIID, served[i].Stage.StageName
+		s := d.stage(id, name)
+		if s == nil {
+			s = &stage{api: id, name: name}
+		}
+		if apis[id] == nil {
+			apis[id] = map[string]*stage{}
+		}
+		apis[id][name] = s
+	}
+	return apis
+}
+
 // HasAPI implements listen.Directory.
 func (d *directory) HasAPI(id apigw.APIID) bool { return d.apis[id] != nil }
 
@@ -157,8 +183,7 @@ func (g *Gateway) Swap(serving store.Serving) error {
 	g.swapping.Lock()
 	defer g.swapping.Unlock()
 	old := g.directory.Load()
-	next := emptyDirectory(old.defaultAPI)
-	next.domain = old.domain
+	next := &directory{apis: old.withStages(serving.Stages), defaultAPI: old.defaultAPI, domain: old.domain}
 	next.addDomains(serving)
 	type change struct {
 		stage *stage
@@ -168,14 +193,7 @@ func (g *Gateway) Swap(serving store.Serving) error {
 	var faults []error
 	for i := range serving.Stages {
 		p := &serving.Stages[i]
-		s := old.apis[p.API.APIID][p.Stage.StageName]
-		if s == nil {
-			s = &stage{api: p.API.APIID, name: p.Stage.StageName}
-		}
-		if next.apis[s.api] == nil {
-			next.apis[s.api] = map[string]*stage{}
-		}
-		next.apis[s.api][s.name] = s
+		s := next.stage(p.API.APIID, p.Stage.StageName)
 		have := s.snapshot.Load()
 		if have != nil && have.revision == revisionOf(p) {
 			continue

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -39,6 +40,25 @@ func TestStageRemovedDuringConnect(t *testing.T) {
 				t.Errorf("%d connections are left", got)
 			}
 		})
+	}
+}
+
+// A stage that takes the place of another is served, and the other is not, though there are as many as before.
+func TestStageReplaced(t *testing.T) {
+	a := api{routes: map[string]string{"$default": "any"}}
+	n := newTestNode(t, a, apigw.LimitsAWS())
+	ws := n.open(t)
+	serving := a.serving(2)
+	serving.Stages[0].Stage.StageName = "live"
+	if err := n.Swap(serving); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseGoingAway) {
+		t.Errorf("got %v, want a close with 1001", err)
+	}
+	d := n.Directory()
+	if got := d.Stages(apiID); !slices.Equal(got, []string{"live"}) {
+		t.Errorf("served are %v", got)
 	}
 }
 

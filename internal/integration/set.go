@@ -17,6 +17,16 @@ type Set struct {
 	plans       map[string]*Plan // by what the integration says
 	templates   map[string]*vtl.Template
 	expressions map[expression]*expr.Expression
+
+	said    content      // used again for each integration
+	text    bytes.Buffer // what it is as JSON
+	encoder *json.Encoder
+}
+
+// content is all that an integration's plan is made of.
+type content struct {
+	Integration apigw.Integration
+	Responses   []apigw.IntegrationResponse `json:",omitempty"`
 }
 
 type expression struct {
@@ -29,38 +39,37 @@ func NewSet(d Dependencies) *Set {
 	if d.GatewayAddress == "" {
 		d.GatewayAddress = "127.0.0.1"
 	}
-	return &Set{deps: d, plans: map[string]*Plan{}, templates: map[string]*vtl.Template{}, expressions: map[expression]*expr.Expression{}}
+	s := &Set{deps: d, plans: map[string]*Plan{}, templates: map[string]*vtl.Template{}, expressions: map[expression]*expr.Expression{}}
+	s.encoder = json.NewEncoder(&s.text)
+	return s
 }
 
 // Compile returns the plan of an integration and its integration responses. The error names every field at fault.
 func (s *Set) Compile(in *apigw.Integration, responses []apigw.IntegrationResponse) (*Plan, error) {
-	key := content(in, responses)
-	if p := s.plans[key]; p != nil {
+	text, told := s.tell(in, responses)
+	if p := s.plans[string(text)]; told && p != nil {
 		return p, nil
 	}
 	p, err := s.compile(in, responses)
-	if err == nil && key != "" {
-		s.plans[key] = p
+	if err == nil && told {
+		s.plans[string(text)] = p
 	}
 	return p, err
 }
 
-// content is all that an integration's plan is made of; it is empty when that cannot be told.
-func content(in *apigw.Integration, responses []apigw.IntegrationResponse) string {
-	of := struct {
-		Integration apigw.Integration
-		Responses   []apigw.IntegrationResponse
-	}{*in, make([]apigw.IntegrationResponse, len(responses))}
-	of.Integration.IntegrationID, of.Integration.Description = "", ""
-	for i := range responses {
-		of.Responses[i] = responses[i]
-		of.Responses[i].IntegrationResponseID, of.Responses[i].IntegrationID = "", ""
+// tell returns the content of an integration as text, which is good until the next call; told is false when that cannot be
+// said.
+func (s *Set) tell(in *apigw.Integration, responses []apigw.IntegrationResponse) (text []byte, told bool) {
+	s.said.Integration = *in
+	s.said.Integration.IntegrationID, s.said.Integration.Description = "", ""
+	s.said.Responses = append(s.said.Responses[:0], responses...)
+	for i := range s.said.Responses {
+		s.said.Responses[i].IntegrationResponseID, s.said.Responses[i].IntegrationID = "", ""
 	}
-	text, err := json.Marshal(of)
-	if err != nil || bytes.Contains(text, []byte(`\ufffd`)) { // which stands for any bytes that are no UTF-8
-		return ""
-	}
-	return string(text)
+	s.text.Reset()
+	err := s.encoder.Encode(&s.said)
+	text = s.text.Bytes()
+	return text, err == nil && !bytes.Contains(text, []byte(`\ufffd`)) // which stands for any bytes that are no UTF-8
 }
 
 // template parses a mapping template.

@@ -16,7 +16,7 @@ const api = apigw.APIID("a1b2c3d4e5")
 
 func newTestMeter() *meter.Meter {
 	m := meter.New()
-	m.Swap([]apigw.ServedStage{{APIID: api, Stage: apigw.Stage{StageName: "prod"}, RouteKeys: []string{"$connect", "$default", "say"}}, {APIID: api, Stage: apigw.Stage{StageName: "dev"}, RouteKeys: []string{"$default"}}})
+	m.Swap([]apigw.ServedStage{{APIID: api, Stage: &apigw.Stage{StageName: "prod"}, RouteKeys: []string{"$connect", "$default", "say"}}, {APIID: api, Stage: &apigw.Stage{StageName: "dev"}, RouteKeys: []string{"$default"}}})
 	return m
 }
 
@@ -187,7 +187,7 @@ func TestSwap(t *testing.T) {
 	t.Parallel()
 	m := newTestMeter()
 	m.Observe(message("say", 1, 0, false))
-	m.Swap([]apigw.ServedStage{{APIID: "other00000", Stage: apigw.Stage{StageName: "live"}, RouteKeys: []string{"hello"}}})
+	m.Swap([]apigw.ServedStage{{APIID: "other00000", Stage: &apigw.Stage{StageName: "live"}, RouteKeys: []string{"hello"}}})
 	m.Observe(message("say", 1, 0, false))
 	m.Observe(event(apigw.EventMessage, "hello", func(r *apigw.Record) { r.APIID, r.Stage = "other00000", "live" }))
 	got := counts(m)
@@ -210,7 +210,7 @@ func TestRowsAreBounded(t *testing.T) {
 		for j := range 300 {
 			routes = append(routes, fmt.Sprintf("r%d-%d", i, j))
 		}
-		m.Swap([]apigw.ServedStage{{APIID: api, Stage: apigw.Stage{StageName: fmt.Sprintf("s%d", i)}, RouteKeys: routes}})
+		m.Swap([]apigw.ServedStage{{APIID: api, Stage: &apigw.Stage{StageName: fmt.Sprintf("s%d", i)}, RouteKeys: routes}})
 	}
 	count := func(stage, route string) {
 		m.Observe(event(apigw.EventMessage, route, func(r *apigw.Record) { r.Stage = stage }))
@@ -227,7 +227,7 @@ func TestRowsAreBounded(t *testing.T) {
 func TestRevisions(t *testing.T) {
 	m := meter.New()
 	swap := func(revision uint64, routes ...string) {
-		m.Swap([]apigw.ServedStage{{APIID: api, Stage: apigw.Stage{StageName: "prod"}, RouteKeys: routes, Revision: revision}})
+		m.Swap([]apigw.ServedStage{{APIID: api, Stage: &apigw.Stage{StageName: "prod"}, RouteKeys: routes, Revision: revision}})
 	}
 	count := func(route string) {
 		m.Observe(event(apigw.EventMessage, route, func(r *apigw.Record) { r.Stage = "prod" }))
@@ -265,7 +265,7 @@ func TestConcurrent(t *testing.T) {
 	all.Go(func() {
 		for range 200 {
 			m.Read()
-			m.Swap([]apigw.ServedStage{{APIID: api, Stage: apigw.Stage{StageName: "prod"}, RouteKeys: []string{"say"}}})
+			m.Swap([]apigw.ServedStage{{APIID: api, Stage: &apigw.Stage{StageName: "prod"}, RouteKeys: []string{"say"}}})
 		}
 	})
 	all.Wait()

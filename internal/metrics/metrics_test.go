@@ -44,7 +44,7 @@ func TestRevisions(t *testing.T) {
 		for _, route := range detailed {
 			settings[route] = apigw.RouteSettings{DetailedMetricsEnabled: true}
 		}
-		m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: apigw.Stage{StageName: "prod", RouteSettings: settings}, RouteKeys: []string{"one", "two", "three"}, Revision: revision}})
+		m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: &apigw.Stage{StageName: "prod", RouteSettings: settings}, RouteKeys: []string{"one", "two", "three"}, Revision: revision}})
 	}
 	series := func() int {
 		n, err := testutil.GatherAndCount(reg, "aws_apigateway_message_count_total")
@@ -68,7 +68,7 @@ func TestRevisions(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	m, reg := newTestMetrics(t)
 	stage := apigw.Stage{StageName: "prod", RouteSettings: map[string]apigw.RouteSettings{"say": {DetailedMetricsEnabled: true}}}
-	m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: stage, RouteKeys: []string{"$connect", "say", "other"}}})
+	m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: &stage, RouteKeys: []string{"$connect", "say", "other"}}})
 	called := func(status int, err error) func(*apigw.Record) {
 		return func(r *apigw.Record) {
 			r.Integration = apigw.Step{Taken: true, Latency: 2 * time.Millisecond}
@@ -158,7 +158,7 @@ cleat_refused_requests_total{status="426"} 1
 
 func TestObserveDoesNotAllocate(t *testing.T) {
 	m, _ := newTestMetrics(t)
-	m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: apigw.Stage{StageName: "prod"}, RouteKeys: []string{"say"}}})
+	m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: &apigw.Stage{StageName: "prod"}, RouteKeys: []string{"say"}}})
 	rec := record(apigw.EventMessage, "say", func(r *apigw.Record) { r.Integration.Taken = true })
 	if n := testing.AllocsPerRun(100, func() { m.Observe(rec) }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -167,7 +167,7 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 
 func BenchmarkObserve(b *testing.B) {
 	m, _ := newTestMetrics(b)
-	m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: apigw.Stage{StageName: "prod"}, RouteKeys: []string{"say"}}})
+	m.Swap([]apigw.ServedStage{{APIID: "a1", Stage: &apigw.Stage{StageName: "prod"}, RouteKeys: []string{"say"}}})
 	rec := record(apigw.EventMessage, "say", func(r *apigw.Record) { r.Integration.Taken = true })
 	b.ReportAllocs()
 	for b.Loop() {

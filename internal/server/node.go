@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -279,14 +280,15 @@ type servedStages struct {
 
 // observeStages tells the logs, the metrics and the meter of the stages that are served from now on.
 func (n *node) observeStages(published []store.Published, logs logSettings) error {
-	before := make(map[apigw.StageKey]*apigw.ServedStage, len(n.served.stages))
-	for i := range n.served.stages {
-		before[n.served.stages[i].Key()] = &n.served.stages[i]
-	}
+	before := n.served.stages
 	stages := make([]apigw.ServedStage, len(published))
 	for i := range published {
+		p := &published[i]
+		for len(before) > 0 && precedes(&before[0], p) {
+			before = before[1:]
+		}
 		var err error
-		if stages[i], err = servedStage(&published[i], before); err != nil {
+		if stages[i], err = servedStage(p, before); err != nil {
 			return fmt.Errorf("read the definitions: %w", err)
 		}
 	}
@@ -300,11 +302,17 @@ func (n *node) observeStages(published []store.Published, logs logSettings) erro
 	return nil
 }
 
-// servedStage is a stage for those who observe it: the one from before, where nothing has changed.
-func servedStage(p *store.Published, before map[apigw.StageKey]*apigw.ServedStage) (apigw.ServedStage, error) {
-	s := apigw.ServedStage{APIID: p.API.APIID, Stage: *p.Stage, Revision: uint64(p.Revision)}
-	if b := before[s.Key()]; b != nil && b.Revision == s.Revision {
-		return *b, nil
+// precedes tells whether a stage comes before another one in the order that both have (store.Serving).
+func precedes(s *apigw.ServedStage, p *store.Published) bool {
+	return cmp.Or(cmp.Compare(s.APIID, p.API.APIID), cmp.Compare(s.Stage.StageName, p.Stage.StageName)) < 0
+}
+
+// servedStage is a stage for those who observe it: the first of those from before, where that is the stage and nothing has
+// changed.
+func servedStage(p *store.Published, before []apigw.ServedStage) (apigw.ServedStage, error) {
+	s := apigw.ServedStage{APIID: p.API.APIID, Stage: p.Stage, Revision: uint64(p.Revision)}
+	if len(before) > 0 && before[0].Key() == s.Key() && before[0].Revision == s.Revision {
+		return before[0], nil
 	}
 	def, err := p.Frozen.Definition()
 	if err != nil {

@@ -36,6 +36,9 @@ type Serving struct {
 
 	Domains  []apigw.DomainName // ordered by DomainKey
 	Mappings []apigw.APIMapping // ordered by the DomainKey of their domain, then ID
+
+	// fresh are definitions that were made a moment ago: who has the Serving has them without decoding.
+	fresh []*apigw.Definition
 }
 
 // Serving returns what the data plane serves. Who asks again and again has a View.

@@ -15,6 +15,7 @@ import (
 type Store struct {
 	driver  Driver
 	decoded memos
+	fresh   fresh
 }
 
 // New returns the typed layer over a driver.
@@ -49,6 +50,7 @@ func List[T any](ctx context.Context, s *Store, c Collection[T]) ([]T, error) {
 // Batch collects changes that are made together. The zero Batch is empty and ready. It is not safe for concurrent use.
 type Batch struct {
 	changes []Change
+	made    map[string]*apigw.Definition // what of it was frozen, by key
 	err     error
 }
 
@@ -93,8 +95,17 @@ func (s *Store) Commit(ctx context.Context, b *Batch) (Revision, error) {
 		if changes[i].Value, err = pack(changes[i].Value); err != nil {
 			return 0, fmt.Errorf("write %s to the store: %w", changes[i].Key, err)
 		}
+		if d := b.made[changes[i].Key]; d != nil {
+			s.fresh.offer(freshDefinition{changes[i].Key, changes[i].Value, d})
+		}
 	}
-	return s.driver.Commit(ctx, changes)
+	r, err := s.driver.Commit(ctx, changes)
+	if err != nil {
+		for key := range b.made {
+			s.fresh.drop(key)
+		}
+	}
+	return r, err
 }
 
 // Entries returns everything in the store, as it was at the revision that it returns, ordered by key.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"cleat/internal/apigw"
@@ -38,7 +39,7 @@ func (s *Store) Tree(ctx context.Context, id apigw.APIID) (*Tree, error) {
 	}
 	t := &Tree{Keys: make([]string, 0, len(entries))}
 	seen := s.decoded.of(id)
-	next := make(memo, len(entries))
+	next := &memo{size: len(entries)}
 	for len(entries) > 0 {
 		rest, n := entries[0].Key[len(key):], 1
 		if rest == "" || rest[0] == '/' { // not of an API whose ID begins with this one's
@@ -76,7 +77,7 @@ func (t *Tree) Delete(b *Batch) {
 
 // add takes in the entries of the API's collection segment, or the API's own one where that is empty. What was decoded
 // before is in seen; it puts what it has into next.
-func (t *Tree) add(entries []Entry, segment string, seen, next memo) error {
+func (t *Tree) add(entries []Entry, segment string, seen, next *memo) error {
 	for i := range entries {
 		t.Keys = append(t.Keys, entries[i].Key)
 	}
@@ -85,50 +86,33 @@ func (t *Tree) add(entries []Entry, segment string, seen, next memo) error {
 		t.Revision = entries[0].Revision
 		return decode(entries[0], &t.API)
 	case routesSegment:
-		return takeAll(entries, &t.Routes, seen, next)
+		return take(entries, &t.Routes, &seen.routes, &next.routes)
 	case routeResponsesSegment:
-		return takeAll(entries, &t.RouteResponses, seen, next)
+		return take(entries, &t.RouteResponses, &seen.routeResponses, &next.routeResponses)
 	case integrationsSegment:
-		return takeAll(entries, &t.Integrations, seen, next)
+		return take(entries, &t.Integrations, &seen.integrations, &next.integrations)
 	case integrationResponsesSegment:
-		return takeAll(entries, &t.IntegrationResponses, seen, next)
+		return take(entries, &t.IntegrationResponses, &seen.integrationResponses, &next.integrationResponses)
 	case authorizersSegment:
-		return takeAll(entries, &t.Authorizers, seen, next)
+		return take(entries, &t.Authorizers, &seen.authorizers, &next.authorizers)
 	case modelsSegment:
-		return takeAll(entries, &t.Models, seen, next)
+		return take(entries, &t.Models, &seen.models, &next.models)
 	case deploymentsSegment:
-		return takeAll(entries, &t.Deployments, seen, next)
+		return take(entries, &t.Deployments, &seen.deployments, &next.deployments)
 	case stagesSegment:
-		return takeAll(entries, &t.Stages, seen, next)
+		return take(entries, &t.Stages, &seen.stages, &next.stages)
 	}
 	return fmt.Errorf("the store holds %s, which this version does not know", entries[0].Key)
 }
 
-func takeAll[T any](entries []Entry, all *[]T, seen, next memo) error {
-	*all = make([]T, len(entries))
-	for i := range entries {
-		if err := take(entries[i], &(*all)[i], seen, next); err != nil {
-			return err
-		}
+// take reads a collection, by what was seen of it before, and notes what is next to be remembered. The list that it gives
+// is a copy, for it is the caller's.
+func take[T any](entries []Entry, to *[]T, seen, next *memory[T]) error {
+	var err error
+	if *next, err = seen.read(entries); err != nil {
+		return err
 	}
-	return nil
-}
-
-func take[T any](e Entry, to *T, seen, next memo) error {
-	m := seen[e.Key]
-	if m.value == nil || m.revision != e.Revision {
-		v := new(T)
-		if err := decode(e, v); err != nil {
-			return err
-		}
-		m = memory{v, e.Revision}
-	}
-	next[e.Key] = m
-	v, ok := m.value.(*T)
-	if !ok {
-		return fmt.Errorf("%s was another kind of definition before", e.Key)
-	}
-	*to = *v
+	*to = slices.Clone(next.values)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"weak"
 
 	"cleat/internal/apigw"
 )
@@ -22,6 +23,7 @@ type View struct {
 	apis     map[string]*viewedAPI // by API ID
 	all      []Published           // what all of them publish
 	changed  bool                  // all has yet to be made
+	fresh    []*apigw.Definition   // of the delta that is being taken in
 	keys     shelf[apigw.APIKey]
 	plans    shelf[apigw.UsagePlan]
 	planKeys shelf[apigw.UsagePlanKey]
@@ -108,9 +110,11 @@ func (v *View) Serving(ctx context.Context) (Serving, error) {
 		return Serving{}, err
 	}
 	v.at = delta.Revision
+	fresh := v.fresh
+	v.fresh = nil // lest it stays decoded for longer than the caller wants it
 	return Serving{
 		Revision: v.at, Served: v.served, FunctionsRevision: v.functions, Stages: stages, APIKeys: v.keys.all(), UsagePlans: v.plans.all(),
-		UsagePlanKeys: v.planKeys.all(), Domains: v.domains.all(), Mappings: v.mappings.all(),
+		UsagePlanKeys: v.planKeys.all(), Domains: v.domains.all(), Mappings: v.mappings.all(), fresh: fresh,
 	}, nil
 }
 
@@ -160,7 +164,7 @@ func (v *View) take(e Entry, gone bool) error {
 	v.served = v.next
 	switch collection + "/" {
 	case definitionsPrefix:
-		v.api(id).define(below, e, gone)
+		v.define(v.api(id), below, e, gone)
 		v.changed = true
 		return nil
 	case apiKeysPrefix:
@@ -220,13 +224,19 @@ func (a *viewedAPI) take(e Entry, gone bool, segment string) error {
 	return fmt.Errorf("the store holds %s, which this version does not know", e.Key)
 }
 
-func (a *viewedAPI) define(deployment string, e Entry, gone bool) {
+// define takes in the definition of one of the API's deployments.
+func (v *View) define(a *viewedAPI, deployment string, e Entry, gone bool) {
 	a.changed = true
 	if gone {
 		delete(a.definitions, deployment)
-	} else {
-		a.definitions[deployment] = &Frozen{entry: e}
+		return
 	}
+	f := &Frozen{entry: e}
+	if d := v.store.fresh.take(e); d != nil {
+		f.decoded = weak.Make(d)
+		v.fresh = append(v.fresh, d)
+	}
+	a.definitions[deployment] = f
 }
 
 // publish makes the list of stages that point at a deployment.

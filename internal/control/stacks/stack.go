@@ -222,14 +222,14 @@ func (a *application) checkServing(ctx context.Context) error {
 			if dep == nil {
 				continue
 			}
-			def, made := d.Frozen(dep.DeploymentID)
-			if !made {
+			frozen := d.Frozen(dep.DeploymentID)
+			if frozen == nil {
 				var err error
-				if def, _, err = store.Get(ctx, a.store, store.Definitions(id).Key(dep.DeploymentID)); err != nil {
+				if frozen, err = store.GetFrozen(ctx, a.store, store.Definitions(id).Key(dep.DeploymentID)); err != nil {
 					return fmt.Errorf("read deployment %s of API %s: %w", dep.DeploymentID, id, err)
 				}
 			}
-			serving.Stages = append(serving.Stages, store.Published{API: &d.Now.API, Stage: s, Deployment: dep, Frozen: store.Freeze(&def)})
+			serving.Stages = append(serving.Stages, store.Published{API: &d.Now.API, Stage: s, Deployment: dep, Frozen: frozen})
 		}
 	}
 	if err := a.stack.Check(serving); err != nil {
