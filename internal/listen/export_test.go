@@ -2,6 +2,7 @@ package listen
 
 import (
 	"io"
+	"net"
 	"net/netip"
 )
 
@@ -16,3 +17,6 @@ func ReadProxyHeader(r io.Reader) (client netip.AddrPort, tls bool, err error) {
 	o, err := readProxyHeader(r)
 	return o.client, o.tls, err
 }
+
+// NewKept is newKept of a connection that has a socket.
+func NewKept(c net.Conn) io.ReadWriter { return newKept(c) }
