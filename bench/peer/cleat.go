@@ -46,8 +46,10 @@ func (c *cleat) Install(ctx context.Context, dir string) (string, error) {
 func (*cleat) Notes() string {
 	return "`cleat serve` as it is installed, with its data directory on disk, metrics and meter; the API is sent by `cleat apply`. " +
 		"AWS's quotas hold but for rates (`limits`: connects and requests a second are unlimited). A message goes by its route key to an " +
-		"`HTTP_PROXY` integration of a two-way route; a push is a POST to @connections, signed with Signature Version 4, which the node " +
-		"verifies; the caller's part of the signature is not measured."
+		"`HTTP_PROXY` integration of a two-way route; a push is a POST to @connections. `cleat serve` takes none that is not signed with Signature " +
+		"Version 4, and has no setting that would: it verifies each and asks its sender's policies, where the peers' pushes are open to whoever " +
+		"reaches them. That is in every figure of its pushes; what it costs say `BenchmarkFrontPush` and `BenchmarkFrontPushSigned` of " +
+		"internal/gateway. The caller's part of the signature is not measured."
 }
 
 func (*cleat) Can(Scenario) (string, bool) { return "", true }

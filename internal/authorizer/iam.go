@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"cleat/internal/apigw"
@@ -115,9 +116,12 @@ func (i *IAM) allowed(user *credentials.User, o iampolicy.Origin, action string,
 
 // evaluate is what the policies of a user say.
 func (i *IAM) evaluate(user *credentials.User, o iampolicy.Origin, action string, resources ...string) iampolicy.Result {
-	c := iampolicy.NewContext(o)
-	c.SetPrincipal(iampolicy.Principal{Name: user.Name, ID: user.ID, ARN: user.ARN, Account: user.Account, Type: "User"})
-	return iampolicy.Evaluate(user.Policies, &iampolicy.Request{Action: action, Resources: resources, Context: c})
+	r := iampolicy.Request{Action: action, Resources: resources}
+	if slices.ContainsFunc(user.Policies, (*iampolicy.Policy).UsesContext) {
+		r.Context = iampolicy.NewContext(o)
+		r.Context.SetPrincipal(iampolicy.Principal{Name: user.Name, ID: user.ID, ARN: user.ARN, Account: user.Account, Type: "User"})
+	}
+	return iampolicy.Evaluate(user.Policies, &r)
 }
 
 // Connect decides whether a client may connect to a stage whose $connect route has AWS_IAM authorization, and returns what

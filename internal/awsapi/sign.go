@@ -63,7 +63,7 @@ func (s *SigV4) Sign(method string, u *url.URL, headers apigw.Fields, body []byt
 	auth = append(append(auth, creds.AccessKeyID...), '/')
 	auth = scope.append(auth)
 	auth = append(append(auth, ", SignedHeaders="...), list...)
-	auth = append(append(auth, ", Signature="...), s.sign(b, date, scope)...)
+	auth = append(append(auth, ", Signature="...), s.signingKey(scope).appendMAC(nil, appendStringToSign(nil, b, date, scope))...)
 	add("Authorization", string(auth))
 	return added
 }

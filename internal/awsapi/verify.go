@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cleat/internal/apigw"
@@ -42,7 +43,7 @@ type Signature struct {
 	terminator    string
 	date          string        // as the string to sign has it
 	expires       time.Duration // of a presigned request; negative when it does not say
-	signedHeaders []string
+	signedHeaders string        // in lower case, separated by semicolons
 	signature     string
 }
 
@@ -73,21 +74,22 @@ func ReadSignature(r *SignedRequest) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	var header []string
+	header, headers := "", 0
 	for _, f := range r.Headers {
 		if strings.EqualFold(f.Name, "Authorization") {
-			header = append(header, f.Value)
+			header = f.Value
+			headers++
 		}
 	}
 	switch {
-	case len(header) == 0 && len(params) == 0:
+	case headers == 0 && len(params) == 0:
 		return nil, &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
-	case len(header) > 0 && len(params) > 0:
+	case headers > 0 && len(params) > 0:
 		return nil, incomplete("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header should be specified.")
-	case len(header) > 1:
+	case headers > 1:
 		return nil, incomplete("Authorization header must be present once only.")
-	case len(header) == 1:
-		return readHeaderForm(r, header[0])
+	case headers == 1:
+		return readHeaderForm(r, header)
 	}
 	return readQueryForm(params)
 }
@@ -103,7 +105,9 @@ func invalid(format string, args ...any) error {
 // readHeaderForm reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
 func readHeaderForm(r *SignedRequest, value string) (*Signature, error) {
 	algorithm, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
-	parts := map[string]string{}
+	var credential, signedHeaders, signature string
+	var others map[string]bool // names that mean nothing, and must not come twice either
+	var seen struct{ credential, signedHeaders, signature bool }
 	for part := range strings.SplitSeq(rest, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
@@ -113,16 +117,29 @@ func readHeaderForm(r *SignedRequest, value string) (*Signature, error) {
 		if !ok {
 			return nil, incomplete("Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '%s'.", hidden(part))
 		}
-		if _, again := parts[name]; again {
+		again := false
+		switch name {
+		case "Credential":
+			credential, again, seen.credential = v, seen.credential, true
+		case "SignedHeaders":
+			signedHeaders, again, seen.signedHeaders = v, seen.signedHeaders, true
+		case "Signature":
+			signature, again, seen.signature = v, seen.signature, true
+		default:
+			if again = others[name]; others == nil {
+				others = map[string]bool{}
+			}
+			others[name] = true
+		}
+		if again {
 			return nil, incomplete("Authorization header holds parameter '%s' twice. (Hashed with SHA-256 and encoded with Base64) Authorization=%s", printable(name), hidden(value))
 		}
-		parts[name] = v
 	}
 	date, dateErr := headerTime(r.Headers)
 	var missing strings.Builder
-	for _, name := range []string{"Credential", "Signature", "SignedHeaders"} {
-		if parts[name] == "" {
-			fmt.Fprintf(&missing, "Authorization header requires '%s' parameter. ", name)
+	for _, p := range [...]struct{ name, value string }{{"Credential", credential}, {"Signature", signature}, {"SignedHeaders", signedHeaders}} {
+		if p.value == "" {
+			missing.WriteString("Authorization header requires '" + p.name + "' parameter. ")
 		}
 	}
 	if errors.Is(dateErr, errNoDate) {
@@ -137,12 +154,12 @@ func readHeaderForm(r *SignedRequest, value string) (*Signature, error) {
 	if dateErr != nil {
 		return nil, dateErr
 	}
-	s := &Signature{date: date, expires: -1, signature: parts["Signature"]}
-	if err := s.read(parts["Credential"], parts["SignedHeaders"]); err != nil {
+	s := &Signature{date: date, expires: -1, signature: signature}
+	if err := s.read(credential, signedHeaders); err != nil {
 		return nil, err
 	}
 	s.SessionToken, _ = r.Headers.LastFold(headerSecurityToken)
-	if s.SessionToken != "" && !slices.Contains(s.signedHeaders, headerSecurityToken) {
+	if s.SessionToken != "" && !s.signs(headerSecurityToken) {
 		return nil, invalid("'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	return s, nil
@@ -246,8 +263,15 @@ func readQueryForm(params map[string]string) (*Signature, error) {
 
 // read takes the claim's credential and list of headers apart, and its date.
 func (s *Signature) read(credential, signedHeaders string) error {
-	parts := strings.Split(credential, "/")
-	if len(parts) != 5 || parts[0] == "" {
+	var parts [5]string
+	n := 0
+	for part := range strings.SplitSeq(credential, "/") {
+		if n < len(parts) {
+			parts[n] = part
+		}
+		n++
+	}
+	if n != len(parts) || parts[0] == "" {
 		return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", printable(credential))
 	}
 	s.AccessKeyID, s.terminator = parts[0], parts[4]
@@ -257,16 +281,29 @@ func (s *Signature) read(credential, signedHeaders string) error {
 		return incomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", printable(s.date))
 	}
 	s.Time = t
-	s.signedHeaders = strings.Split(signedHeaders, ";")
-	if len(s.signedHeaders) > maxSignedHeaders {
+	s.signedHeaders = signedHeaders
+	if strings.Count(signedHeaders, ";") >= maxSignedHeaders {
 		return incomplete("'SignedHeaders' must not name more than %d headers.", maxSignedHeaders)
 	}
-	for i, name := range s.signedHeaders {
-		if name == "" || name != strings.ToLower(name) || slices.Contains(s.signedHeaders[:i], name) {
+	var room [16]string // more names cost an allocation
+	before := room[:0]
+	for name := range strings.SplitSeq(signedHeaders, ";") {
+		if name == "" || name != strings.ToLower(name) || slices.Contains(before, name) {
 			return incomplete("'SignedHeaders' must be different header names in lower case, separated by semicolons. Got '%s'.", printable(signedHeaders))
 		}
+		before = append(before, name)
 	}
 	return nil
+}
+
+// signs tells whether a header is among the signed ones.
+func (s *Signature) signs(header string) bool {
+	for name := range strings.SplitSeq(s.signedHeaders, ";") {
+		if name == header {
+			return true
+		}
+	}
+	return false
 }
 
 // Check compares a claim with where and when the request arrived. An empty region accepts any. It fails with an
@@ -285,7 +322,7 @@ func (s *Signature) Check(region, service string, now time.Time) error {
 	if day := s.date[:len("20060102")]; s.scope.date != day {
 		fmt.Fprintf(&faults, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'. ", printable(s.scope.date), day, s.date)
 	}
-	if !slices.Contains(s.signedHeaders, "host") {
+	if !s.signs("host") {
 		faults.WriteString("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization. ")
 	}
 	if faults.Len() > 0 {
@@ -321,66 +358,95 @@ func (s *SigV4) Verify(r *SignedRequest, claim *Signature, secret string) error 
 			return err
 		}
 	}
-	hash := hexHash(body)
-	if given, ok := r.Headers.LastFold(headerContentHash); ok && given != hash {
+	w, _ := workspaces.Get().(*workspace)
+	defer w.release()
+	w.hash = appendHexHash(w.hash[:0], body)
+	if given, ok := r.Headers.LastFold(headerContentHash); ok && given != string(w.hash) {
 		// UNSIGNED-PAYLOAD and the streaming forms are S3's (spec management-api §5).
 		return invalid("The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
 	scope := claim.scope
 	scope.secret = secret
+	key := s.signingKey(scope)
+	w.given = append(w.given[:0], claim.signature...)
 
 	// Headers, their list and the body's hash are the same in every reading of path and query.
-	list := strings.Join(claim.signedHeaders, ";")
-	tail := make([]byte, 0, 1024)
-	for _, name := range claim.signedHeaders {
-		tail = appendCanonicalHeader(tail, name, r.Headers)
+	w.tail = w.tail[:0]
+	for name := range strings.SplitSeq(claim.signedHeaders, ";") {
+		w.tail = appendCanonicalHeader(w.tail, name, r.Headers)
 	}
-	tail = append(tail, '\n')
-	tail = append(append(tail, list...), '\n')
-	tail = append(tail, hash...)
+	w.tail = append(w.tail, '\n')
+	w.tail = append(append(w.tail, claim.signedHeaders...), '\n')
+	w.tail = append(w.tail, w.hash...)
 
 	skip := ""
 	if claim.Presigned {
 		skip = paramSignature
 	}
 	var shown []byte
-	buf := make([]byte, 0, len(r.Method)+2*len(r.Path)+2*len(r.Query)+len(tail)+len("\n\n\n"))
 	for _, plus := range []byte(queryReadings(r.Query)) {
-		query := appendCanonicalQuery(nil, r.Query, skip, plus)
-		for _, path := range pathReadings(r.Path) {
-			buf = append(append(buf[:0], r.Method...), '\n')
-			buf = append(append(buf, path...), '\n')
-			buf = append(append(buf, query...), '\n')
-			buf = append(buf, tail...)
-			if hmac.Equal(s.sign(buf, claim.date, scope), []byte(claim.signature)) {
+		w.query = appendCanonicalQuery(w.query[:0], r.Query, skip, plus)
+		for n := range pathReadings {
+			w.path = appendPathReading(w.path[:0], r.Path, n)
+			if len(w.path) == 0 {
+				continue
+			}
+			w.whole = append(append(w.whole[:0], r.Method...), '\n')
+			w.whole = append(append(w.whole, w.path...), '\n')
+			w.whole = append(append(w.whole, w.query...), '\n')
+			w.whole = append(w.whole, w.tail...)
+			w.toSign = appendStringToSign(w.toSign[:0], w.whole, claim.date, scope)
+			w.mac = key.appendMAC(w.mac[:0], w.toSign)
+			if hmac.Equal(w.mac, w.given) {
 				return nil
 			}
 			if shown == nil {
-				shown = slices.Clone(buf)
+				shown = slices.Clone(w.whole)
 			}
 		}
 	}
-	return mismatch(claim, shown, stringToSign(shown, claim.date, scope))
+	return mismatch(claim, shown, appendStringToSign(nil, shown, claim.date, scope))
 }
 
-// pathReadings are the canonical URIs under which a path may have been signed (spec management-api §1): encoded as it
-// came, encoded once it was decoded, and as it came. SDKs differ in whether they escape "@" before they sign. Where decoding
-// makes slashes the path would be another one, which the signature of that must not open.
-func pathReadings(path string) [][]byte {
-	encoded := func(path string) []byte { return appendCanonicalPath(make([]byte, 0, len(path)+len(path)/4), path) }
-	readings := append(make([][]byte, 0, 3), encoded(path))
-	add := func(reading []byte) {
-		if !slices.ContainsFunc(readings, func(r []byte) bool { return string(r) == string(reading) }) {
-			readings = append(readings, reading)
+// workspace is what one Verify computes in. Its contents mean nothing afterwards.
+type workspace struct {
+	hash, given        []byte // the body's hash, and the signature that came
+	path, query, tail  []byte // parts of a canonical request
+	whole, toSign, mac []byte // the canonical request, and what becomes of it
+}
+
+var workspaces = sync.Pool{New: func() any { return &workspace{} }}
+
+// keepWorkspace bounds the canonical requests whose memory is used again.
+const keepWorkspace = 16 << 10
+
+func (w *workspace) release() {
+	if cap(w.whole) <= keepWorkspace {
+		workspaces.Put(w)
+	}
+}
+
+// pathReadings is how many canonical URIs there are under which a path may have been signed (spec management-api §1).
+const pathReadings = 3
+
+// appendPathReading appends one of them: the path encoded as it came, encoded once it was decoded, and as it came. SDKs
+// differ in whether they escape "@" before they sign. Where decoding makes slashes the path would be another one, which the
+// signature of that must not open. It appends nothing where a reading is no other than those before.
+func appendPathReading(dst []byte, path string, n int) []byte {
+	switch n {
+	case 0:
+		return appendCanonicalPath(dst, path)
+	case 1:
+		if !strings.Contains(path, "%") {
+			return dst
 		}
+		decoded, err := url.PathUnescape(path)
+		if err != nil || strings.Count(decoded, "/") != strings.Count(path, "/") {
+			return dst
+		}
+		return appendCanonicalPath(dst, decoded)
 	}
-	if decoded, err := url.PathUnescape(path); err == nil && strings.Count(decoded, "/") == strings.Count(path, "/") {
-		add(encoded(decoded))
-	}
-	if path != "" {
-		add([]byte(path))
-	}
-	return readings
+	return append(dst, path...)
 }
 
 // queryReadings are what a raw "+" may have meant to the signer.

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,6 +26,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cleat/internal/apigw"
+	"cleat/internal/authorizer"
+	"cleat/internal/awsapi"
 	"cleat/internal/conn"
 	"cleat/internal/listen"
 )
@@ -39,15 +42,41 @@ const clientEnv = "CLEAT_BENCH_CLIENT"
 func BenchmarkFrontPush(b *testing.B) {
 	for _, bytes := range []int{1 << 10, 100 << 10} {
 		for _, server := range []string{"listen", "net/http"} {
-			b.Run(fmt.Sprintf("%dKB/%s", bytes>>10, server), func(b *testing.B) {
-				n, addr := newFront(b, server, nil)
-				c := newLoad(b)
-				id := c.ask(b, "open %s", n.addr)
-				c.ask(b, "push %s %s %d 8 2000", addr, id, bytes) // warm
-				c.measure(b, "push %s %s %d 8 %d", addr, id, bytes, b.N)
-			})
+			b.Run(fmt.Sprintf("%dKB/%s", bytes>>10, server), func(b *testing.B) { benchPush(b, server, bytes, false) })
 		}
 	}
+}
+
+// A push that is signed, as all are to "cleat serve", beside the one above that is not.
+func BenchmarkFrontPushSigned(b *testing.B) { benchPush(b, "listen", 1<<10, true) }
+
+func benchPush(b *testing.B, server string, bytes int, sign bool) {
+	b.Helper()
+	n, addr := newFront(b, server, nil)
+	c := newLoad(b)
+	id := c.ask(b, "open %s", n.addr)
+	if sign {
+		n.SetIAM(authorizer.NewIAM(authorizer.IAMOptions{Region: iamRegion, Users: testUsers(b), Management: true, Failures: &authorizer.Failures{}}))
+	}
+	c.ask(b, "push %s %s %d %v 8 2000", addr, id, bytes, sign) // warm
+	c.measure(b, "push %s %s %d %v 8 %d", addr, id, bytes, sign, b.N)
+}
+
+// pushRequest is a whole request of ann's.
+func pushRequest(addr, id string, size int, sign bool) []byte {
+	path, body := "/prod/@connections/"+strings.ReplaceAll(id, "=", "%3D"), bytes.Repeat([]byte("x"), size)
+	headers := apigw.Fields{{Name: "User-Agent", Value: "bench"}, {Name: "Content-Type", Value: "application/json"}}
+	if sign {
+		var signer awsapi.SigV4
+		u := &url.URL{Scheme: "http", Host: addr, Path: "/prod/@connections/" + id, RawPath: path}
+		creds := awsapi.Credentials{AccessKeyID: ann.AccessKeyID, SecretAccessKey: ann.SecretAccessKey}
+		headers = append(headers, signer.Sign("POST", u, headers, body, "execute-api", iamRegion, creds, time.Now())...)
+	}
+	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", path, addr, size)
+	for _, f := range headers {
+		request = fmt.Appendf(request, "%s: %s\r\n", f.Name, f.Value)
+	}
+	return append(append(request, "\r\n"...), body...)
 }
 
 func BenchmarkFrontConnect(b *testing.B) {
@@ -230,11 +259,10 @@ func obey(line string) (string, error) {
 	case "open":
 		return openSocket(rest)
 	case "push":
-		if _, err := fmt.Sscan(rest, &addr, &id, &size, &width, &n); err != nil {
+		if _, err := fmt.Sscan(rest, &addr, &id, &size, &secure, &width, &n); err != nil {
 			return "", err
 		}
-		request := fmt.Appendf(nil, "POST /prod/@connections/%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			strings.ReplaceAll(id, "=", "%3D"), addr, size, bytes.Repeat([]byte("x"), size))
+		request := pushRequest(addr, id, size, secure)
 		return "", parallel(width, n, func(n int) error { return pushAll(addr, request, n) })
 	case "connect":
 		if _, err := fmt.Sscan(rest, &addr, &secure, &width, &n); err != nil {

@@ -204,9 +204,22 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		listen.SetUpgradeHeaders(w.Header())
 	}
 	awsapi.WriteError(w, err, apigw.NewRequestID())
-	rec := &apigw.Record{Time: time.Now(), Operation: "refused", Path: r.URL.EscapedPath()}
-	failed(rec, err)
+	g.tell(apigw.Record{Time: time.Now(), Operation: "refused", Path: r.URL.EscapedPath()}, err)
+}
+
+// requestRecords are the records of requests, which nobody keeps who is told of them.
+var requestRecords = sync.Pool{New: func() any { return new(apigw.Record) }}
+
+// tell observes a request's record; err is how it failed, or nil.
+func (g *Gateway) tell(r apigw.Record, err error) {
+	rec, _ := requestRecords.Get().(*apigw.Record)
+	*rec = r
+	if err != nil {
+		failed(rec, err)
+	}
 	g.observe(rec)
+	*rec = apigw.Record{}
+	requestRecords.Put(rec)
 }
 
 func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target, path string) {
@@ -217,15 +230,12 @@ func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target liste
 	} else {
 		o = g.push.Serve(w, r, target.API, target.Stage, target.Rest)
 	}
-	rec := &apigw.Record{
+	if o.Err == nil {
+		g.compare(o.Bytes, o.Binary)
+	}
+	g.tell(apigw.Record{
 		Time: start, Operation: o.Operation, APIID: o.API, Stage: o.Stage, ConnectionID: o.ConnectionID,
 		Path: path, Status: o.Status, Duration: time.Since(start), BytesOut: o.Bytes,
 		Sent: o.Operation == "post" && o.Err == nil,
-	}
-	if o.Err != nil {
-		failed(rec, o.Err)
-	} else {
-		g.compare(o.Bytes, o.Binary)
-	}
-	g.observe(rec)
+	}, o.Err)
 }

@@ -37,12 +37,12 @@ var (
 	zoe     = aws.Credentials{AccessKeyID: "AKIAZOE", SecretAccessKey: "zoe's secret"}
 )
 
-func testUsers(t *testing.T) *credentials.Set {
-	t.Helper()
+func testUsers(tb testing.TB) *credentials.Set {
+	tb.Helper()
 	statement := func(text string) []*iampolicy.Policy {
 		p, err := iampolicy.Parse([]byte(`{"Version":"2012-10-17","Statement":{`+text+`}}`), iampolicy.UseIdentity)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return []*iampolicy.Policy{p}
 	}
@@ -61,7 +61,7 @@ func testUsers(t *testing.T) *credentials.Set {
 		{Name: "zoe", Account: "111122223333", Keys: []credentials.AccessKey{key(zoe)}, Policies: policy(`"Action":"*","Resource":"*"`)},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

@@ -184,6 +184,9 @@ func Parse(document []byte, use Use) (*Policy, error) {
 	if len(c.faults) > 0 {
 		return nil, c.faults
 	}
+	p.context = slices.ContainsFunc(p.statements, func(s statement) bool {
+		return len(s.conditions) > 0 || slices.ContainsFunc(s.resources, func(r pattern) bool { return r.variables })
+	})
 	return p, nil
 }
 

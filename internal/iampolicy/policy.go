@@ -14,7 +14,12 @@ import (
 // Policy is a compiled policy document. It is immutable.
 type Policy struct {
 	statements []statement
+	context    bool // something in them looks into a Context
 }
+
+// UsesContext tells whether a request's Context counts: the policy has conditions or variables. Most have neither, and
+// making a Context takes longer than deciding without one.
+func (p *Policy) UsesContext() bool { return p.context }
 
 // statement is one compiled statement.
 type statement struct {

@@ -329,9 +329,33 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("got %v and %v", p, err)
 		}
 		if err == nil {
-			iampolicy.Evaluate([]*iampolicy.Policy{p}, &iampolicy.Request{Action: invoke, Resources: []string{resource}, Context: testContext()})
+			with := iampolicy.Evaluate([]*iampolicy.Policy{p}, &iampolicy.Request{Action: invoke, Resources: []string{resource}, Context: testContext()})
+			without := iampolicy.Evaluate([]*iampolicy.Policy{p}, &iampolicy.Request{Action: invoke, Resources: []string{resource}})
+			if !p.UsesContext() && with != without {
+				t.Errorf("got %v with a context and %v without one, of which it makes no use", with, without)
+			}
 		}
 	})
+}
+
+// A policy that says it makes no use of a context is evaluated without one.
+func TestUsesContext(t *testing.T) {
+	for text, want := range map[string]bool{
+		statement("Allow", `"Action":"*","Resource":"*"`):                                                                                            false,
+		statement("Deny", `"NotAction":"a:b","NotResource":"arn:aws:s3:::x?"`):                                                                       false,
+		statement("Allow", `"Action":"*","Resource":"arn:aws:s3:::${aws:username}/*"`):                                                               true,
+		statement("Allow", `"Action":"*","NotResource":["arn:aws:s3:::a","arn:aws:s3:::${aws:username}"]`):                                           true,
+		statement("Allow", `"Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"true"}}`):                                        true,
+		statement("Allow", `"Action":"*","Resource":"*"`) + "," + statement("Deny", `"Action":"*","Resource":"*","Condition":{"Null":{"a:b":true}}`): true,
+	} {
+		p, err := iampolicy.Parse([]byte(document(text)), iampolicy.UseIdentity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.UsesContext(); got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
 }
 
 func BenchmarkEvaluate(b *testing.B) {

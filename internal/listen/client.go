@@ -55,7 +55,13 @@ func (c *clientConn) Began(h *http1.Head) {
 }
 
 // Idle implements http1.Owner.
-func (c *clientConn) Idle() { c.server.idle(c) }
+func (c *clientConn) Idle() {
+	if !c.raw.served {
+		c.raw.served = true
+		c.raw.kept = newKept(c.raw.Conn)
+	}
+	c.server.idle(c)
+}
 
 // Taken implements http1.Owner.
 func (c *clientConn) Taken() net.Conn {
@@ -207,6 +213,8 @@ type rawConn struct {
 	pending bool // first is still to be read
 	turn    *turn
 	origin  origin // of a PROXY protocol header
+	served  bool   // http1 has answered a request
+	kept    *kept  // what reads and writes since then; nil: Conn does
 }
 
 // RemoteAddr is the client's address: what a trusted proxy says, else the other end of the socket.
@@ -231,8 +239,18 @@ func (c *rawConn) Read(p []byte) (int, error) {
 		return 1, nil
 	case c.turn != nil:
 		return c.turn.read(c.Conn, p)
+	case c.kept != nil:
+		return c.kept.Read(p)
 	}
 	return c.Conn.Read(p)
+}
+
+// Write implements net.Conn.
+func (c *rawConn) Write(p []byte) (int, error) {
+	if c.kept != nil {
+		return c.kept.Write(p)
+	}
+	return c.Conn.Write(p)
 }
 
 // sniff reads the first byte, within a time-out, and leaves it to be read again.

@@ -24,3 +24,6 @@ func ReadProxyHeader(r io.Reader) (client netip.AddrPort, tls bool, err error) {
 func RunTunnel(ctx context.Context, a, b net.Conn, idle time.Duration) {
 	(&tunnel{a: stream{a, a}, b: stream{b, b}, idle: idle}).run(ctx)
 }
+
+// NewKept is newKept of a connection that has a socket.
+func NewKept(c net.Conn) io.ReadWriter { return newKept(c) }

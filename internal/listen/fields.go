@@ -3,7 +3,6 @@ package listen
 import (
 	"bytes"
 	"iter"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,7 +52,13 @@ func fieldsOf(r *http.Request) apigw.Fields {
 	if r.Host != "" {
 		out = append(out, apigw.Field{Name: "Host", Value: r.Host})
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+	var room [32]string // more names cost an allocation
+	names := room[:0]
+	for name := range r.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		spelling, ok := spelled[name]
 		if !ok {
 			spelling = name

@@ -11,13 +11,27 @@ import (
 
 // content is a request's body: it is read once, when somebody asks for it, into memory that is used again.
 type content struct {
-	h *Handler
-	r *http.Request
+	get func() ([]byte, error) // read, bound once
+	h   *Handler
+	r   *http.Request
 
 	asked bool
 	lent  *[]byte
 	bytes []byte
 	err   error
+}
+
+// requested are contents that are used again: nobody may call get after release.
+var requested = sync.Pool{New: func() any {
+	c := &content{}
+	c.get = c.read
+	return c
+}}
+
+func (h *Handler) contentOf(r *http.Request) *content {
+	c, _ := requested.Get().(*content)
+	c.h, c.r = h, r
+	return c
 }
 
 // contents are buffers for bodies, of at most keepContent bytes.
@@ -77,11 +91,9 @@ func readAsItComes(r io.Reader, b []byte, size int) ([]byte, error) {
 
 // release takes the memory back. Nobody may look at the body any more.
 func (c *content) release() {
-	if c.lent == nil {
-		return
-	}
-	if cap(*c.lent) <= keepContent {
+	if c.lent != nil && cap(*c.lent) <= keepContent {
 		contents.Put(c.lent)
 	}
-	c.lent, c.bytes = nil, nil
+	*c = content{get: c.get}
+	requested.Put(c)
 }

@@ -195,9 +195,9 @@ func (h *Handler) do(w http.ResponseWriter, r *http.Request, a address, o *Outco
 	if a.id == "" {
 		o.Operation = "list"
 	}
-	body := content{h: h, r: r}
+	body := h.contentOf(r)
 	defer body.release()
-	if err := h.authorize(r, Call{API: a.api, Stage: a.stage, ConnectionID: a.id, Body: body.read}); err != nil {
+	if err := h.authorize(r, Call{API: a.api, Stage: a.stage, ConnectionID: a.id, Body: body.get}); err != nil {
 		return err
 	}
 	if a.absent != nil {
@@ -208,7 +208,7 @@ func (h *Handler) do(w http.ResponseWriter, r *http.Request, a address, o *Outco
 		return h.list(w, r, a)
 	case r.Method == http.MethodPost:
 		var err error
-		o.Bytes, o.Binary, err = h.post(w, a, body.read)
+		o.Bytes, o.Binary, err = h.post(w, a, body.get)
 		return err
 	case r.Method == http.MethodDelete:
 		return h.remove(w, a)
@@ -281,11 +281,13 @@ func (h *Handler) post(w http.ResponseWriter, a address, read func() ([]byte, er
 var noBytes = []string{"0"}
 
 func (h *Handler) send(id apigw.ConnectionID, body []byte, binary bool) error {
-	send := h.hub.Send
+	var err error
 	if binary {
-		send = h.hub.SendBinary
+		err = h.hub.SendBinary(id, body)
+	} else {
+		err = h.hub.Send(id, body)
 	}
-	if err := send(id, body); err != nil {
+	if err != nil {
 		return worded(err)
 	}
 	return nil
