@@ -335,7 +335,7 @@ func (s *epollSet) readable(e entry, bufs *buffers, now int64) {
 		case err == nil:
 			s.hub.feed(e, bufs.plain[:n], now, by)
 		case !errors.Is(err, errAgain):
-			s.hub.readEnded(e)
+			s.hub.readEnded(e, by)
 		}
 	}
 	if e.s.state != stateFree && e.s.flags&flagPaused != 0 {
