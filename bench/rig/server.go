@@ -211,7 +211,7 @@ func (e *echo) Message(id apigw.ConnectionID, _ any, m conn.Message) {
 	_ = e.hub.Send(id, m.Data) // a client that is gone needs no echo
 }
 
-func (e *echo) Closed(apigw.ConnectionID, any, conn.CloseReason) {}
+func (e *echo) Closed(apigw.ConnectionID, any, conn.CloseReason, func()) {}
 
 func hubHandler(ctx context.Context) (http.Handler, func() error, error) {
 	e := new(echo)

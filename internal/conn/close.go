@@ -33,27 +33,20 @@ func (h *Hub) Disconnect(id apigw.ConnectionID, r CloseReason) error {
 	return nil
 }
 
-// leave takes an open connection out of the table for a reason, of which the Handler is told.
-func (h *Hub) leave(e entry, r CloseReason) {
+// leave takes an open connection out of the table for a reason, of which the Handler is told: as of a message, see dispatch.
+func (h *Hub) leave(e entry, r CloseReason, by *loop) {
 	e.s.state = stateClosing
 	h.stats.open.Add(-1)
 	h.stats.closing.Add(1)
 	h.departed.add(e.n, e.s.key, r.Code, h.now())
-	id, attachment := e.r.id, e.r.attachment
+	h.work.add()
+	j := h.jobs.get()
+	j.id, j.attachment, j.ended, j.reason = e.r.id, e.r.attachment, true, r
 	e.r.attachment = nil
 	if x := e.r.x; x != nil {
 		x.pending = nil
 	}
-	h.work.add()
-	go func() {
-		defer h.work.done()
-		defer func() {
-			if v := recover(); v != nil {
-				h.panicked(id, v)
-			}
-		}()
-		h.handler.Closed(id, attachment, r)
-	}()
+	h.start(j, by)
 }
 
 func (h *Hub) panicked(id apigw.ConnectionID, v any) {
@@ -63,7 +56,7 @@ func (h *Hub) panicked(id apigw.ConnectionID, v any) {
 
 // closeWith closes an open connection in good order, and is done with it for the caller.
 func (h *Hub) closeWith(e entry, r CloseReason, now int64) {
-	h.leave(e, r)
+	h.leave(e, r, nil)
 	h.await(e, now)
 	h.sendClose(e, r.Code, r.Text, now)
 	h.unpause(e)
@@ -73,7 +66,7 @@ func (h *Hub) closeWith(e entry, r CloseReason, now int64) {
 // close frame is not looked for: it finds the end of our direction behind our close frame, and ends its own. Closing the
 // socket at once, with bytes unread, would make the kernel throw our close frame away.
 func (h *Hub) refuse(e entry, r CloseReason, now int64) {
-	h.leave(e, r)
+	h.leave(e, r, nil)
 	h.await(e, now)
 	e.s.flags |= flagDiscard | flagHalfClose
 	h.sendClose(e, r.Code, r.Text, now)
@@ -82,8 +75,9 @@ func (h *Hub) refuse(e entry, r CloseReason, now int64) {
 }
 
 // echoClose answers the client's close frame (RFC 6455 §5.5.1) and closes the socket once the answer is written.
-func (h *Hub) echoClose(e entry, ev frame.Event, now int64) {
-	h.leave(e, reasonOf(ev))
+// by is the event loop that the caller leads, nil for none.
+func (h *Hub) echoClose(e entry, ev frame.Event, now int64, by *loop) {
+	h.leave(e, reasonOf(ev), by)
 	h.await(e, now)
 	e.s.flags |= flagDiscard | flagFinish
 	h.sendClose(e, ev.Code, ev.Reason, now)
@@ -92,7 +86,7 @@ func (h *Hub) echoClose(e entry, ev frame.Event, now int64) {
 
 // cut ends an open connection without a word.
 func (h *Hub) cut(e entry, r CloseReason) {
-	h.leave(e, r)
+	h.leave(e, r, nil)
 	h.finish(e)
 }
 
@@ -180,7 +174,7 @@ func (h *Hub) endAll() {
 			h.release(e)
 		}
 		if e.s.state == stateOpen {
-			h.leave(e, r)
+			h.leave(e, r, nil)
 			h.sendClose(e, r.Code, r.Text, h.now())
 		}
 		if e.s.state == stateClosing {

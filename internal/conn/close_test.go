@@ -30,7 +30,7 @@ func TestClientCloses(t *testing.T) {
 				h := newTestHandler()
 				hub := newTestHub(t, h, conn.Options{Engine: tr.engine})
 				goneInClosed := make(chan error, 1)
-				h.onClosed = func(id apigw.ConnectionID) { goneInClosed <- hub.Send(id, nil) }
+				h.onClosed = func(id apigw.ConnectionID, _ func()) { goneInClosed <- hub.Send(id, nil) }
 				id, c := connect(t, hub, tr, "att")
 				if tc.code == 0 {
 					c.send(frame.OpClose, true, "")

@@ -114,6 +114,43 @@ func TestWaitingHandlers(t *testing.T) {
 	}
 }
 
+// A connection whose end the Handler waits over holds up nobody either.
+func TestWaitingClosed(t *testing.T) {
+	for _, tr := range transports() {
+		for _, yields := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, yields %v", tr.name, yields), func(t *testing.T) {
+				h := newTestHandler()
+				release, said := make(chan struct{}), make(chan string, 1)
+				h.onClosed = func(_ apigw.ConnectionID, yield func()) {
+					if yields {
+						yield()
+						yield() // to no effect
+					}
+					<-release
+				}
+				h.onMessage = func(_ apigw.ConnectionID, _ any, m conn.Message) { said <- string(m.Data) }
+				hub := newTestHub(t, h, conn.Options{Engine: tr.engine, Yields: yields})
+				_, other := connect(t, hub, tr, nil)
+				const waiting = 20
+				for range waiting {
+					_, c := connect(t, hub, tr, nil)
+					_ = c.c.Close() // without a close frame
+					other.text("still there")
+					if got := <-said; got != "still there" {
+						t.Fatalf("%q was said", got)
+					}
+				}
+				close(release)
+				for range waiting {
+					if got := h.waitClosed(t); got.reason.Code != 1006 {
+						t.Errorf("closed with %v, want 1006", got.reason)
+					}
+				}
+			})
+		}
+	}
+}
+
 // A Handler that panics, or ends its goroutine, takes nothing with it but its connection, whether it has yielded or not.
 func TestFailingHandlersThatYield(t *testing.T) {
 	for _, tr := range transports() {

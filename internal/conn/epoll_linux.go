@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"cleat/internal/socket"
 )
 
 // epollSet is one epoll set with the loop that serves it. The set is itself watched by Go's poller, so that a loop with
@@ -120,7 +122,7 @@ func (g *epollEngine) loops() []func(context.Context) error {
 	return all
 }
 
-// adopt takes the descriptor out of c by duplicating it, and closes c, so that nothing of net and net/http stays behind.
+// adopt takes the descriptor out of c, so that nothing of net and net/http stays behind.
 func (g *epollEngine) adopt(e entry, c net.Conn) (uint8, bool, error) {
 	under, link := c, (*tlsLink)(nil)
 	if t, ok := c.(*tls.Conn); ok {
@@ -134,15 +136,12 @@ func (g *epollEngine) adopt(e entry, c net.Conn) (uint8, bool, error) {
 	if !ok {
 		return 0, false, nil
 	}
-	fd, err := duplicate(sys)
+	fd, err := takeOut(sys, under)
 	if err != nil {
-		return 0, false, fmt.Errorf("take over the descriptor: %w", err)
+		return 0, false, err
 	}
-	if _, tcp := sys.(*net.TCPConn); tcp && g.hub.keepAlive > 0 {
+	if _, local := sys.(*net.UnixConn); !local && g.hub.keepAlive > 0 {
 		g.hub.setKeepAlive(fd)
-	}
-	if err := closeError(under.Close()); err != nil {
-		return 0, false, errors.Join(fmt.Errorf("let go of the connection: %w", err), unix.Close(fd))
 	}
 	set := g.sets[int(e.n)%len(g.sets)]
 	e.s.fd = int32(fd) //nolint:gosec // G115: descriptors are small
@@ -162,6 +161,8 @@ func descriptor(c net.Conn) (syscall.Conn, bool) {
 			return under, true
 		case *net.UnixConn:
 			return under, true
+		case *socket.Conn:
+			return under, true
 		case *tls.Conn:
 			return nil, false // TLS inside a wrapper cannot be looked into
 		case interface{ NetConn() net.Conn }:
@@ -171,6 +172,23 @@ func descriptor(c net.Conn) (syscall.Conn, bool) {
 		}
 	}
 	return nil, false
+}
+
+// takeOut takes the descriptor out of a socket, and closes c, which is it or a wrapper of it.
+func takeOut(sys syscall.Conn, c net.Conn) (int, error) {
+	if s, ok := sys.(*socket.Conn); ok {
+		if fd, ok := s.Detach(); ok {
+			return fd, nil
+		}
+	}
+	fd, err := duplicate(sys)
+	if err != nil {
+		return -1, fmt.Errorf("take over the descriptor: %w", err)
+	}
+	if err := closeError(c.Close()); err != nil {
+		return -1, errors.Join(fmt.Errorf("let go of the connection: %w", err), unix.Close(fd))
+	}
+	return fd, nil
 }
 
 func duplicate(c syscall.Conn) (int, error) {
@@ -317,7 +335,7 @@ func (s *epollSet) readable(e entry, bufs *buffers, now int64) {
 		case err == nil:
 			s.hub.feed(e, bufs.plain[:n], now, by)
 		case !errors.Is(err, errAgain):
-			s.hub.readEnded(e)
+			s.hub.readEnded(e, by)
 		}
 	}
 	if e.s.state != stateFree && e.s.flags&flagPaused != 0 {
@@ -410,7 +428,9 @@ func (t *epollTransport) close(e entry) {
 	if x := e.r.x; x != nil && x.tls != nil {
 		x.tls.goodbye()
 	}
-	if err := unix.Close(int(e.s.fd)); err != nil { // also takes it out of the set
+	// It also takes the descriptor out of the set. Not announced to Go's scheduler, for the reason that move gives: without
+	// SO_LINGER, which nobody sets here, closing waits for nothing.
+	if _, _, err := unix.RawSyscall(unix.SYS_CLOSE, uintptr(e.s.fd), 0, 0); err != 0 { //nolint:gosec // G115: a descriptor
 		t.hub.log.Warn("closing a descriptor", "err", err)
 	}
 	e.s.fd = -1

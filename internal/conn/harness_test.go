@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // testHandler records what a Hub tells it; onMessage may be set before the first message.
 type testHandler struct {
 	onMessage func(id apigw.ConnectionID, attachment any, m conn.Message)
-	onClosed  func(id apigw.ConnectionID)
+	onClosed  func(id apigw.ConnectionID, yield func())
 
 	mu     sync.Mutex
 	closed map[apigw.ConnectionID][]conn.CloseReason
@@ -49,9 +49,9 @@ func (h *testHandler) Message(id apigw.ConnectionID, attachment any, m conn.Mess
 	}
 }
 
-func (h *testHandler) Closed(id apigw.ConnectionID, attachment any, r conn.CloseReason) {
+func (h *testHandler) Closed(id apigw.ConnectionID, attachment any, r conn.CloseReason, yield func()) {
 	if h.onClosed != nil {
-		h.onClosed(id)
+		h.onClosed(id, yield)
 	}
 	h.mu.Lock()
 	h.closed[id] = append(h.closed[id], r)

@@ -15,16 +15,17 @@ import (
 	"cleat/internal/frame"
 )
 
-// Handler is what a Hub tells the layer above. Its methods may block, Message of a Handler that yields (see
-// Options.Yields) once it has said so; a panic in one is caught, logged and counted.
+// Handler is what a Hub tells the layer above. Its methods may block, those of a Handler that yields (see
+// Options.Yields) once they have said so; a panic in one is caught, logged and counted.
 type Handler interface {
 	// Message is called for each complete message. Several run at a time for one connection, up to Limits.InFlight,
 	// in no particular order (open-questions 36); past that the Hub stops reading from that client, so nothing is
 	// dropped. A panic closes the connection with 1011.
 	Message(id apigw.ConnectionID, attachment any, m Message)
 	// Closed is called exactly once for each connection that Open accepted, after it has left the table: a Send
-	// answers ErrGone by then. Messages received before may still be in the hands of Message.
-	Closed(id apigw.ConnectionID, attachment any, r CloseReason)
+	// answers ErrGone by then. Messages received before may still be in the hands of Message. yield is as Message.Yield,
+	// but never nil.
+	Closed(id apigw.ConnectionID, attachment any, r CloseReason, yield func())
 }
 
 // Message is one complete message from a client. Data belongs to whoever receives it; it is valid UTF-8 unless Binary.
@@ -73,8 +74,8 @@ type Options struct {
 	Incarnation uint32
 	// CloseRate is how many connections Shutdown closes in a second. Zero: 10000.
 	CloseRate int
-	// Yields says that the Handler's Message calls Message.Yield before it waits for anybody, and before it works for longer
-	// than a few hundred microseconds: it runs in an event loop until then, and nothing else does there. Without, every call
+	// Yields says that the Handler's Message and Closed call their yield before they wait for anybody, and before they work for longer
+	// than a few hundred microseconds: they run in an event loop until then, and nothing else does there. Without, every call
 	// has a goroutine to itself from the start, which costs a wake-up.
 	Yields bool
 	// KeepAlive is how long a TCP connection is silent before the kernel asks whether its peer is still there, so that

@@ -323,7 +323,7 @@ func TestShutdown(t *testing.T) {
 func TestShutdownTimeout(t *testing.T) {
 	h := newTestHandler()
 	release := make(chan struct{})
-	h.onClosed = func(apigw.ConnectionID) { <-release }
+	h.onClosed = func(apigw.ConnectionID, func()) { <-release }
 	hub := newTestHub(t, h, conn.Options{})
 	defer close(release)
 	_, c := connect(t, hub, transports()[1], nil)

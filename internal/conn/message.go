@@ -80,6 +80,11 @@ func (h *Hub) dispatch(e entry, m Message, by *loop) {
 	h.work.add()
 	j := h.jobs.get()
 	j.e, j.generation, j.id, j.attachment, j.message = e, e.s.generation, e.r.id, e.r.attachment, m
+	h.start(j, by)
+}
+
+// start has a job done: see dispatch.
+func (h *Hub) start(j *job, by *loop) {
 	if by != nil {
 		by.jobs = append(by.jobs, j)
 		return
@@ -90,11 +95,11 @@ func (h *Hub) dispatch(e entry, m Message, by *loop) {
 // loop is what the goroutine that leads an event loop hands on to the next one.
 type loop struct {
 	crew crew
-	jobs []*job // messages that were read
+	jobs []*job // for messages that were read, and for connections that ended
 	next int    // of jobs, the first one that is still to be handled
 }
 
-// handle has the Handler handle the messages that were read, in the order in which they came. It reports whether the
+// handle has the Handler handle what was read, in the order in which it came. It reports whether the
 // caller still leads the loop: if not, another goroutine does, and goes on with the next message.
 func (l *loop) handle() (leads bool) {
 	for l.next < len(l.jobs) {
@@ -111,7 +116,7 @@ func (l *loop) handle() (leads bool) {
 	return true
 }
 
-// job is one call of Handler.Message. Jobs are used again, and run and yield are their only closures, so that a message
+// job is one call of Handler.Message, or of Handler.Closed. Jobs are used again, and run and yield are their only closures, so that a message
 // costs no allocation here.
 type job struct {
 	hub        *Hub
@@ -122,6 +127,8 @@ type job struct {
 	id         apigw.ConnectionID
 	attachment any
 	message    Message
+	ended      bool        // the call is of Closed,
+	reason     CloseReason // with this
 }
 
 type jobPool struct{ pool sync.Pool }
@@ -148,7 +155,11 @@ func (j *job) work() (leads bool) {
 	} else {
 		j.handOver()
 	}
-	j.hub.handler.Message(j.id, j.attachment, j.message)
+	if j.ended {
+		j.hub.handler.Closed(j.id, j.attachment, j.reason, j.yield)
+	} else {
+		j.hub.handler.Message(j.id, j.attachment, j.message)
+	}
 	returned = true
 	return false // done says
 }
@@ -163,7 +174,7 @@ func (j *job) handOver() {
 
 // done ends a job, also when the Handler panicked with v, or ended its goroutine.
 func (j *job) done(v any, returned bool) (leads bool) {
-	h, e, generation := j.hub, j.e, j.generation
+	h, e, generation, ended := j.hub, j.e, j.generation, j.ended
 	switch {
 	case v != nil:
 		h.panicked(j.id, v)
@@ -171,9 +182,12 @@ func (j *job) done(v any, returned bool) (leads bool) {
 		j.handOver()
 	}
 	leads = j.leads != nil
-	j.leads, j.e, j.id, j.attachment, j.message = nil, entry{}, "", nil, Message{}
+	j.leads, j.e, j.id, j.attachment, j.message, j.ended, j.reason = nil, entry{}, "", nil, Message{}, false, CloseReason{}
 	h.jobs.pool.Put(j)
 	defer h.work.done()
+	if ended {
+		return leads
+	}
 	h.flight.n.Add(-1)
 	h.nextTurns() // before this connection's own turn: who waits comes first
 	e.s.mu.Lock()

@@ -97,7 +97,7 @@ func (p *portable) received(e entry, generation uint32, l *portableLink, b []byt
 		return false
 	}
 	if err != nil {
-		p.hub.readEnded(e)
+		p.hub.readEnded(e, nil)
 	}
 	return err == nil
 }

@@ -45,7 +45,7 @@ func (h *Hub) feed(e entry, b []byte, now int64, by *loop) {
 			h.dispatch(e, Message{Data: ev.Data, Binary: ev.Kind == frame.Binary, LargestFrame: ev.Largest}, by)
 			admitted = false
 		default:
-			h.event(e, ev, r, now)
+			h.event(e, ev, r, now, by)
 		}
 		if s.state == stateFree {
 			break
@@ -82,7 +82,7 @@ func (h *Hub) dropReader(e entry) {
 }
 
 // event acts on what is no message.
-func (h *Hub) event(e entry, ev frame.Event, r *frame.Reader, now int64) {
+func (h *Hub) event(e entry, ev frame.Event, r *frame.Reader, now int64, by *loop) {
 	s := e.s
 	if s.state == stateClosing { // our own close frame is out; only the answer to it counts
 		if ev.Kind == frame.Close {
@@ -100,7 +100,7 @@ func (h *Hub) event(e entry, ev frame.Event, r *frame.Reader, now int64) {
 	case frame.Pong:
 		h.controlSeen(e, now)
 	case frame.Close:
-		h.echoClose(e, ev, now)
+		h.echoClose(e, ev, now, by)
 	default: // nothing complete yet
 	}
 }
@@ -137,9 +137,10 @@ func (h *Hub) violated(e entry, err error, now int64) {
 }
 
 // readEnded is called when nothing more will come from the client: an end of file, or an error. Its mutex is held.
-func (h *Hub) readEnded(e entry) {
+// by is the event loop that the caller leads, nil for none.
+func (h *Hub) readEnded(e entry, by *loop) {
 	if e.s.state == stateOpen {
-		h.leave(e, reasonLost)
+		h.leave(e, reasonLost, by)
 	}
 	h.finish(e)
 }

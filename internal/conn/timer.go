@@ -130,13 +130,13 @@ func (h *Hub) wake(e entry, now int64) {
 		return
 	case s.closeBy != 0 && now >= s.closeBy:
 		if s.state == stateOpen { // writing had failed, and reading found no end
-			h.leave(e, reasonLost)
+			h.leave(e, reasonLost, nil)
 		}
 		h.finish(e)
 		return
 	case s.flags&flagQueued != 0 && past(e.r.x.queue.since(), lim.WriteTimeout):
 		if s.state == stateOpen {
-			h.leave(e, reasonSlow)
+			h.leave(e, reasonSlow, nil)
 		}
 		h.finish(e)
 		return

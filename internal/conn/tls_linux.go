@@ -130,7 +130,7 @@ func (s *epollSet) readTLS(e entry, l *tlsLink, bufs *buffers, now int64, by *lo
 			continue
 		}
 		if !errors.Is(err, errAgain) && e.s.state != stateFree {
-			s.hub.readEnded(e)
+			s.hub.readEnded(e, by)
 		}
 		break
 	}

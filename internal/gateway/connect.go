@@ -33,10 +33,11 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 	}
 	defer g.hub.Abandon(id) // for a panic alone: by the end the ID is pending no more
 	snap := st.snapshot.Load()
-	ev, rec := s.begin(apigw.EventConnect, "connect", id, now, snap.variables)
+	o := s.occur(apigw.EventConnect, "connect", id, now, snap.variables)
+	ev, rec := &o.event, &o.record
 	rec.SourceIP, rec.RouteKey = s.sourceIP, apigw.RouteConnect
 
-	res, err := g.runConnect(r, s, snap, ev, fields, rec)
+	res, err := g.runConnect(r, s, snap, o, fields)
 	if err == nil {
 		err = g.open(w, r, id, upgrade, res.Subprotocol)
 	}
@@ -64,6 +65,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 		awsapi.WriteHandshakeError(w, err, id, ev.Context.RequestID)
 	}
 	g.observe(rec)
+	o.leave() // a panic leaves it to the garbage collector
 }
 
 // refused is a handshake that ended without a 101 and without a failure of ours.
@@ -77,7 +79,8 @@ func (r *refused) Error() string { return r.reason }
 
 // runConnect decides whether the client may connect and calls the $connect integration. Without a $connect route
 // everybody may connect (spec data-plane §2.5).
-func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, ev *apigw.Event, fields apigw.Fields, rec *apigw.Record) (integration.Result, error) {
+func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, o *occurrence, fields apigw.Fields) (integration.Result, error) {
+	ev, rec := &o.event, &o.record
 	p, ok := snap.table.Lookup(apigw.RouteConnect)
 	if err := g.takeConnect(p, ev.Context.RequestTime); err != nil {
 		return integration.Result{}, err
@@ -94,7 +97,7 @@ func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, ev *ap
 		return integration.Result{}, err
 	}
 	// The integration runs to its end even when the client hangs up meanwhile (spec data-plane §2.3).
-	res, err := p.call(g.stopped, ev, rec)
+	res, err := p.run(g.stopped, ev, rec, &o.room)
 	if err == nil && (res.Status < 200 || res.Status > 299) {
 		err = refusal(res.Status)
 	}

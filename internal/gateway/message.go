@@ -116,12 +116,7 @@ func (s *snapshot) explain(body []byte) (value string, object bool) {
 	return value, object
 }
 
-// call runs the route's integration and notes in rec how that went.
-func (p *plan) call(ctx context.Context, ev *apigw.Event, rec *apigw.Record) (integration.Result, error) {
-	return p.run(ctx, ev, rec, new(integration.Room))
-}
-
-// run is call in a room that is used again.
+// run runs the route's integration, in a room that is used again, and notes in rec how that went.
 func (p *plan) run(ctx context.Context, ev *apigw.Event, rec *apigw.Record, room *integration.Room) (integration.Result, error) {
 	if p.integration == nil {
 		return integration.Result{}, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("route %s has no target integration", p.route.RouteKey)}
@@ -164,8 +159,8 @@ func (g *Gateway) reply(id apigw.ConnectionID, body []byte) (sent bool, err erro
 }
 
 // Closed delivers the $disconnect event of a connection that has ended. Its result is ignored, and it cannot talk to
-// the client any more (spec data-plane §3.3). It implements conn.Handler.
-func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.CloseReason) {
+// the client any more (spec data-plane §3.3). It implements conn.Handler, and yields as Message does.
+func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.CloseReason, yield func()) {
 	s, ok := attachment.(*session)
 	if !ok {
 		return
@@ -173,6 +168,7 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 	now := time.Now()
 	snap := s.stage.snapshot.Load()
 	o := s.occur(apigw.EventDisconnect, "disconnect", id, now, snap.variables)
+	o.room.Yield = yield
 	ev, rec := &o.event, &o.record
 	ev.Context.DisconnectStatusCode, ev.Context.DisconnectReason = reason.Code, reason.Text
 	var res integration.Result
@@ -187,6 +183,9 @@ func (g *Gateway) Closed(id apigw.ConnectionID, attachment any, reason conn.Clos
 		failed(rec, err)
 	}
 	rec.CloseCode, rec.CloseReason, rec.Duration = reason.Code, reason.Text, time.Since(now)
+	if g.observeWaits {
+		yield()
+	}
 	g.observe(rec)
 	o.leave()
 }

@@ -64,7 +64,7 @@ func (s *session) Client() (netip.Addr, string) {
 // ConnectedAt implements push.Connection.
 func (s *session) ConnectedAt() time.Time { return time.UnixMilli(s.connectedAt) }
 
-// occurrence is an event, the record of it, and what its integration needs: all that handling a message takes. It is used
+// occurrence is an event, the record of it, and what its integration needs: all that handling one takes. It is used
 // again once the record has been observed.
 type occurrence struct {
 	event  apigw.Event
@@ -81,14 +81,8 @@ func (o *occurrence) leave() {
 	occurrences.Put(o)
 }
 
-// begin begins an event of the connection with what all events have in common (spec events-and-integrations §1), and the
-// record of it.
-func (s *session) begin(t apigw.EventType, operation string, id apigw.ConnectionID, now time.Time, variables map[string]string) (*apigw.Event, *apigw.Record) {
-	o := s.occur(t, operation, id, now, variables)
-	return &o.event, &o.record
-}
-
-// occur is begin for those who call leave once all is over.
+// occur begins an event of the connection with what all events have in common (spec events-and-integrations §1), and the
+// record of it. The caller calls leave once all is over.
 func (s *session) occur(t apigw.EventType, operation string, id apigw.ConnectionID, now time.Time, variables map[string]string) *occurrence {
 	o, _ := occurrences.Get().(*occurrence)
 	o.event = apigw.Event{

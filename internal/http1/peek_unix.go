@@ -5,15 +5,14 @@ package http1
 import (
 	"errors"
 	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // peek looks without waiting what a read of the socket below a connection would find.
 func peek(c net.Conn) peeked {
-	socket, ok := socketOf(c).(syscall.Conn)
-	if !ok {
+	socket := socketOf(c)
+	if socket == nil {
 		return peekUnknown
 	}
 	raw, err := socket.SyscallConn()

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -122,11 +123,11 @@ const (
 )
 
 // socketOf looks below wrappers for what has a descriptor; nil when nothing has.
-func socketOf(c net.Conn) net.Conn {
+func socketOf(c net.Conn) syscall.Conn {
 	for range 8 {
 		switch under := c.(type) {
-		case *net.TCPConn, *net.UnixConn:
-			return c
+		case syscall.Conn:
+			return under
 		case interface{ NetConn() net.Conn }:
 			c = under.NetConn()
 		default:

@@ -28,7 +28,7 @@ func (s *Server) accept(ctx context.Context) error {
 		if !s.reserve(ctx) {
 			return nil
 		}
-		nc, err := s.ln.Accept()
+		nc, err := s.next()
 		if err == nil {
 			if failures > 0 {
 				s.o.Log.Info("accepting connections again", "addr", s.ln.Addr().String(), "failures", failures)
@@ -56,6 +56,16 @@ func (s *Server) accept(ctx context.Context) error {
 			pause.Stop()
 		}
 	}
+}
+
+// next returns the next connection: one that waits already, at less expense, or else the one that will come.
+func (s *Server) next() (net.Conn, error) {
+	if s.queue != nil {
+		if c := s.queue.Accept(); c != nil {
+			return c, nil
+		}
+	}
+	return s.ln.Accept()
 }
 
 // reserve waits for a slot, at the expense of idle connections; false when ctx ends first.

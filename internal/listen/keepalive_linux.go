@@ -18,7 +18,8 @@ const (
 	keepAliveProbes = 4 // in a row that go unanswered, a quarter of the idle time apart
 )
 
-// setKeepAlive prepares a socket to listen, as net.ListenConfig.Control. Connections that are not upgraded have keep-alive
+// setKeepAlive prepares a socket to listen, as net.ListenConfig.Control: its connections inherit keep-alive, and TCP_NODELAY,
+// which package net sets anew on those that it accepts and socket.Accepter does not. Connections that are not upgraded have keep-alive
 // too, which does no harm: their own limits are shorter.
 func setKeepAlive(_, _ string, raw syscall.RawConn) error {
 	var err error
@@ -29,10 +30,11 @@ func setKeepAlive(_, _ string, raw syscall.RawConn) error {
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveIdle/4),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes),
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 		)
 	})
 	if err = errors.Join(controlErr, err); err != nil {
-		return fmt.Errorf("set keep-alive: %w", err)
+		return fmt.Errorf("set the options of connections: %w", err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package listen_test
 
 import (
 	"net"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -21,17 +22,18 @@ func TestKeepAliveIsInherited(t *testing.T) {
 	write(t, s.dial(t), handshake())
 	c := <-got
 	defer c.Close()
-	tcp, ok := c.(*net.TCPConn)
+	socket, ok := c.(syscall.Conn)
 	if !ok {
 		t.Fatalf("a %T", c)
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = raw.Control(func(fd uintptr) {
 		for option, want := range map[[2]int]int{
 			{unix.SOL_SOCKET, unix.SO_KEEPALIVE}:   1,
+			{unix.IPPROTO_TCP, unix.TCP_NODELAY}:   1,
 			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}:  60,
 			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}: 15,
 			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT}:   4,

@@ -16,6 +16,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/http1"
+	"cleat/internal/socket"
 )
 
 // Options set up a Server. Log and Handler are required.
@@ -96,12 +97,13 @@ const (
 const headSlack = 4096
 
 // Server serves one listener. A handler that hijacks a connection gets the bare one: a *tls.Conn, or what the listener
-// or Inject gave (a *net.TCPConn as a rule), with no wrapper of this package and no deadline. All methods may be called
+// or Inject gave (a *net.TCPConn or *socket.Conn as a rule), with no wrapper of this package and no deadline. All methods may be called
 // at any time from any goroutine.
 type Server struct {
 	o        Options
 	ln       net.Listener
-	base     context.Context // of all requests; set by Run
+	queue    *socket.Accepter // of ln; nil: there is none, or every connection will have to be waited for
+	base     context.Context  // of all requests; set by Run
 	plain    *http1.Server
 	http     *http.Server // of what is not plain
 	incoming *handover
@@ -131,6 +133,9 @@ func New(ln net.Listener, o Options) *Server {
 		done:  make(chan struct{}),
 		conns: map[*clientConn]struct{}{},
 		empty: make(chan struct{}),
+	}
+	if o.TLS == nil { // a TLS handshake has to wait for its client, more than once
+		s.queue = socket.NewAccepter(ln)
 	}
 	s.crew = newCrew(s.done)
 	s.incoming = &handover{conns: make(chan net.Conn), done: s.done, addr: ln.Addr()}

@@ -295,7 +295,7 @@ func TestSplit(t *testing.T) {
 type nobody struct{}
 
 func (nobody) Message(apigw.ConnectionID, any, conn.Message)    {}
-func (nobody) Closed(apigw.ConnectionID, any, conn.CloseReason) {}
+func (nobody) Closed(apigw.ConnectionID, any, conn.CloseReason, func()) {}
 
 // A 410 says in a header of ours what became of the connection; its body stays empty as on AWS.
 func TestGoneHeader(t *testing.T) {

@@ -51,7 +51,7 @@ func (s *echoServer) Message(id apigw.ConnectionID, _ any, m conn.Message) {
 	_ = send(id, m.Data) // a client that is gone needs no echo
 }
 
-func (s *echoServer) Closed(apigw.ConnectionID, any, conn.CloseReason) {}
+func (s *echoServer) Closed(apigw.ConnectionID, any, conn.CloseReason, func()) {}
 
 // ServeHTTP answers a handshake.
 func (s *echoServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {

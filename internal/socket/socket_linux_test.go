@@ -1,0 +1,333 @@
+package socket_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cleat/internal/socket"
+)
+
+// listenTCP returns a listener whose connections inherit what package net would set.
+func listenTCP(t *testing.T, address string) net.Listener {
+	t.Helper()
+	var set net.ListenConfig
+	set.Control = func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		return errors.Join(raw.Control(func(fd uintptr) {
+			err = errors.Join(unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
+		}), err)
+	}
+	ln, err := set.Listen(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() }) // a test may have closed it
+	return ln
+}
+
+// accept takes the one connection that is on its way.
+func accept(t *testing.T, a *socket.Accepter) *socket.Conn {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		if c := a.Accept(); c != nil {
+			return c
+		}
+	}
+	t.Fatal("no connection came")
+	return nil
+}
+
+// pair returns both ends of a connection: the server's as package socket or as package net has it.
+func pair(t *testing.T, ours bool) (server net.Conn, client *net.TCPConn) {
+	t.Helper()
+	ln := listenTCP(t, "127.0.0.1:0")
+	dialed, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, _ = dialed.(*net.TCPConn)
+	if ours {
+		server = accept(t, socket.NewAccepter(ln))
+	} else if server, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Close() // a test may have closed either
+		_ = client.Close()
+	})
+	return server, client
+}
+
+// outcome says of an error what callers look at.
+func outcome(err error) string {
+	if err == nil || err == io.EOF { //nolint:errorlint // net.Conn must return it as it is
+		return fmt.Sprint(err)
+	}
+	var op *net.OpError
+	var timeout net.Error
+	s := fmt.Sprintf("op %v", errors.As(err, &op))
+	if op != nil {
+		s += " " + op.Op
+	}
+	if errors.As(err, &timeout) {
+		s += fmt.Sprintf(" timeout %v", timeout.Timeout())
+	}
+	for _, known := range []error{net.ErrClosed, os.ErrDeadlineExceeded, unix.ECONNRESET, unix.EPIPE} {
+		s += fmt.Sprintf(" %v", errors.Is(err, known))
+	}
+	return s
+}
+
+// Whatever is done with a connection comes to the same as with package net's.
+func TestConnIsAsNets(t *testing.T) {
+	t.Parallel()
+	later := func(f func()) { time.AfterFunc(20*time.Millisecond, f) }
+	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+	for name, do := range map[string]func(t *testing.T, s net.Conn, c *net.TCPConn) []string{
+		"what is there and what comes": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			said := []string{}
+			buf := make([]byte, 5)
+			send(t, c, "hello")
+			n, err := io.ReadFull(s, buf)
+			said = append(said, string(buf[:n]), outcome(err))
+			later(func() { send(t, c, "world"); _ = c.CloseWrite() })
+			n, err = io.ReadFull(s, buf)
+			said = append(said, string(buf[:n]), outcome(err))
+			for range 2 {
+				_, err = s.Read(buf)
+				said = append(said, outcome(err))
+			}
+			n, err = s.Write([]byte("bye"))
+			return append(said, fmt.Sprint(n), outcome(err))
+		},
+		"the end": func(_ *testing.T, s net.Conn, c *net.TCPConn) []string {
+			_ = c.Close() // its other end reads it
+			_, err := io.ReadFull(s, make([]byte, 1))
+			return []string{outcome(err)}
+		},
+		"a reset": func(_ *testing.T, s net.Conn, c *net.TCPConn) []string {
+			_ = c.SetLinger(0)
+			_ = c.Close() // resets
+			time.Sleep(time.Millisecond)
+			_, err := s.Read(make([]byte, 1))
+			_, werr := s.Write([]byte("x"))
+			return []string{outcome(err), outcome(werr)}
+		},
+		"nothing": func(_ *testing.T, s net.Conn, _ *net.TCPConn) []string {
+			n, err := s.Read(nil)
+			m, werr := s.Write(nil)
+			return []string{fmt.Sprint(n, m), outcome(err), outcome(werr)}
+		},
+		"a deadline that is over": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			send(t, c, "there")
+			said := []string{outcome(s.SetDeadline(time.Unix(1, 0)))}
+			n, err := s.Read(make([]byte, 9))
+			m, werr := s.Write([]byte("x"))
+			said = append(said, fmt.Sprint(n, m), outcome(err), outcome(werr))
+			said = append(said, outcome(s.SetDeadline(time.Time{})))
+			n, err = s.Read(make([]byte, 9))
+			return append(said, fmt.Sprint(n), outcome(err))
+		},
+		"deadlines that come": func(_ *testing.T, s net.Conn, _ *net.TCPConn) []string {
+			said := []string{outcome(s.SetReadDeadline(time.Now().Add(10 * time.Millisecond)))}
+			_, err := s.Read(make([]byte, 9))
+			said = append(said, outcome(err), outcome(s.SetWriteDeadline(time.Now().Add(10*time.Millisecond))))
+			_, err = s.Write(big)
+			return append(said, outcome(err))
+		},
+		"a deadline for who waits": func(_ *testing.T, s net.Conn, _ *net.TCPConn) []string {
+			later(func() { _ = s.SetReadDeadline(time.Unix(1, 0)) })
+			_, err := s.Read(make([]byte, 9))
+			return []string{outcome(err)}
+		},
+		"a close for who waits": func(_ *testing.T, s net.Conn, _ *net.TCPConn) []string {
+			later(func() { _ = s.Close() })
+			_, err := s.Read(make([]byte, 9))
+			return []string{outcome(err)}
+		},
+		"after a close": func(_ *testing.T, s net.Conn, _ *net.TCPConn) []string {
+			said := []string{outcome(s.Close()), outcome(s.Close())}
+			_, err := s.Read(make([]byte, 9))
+			_, werr := s.Write([]byte("x"))
+			raw, rawErr := s.(syscall.Conn).SyscallConn()
+			said = append(said, outcome(rawErr), outcome(raw.Control(func(uintptr) {})))
+			return append(said, outcome(err), outcome(werr), outcome(s.SetDeadline(time.Time{})),
+				outcome(s.(interface{ CloseWrite() error }).CloseWrite()))
+		},
+		"more than fits": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			var got []byte
+			var reading sync.WaitGroup
+			reading.Go(func() { got, _ = io.ReadAll(c) })
+			n, err := s.Write(big)
+			said := []string{fmt.Sprint(n), outcome(err), outcome(s.(interface{ CloseWrite() error }).CloseWrite())}
+			reading.Wait()
+			return append(said, fmt.Sprint(bytes.Equal(got, big)))
+		},
+		"addresses": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			if got, want := s.RemoteAddr().String(), c.LocalAddr().String(); got != want {
+				t.Errorf("the client is at %s, want %s", got, want)
+			}
+			if got, want := s.LocalAddr().String(), c.RemoteAddr().String(); got != want {
+				t.Errorf("the server is at %s, want %s", got, want)
+			}
+			return []string{s.RemoteAddr().Network(), fmt.Sprintf("%T %T", s.RemoteAddr(), s.LocalAddr())}
+		},
+		"options": func(t *testing.T, s net.Conn, _ *net.TCPConn) []string {
+			raw, err := s.(syscall.Conn).SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := []string{}
+			err = raw.Control(func(fd uintptr) {
+				for _, o := range [][2]int{{unix.IPPROTO_TCP, unix.TCP_NODELAY}, {unix.SOL_SOCKET, unix.SO_KEEPALIVE}} {
+					v, err := unix.GetsockoptInt(int(fd), o[0], o[1])
+					said = append(said, fmt.Sprint(v, err))
+				}
+				closes, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
+				said = append(said, fmt.Sprint(closes, err))
+			})
+			return append(said, outcome(err))
+		},
+		"raw waiting": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			raw, err := s.(syscall.Conn).SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			later(func() { send(t, c, "x") })
+			n := 0
+			err = raw.Read(func(fd uintptr) bool {
+				n, _ = unix.Read(int(fd), make([]byte, 2))
+				return n == 1
+			})
+			werr := raw.Write(func(uintptr) bool { return true })
+			return []string{outcome(err), outcome(werr), fmt.Sprint(n)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, c := pair(t, true)
+			got := do(t, s, c)
+			s, c = pair(t, false)
+			want := do(t, s, c)
+			if g, w := fmt.Sprintf("%q", got), fmt.Sprintf("%q", want); g != w {
+				t.Errorf("got  %s\nwant %s", g, w)
+			}
+		})
+	}
+}
+
+func send(t *testing.T, c net.Conn, text string) {
+	t.Helper()
+	if _, err := c.Write([]byte(text)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRemoteAddrOfIPv6(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"[::]:0", "[::1]:0"} {
+		probe, err := net.Listen("tcp", at)
+		if err != nil {
+			t.Skip("this machine has no IPv6: ", err)
+		}
+		_ = probe.Close() // nobody connected
+		ln := listenTCP(t, at)
+		a := socket.NewAccepter(ln)
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		host := "127.0.0.1" // by the wildcard an IPv4 address in IPv6's form
+		if at == "[::1]:0" {
+			host = "::1"
+		}
+		client, err := net.Dial("tcp", net.JoinHostPort(host, port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := accept(t, a)
+		if got, want := c.RemoteAddr().String(), client.LocalAddr().String(); got != want {
+			t.Errorf("%s: the client is at %s, want %s", at, got, want)
+		}
+		_, _ = c.Close(), client.Close() // nothing was sent
+	}
+}
+
+func TestDetach(t *testing.T) {
+	t.Parallel()
+	s, client := pair(t, true)
+	c, _ := s.(*socket.Conn)
+	fd, ok := c.Detach()
+	if !ok {
+		t.Fatal("a new connection cannot be detached")
+	}
+	defer unix.Close(fd) //nolint:errcheck // the end of the test
+	if err := c.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closing what is detached: %v, want %v", err, net.ErrClosed)
+	}
+	if _, err := unix.Write(fd, []byte("still there")); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len("still there"))
+	if _, err := io.ReadFull(client, got); err != nil || string(got) != "still there" {
+		t.Errorf("the client read %q, %v", got, err)
+	}
+	if _, ok := c.Detach(); ok {
+		t.Error("it was detached twice")
+	}
+}
+
+// Who has waited for a connection has it in the poller, from which nobody can take it.
+func TestDetachAfterWaiting(t *testing.T) {
+	t.Parallel()
+	s, _ := pair(t, true)
+	c, _ := s.(*socket.Conn)
+	if err := c.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("Read: %v, want a time-out", err)
+	}
+	if _, ok := c.Detach(); ok {
+		t.Error("it was detached")
+	}
+}
+
+func TestNewAccepterRefuses(t *testing.T) {
+	t.Parallel()
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if socket.NewAccepter(plain) != nil {
+		t.Error("a listener without options has an Accepter")
+	}
+	if socket.NewAccepter(struct{ net.Listener }{listenTCP(t, "127.0.0.1:0")}) != nil {
+		t.Error("a wrapper has an Accepter")
+	}
+}
+
+func TestAcceptNeverWaits(t *testing.T) {
+	t.Parallel()
+	ln := listenTCP(t, "127.0.0.1:0")
+	a := socket.NewAccepter(ln)
+	if c := a.Accept(); c != nil {
+		t.Errorf("accepted %v, and nobody has connected", c.RemoteAddr())
+	}
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c := a.Accept(); c != nil {
+		t.Errorf("accepted %v of a closed listener", c.RemoteAddr())
+	}
+}
