@@ -43,7 +43,7 @@ func observers() (func(*apigw.Record), error) {
 	if err != nil {
 		return nil, err
 	}
-	stages := []apigw.ServedStage{{APIID: apiID, Stage: apigw.Stage{StageName: stageName}, RouteKeys: []string{apigw.RouteDefault}}}
+	stages := []apigw.ServedStage{{APIID: apiID, Stage: &apigw.Stage{StageName: stageName}, RouteKeys: []string{apigw.RouteDefault}}}
 	counts.Swap(stages)
 	bill := meter.New()
 	bill.Swap(stages)

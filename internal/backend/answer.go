@@ -24,12 +24,10 @@ type answerReader struct {
 	got      bool            // something came
 }
 
-// read reads the answer; again says that it was read to its end and that the connection stays open.
-func (a *answerReader) read() (_ *Response, again bool, _ error) {
-	n := 0
+// read reads the answer, of which the first read gave n bytes and err; again says that it was read to its end and that the
+// connection stays open.
+func (a *answerReader) read(n int, err error) (_ *Response, again bool, _ error) {
 	for {
-		m, err := a.c.Read(a.buf[n:])
-		n += m
 		if a.got = n > 0; !a.got && err != nil {
 			return nil, false, err
 		}
@@ -40,6 +38,9 @@ func (a *answerReader) read() (_ *Response, again bool, _ error) {
 		case v == otherHead, err != nil, n == len(a.buf):
 			return a.other(&rest{c: a.c, left: a.buf[:n], err: err, limit: maxResponseHeader})
 		}
+		var m int
+		m, err = a.c.Read(a.buf[n:])
+		n += m
 	}
 }
 

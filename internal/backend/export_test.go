@@ -30,7 +30,7 @@ func NetHTTPRequest(r *Request) ([]byte, error) {
 func ReadAnswer(c net.Conn, method string, maxBody int, discard, short bool) (_ *Response, again bool, _ error) {
 	a := answerReader{c: &plainConn{Conn: c}, ctx: context.Background(), method: method, maxBody: maxBody, discard: discard, buf: make([]byte, bufferSize)}
 	if short {
-		return a.read()
+		return a.read(c.Read(a.buf))
 	}
 	return a.other(&rest{c: a.c, limit: maxResponseHeader})
 }

@@ -15,7 +15,7 @@ import (
 type plainConn struct {
 	net.Conn
 	host  *host
-	look  peeker
+	sock  socket
 	kept  bool      // it has been idle, or a call has been answered on it: its peer may have closed it meanwhile
 	since time.Time // when it became idle, under the pool's lock
 
@@ -32,7 +32,7 @@ var longAgo = time.Unix(1, 0)
 
 func newPlainConn(h *host, nc net.Conn) *plainConn {
 	c := &plainConn{Conn: nc, host: h}
-	c.look.at(nc)
+	c.sock.at(nc)
 	c.abort = func() { _ = c.SetDeadline(longAgo) } // of a closed connection it fails, and nothing waits there
 	return c
 }
@@ -44,8 +44,8 @@ func (c *plainConn) close() {
 	_ = c.Close() // what it has to say about closing adds nothing
 }
 
-// begin readies an unused, or idle, connection for a call. It reports false when it cannot be used: its peer has closed it
-// or said what nobody asked for, or the context of a call before may just be ending it.
+// begin readies an unused, or idle, connection for a call. It reports false when it cannot be used: the context of a call
+// before may just be ending it.
 func (c *plainConn) begin(ctx context.Context) bool {
 	done := ctx.Done()
 	c.stays = done == c.done
@@ -60,7 +60,7 @@ func (c *plainConn) begin(ctx context.Context) bool {
 	if done != nil && c.stop == nil {
 		c.stop = context.AfterFunc(ctx, c.abort)
 	}
-	return !c.kept || !c.look.stale()
+	return true
 }
 
 // end ends a call that was answered, and reports whether another one may follow.
@@ -155,28 +155,19 @@ func (x *plainCall) attempt() (*Response, error) {
 // on makes the call on a connection, with room for what is written and then for what is read; again says that another call
 // may follow there.
 func (x *plainCall) on(c *plainConn, room *[]byte) (resp *Response, again bool, err error) {
-	if err := c.limit(x.ctx, x.deadline); err != nil {
-		return nil, false, err
-	}
 	*room = x.append((*room)[:0])
-	n, err := c.Write(*room)
-	x.sent = x.sent || n > 0
-	if err != nil {
-		if n == 0 && c.kept && !x.over(x.ctx) {
-			return nil, false, errStale // the kernel took nothing, for it knew of the end by then
-		}
-		return nil, false, err
-	}
 	a := answerReader{
 		c: c, ctx: x.ctx, deadline: x.deadline, method: x.Method, maxBody: x.h.maxBody, discard: x.DiscardBody, buf: (*room)[:cap(*room)],
 	}
-	if by := time.Now().Add(x.h.headTimeout); x.deadline.IsZero() || by.Before(x.deadline) {
-		a.hurried = true
-		if err := c.limitRead(x.ctx, by); err != nil {
-			return nil, false, err
+	wrote, read, err := x.turn(&a, *room)
+	x.sent = x.sent || wrote > 0
+	if wrote < len(*room) {
+		if wrote == 0 && c.kept && !x.over(x.ctx) {
+			err = errStale // the kernel took nothing, for it knew of the end by then
 		}
+		return nil, false, err
 	}
-	resp, again, err = a.read()
+	resp, again, err = a.read(read, err)
 	switch {
 	case err == nil, a.got, !c.kept, x.over(x.ctx), errors.Is(err, os.ErrDeadlineExceeded):
 		return resp, again, err
@@ -184,4 +175,37 @@ func (x *plainCall) on(c *plainConn, room *[]byte) (resp *Response, again bool, 
 		return nil, false, errStale
 	}
 	return nil, false, fmt.Errorf("%w: %w", errInFlight, err)
+}
+
+// turn writes the request and reads what comes first of its answer.
+func (x *plainCall) turn(a *answerReader, request []byte) (wrote, read int, err error) {
+	c, by := a.c, x.deadline
+	if head := time.Now().Add(x.h.headTimeout); by.IsZero() || head.Before(by) {
+		a.hurried, by = true, head
+	}
+	if c.sock.raw != nil {
+		if err = c.limitRead(x.ctx, by); err != nil {
+			return 0, 0, err
+		}
+		wrote, read, err = c.sock.turn(c.Conn, request, a.buf, !c.kept)
+		if err != nil || wrote == len(request) {
+			return wrote, read, err
+		}
+	} else if c.kept && spoke(c.Conn) {
+		return 0, 0, errStale
+	}
+	if err = c.limit(x.ctx, x.deadline); err != nil {
+		return wrote, 0, err
+	}
+	n, err := c.Write(request[wrote:])
+	if wrote += n; err != nil {
+		return wrote, 0, err
+	}
+	if a.hurried {
+		if err = c.limitRead(x.ctx, time.Now().Add(x.h.headTimeout)); err != nil {
+			return wrote, 0, err
+		}
+	}
+	read, err = c.Read(a.buf)
+	return wrote, read, err
 }

@@ -8,10 +8,6 @@ import "net"
 // rules for connections that were kept.
 const canPeek = false
 
-type peeker struct{}
-
-func (*peeker) at(net.Conn) {}
-
-func (*peeker) stale() bool { return false }
-
 func stale(net.Conn) bool { return false }
+
+func spoke(net.Conn) bool { return false }

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package backend
+
+import "net"
+
+// socket is none: net/http makes all calls here (canPeek).
+type socket struct{ raw any }
+
+func (*socket) at(net.Conn) {}
+
+func (*socket) turn(net.Conn, []byte, []byte, bool) (wrote, read int, err error) {
+	return 0, 0, errStale
+}
