@@ -31,7 +31,7 @@ func TestDeploymentAllocates(t *testing.T) {
 	deploy := func() {
 		step[apigw.Deployment](t)(c.CreateDeployment(t.Context(), a.APIID, "again", ""))
 	}
-	deploy() // which decodes what the others remember
+	deploy()                        // which decodes what the others remember
 	least := uint64(math.MaxUint64) // others, such as buffers that a collection took, may come to a single one
 	for range deployments {
 		var before, after runtime.MemStats
