@@ -117,7 +117,7 @@ func (k *signingKey) appendMAC(dst, text []byte) []byte {
 	} else {
 		m = &keyedMAC{Hash: hmac.New(sha256.New, k.bytes[:])}
 	}
-	m.Write(text) // never fails (hash.Hash)
+	_, _ = m.Write(text) // never fails (hash.Hash)
 	dst = hex.AppendEncode(dst, m.Sum(m.sum[:0]))
 	k.macs.Put(m)
 	return dst

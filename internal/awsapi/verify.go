@@ -117,7 +117,7 @@ func readHeaderForm(r *SignedRequest, value string) (*Signature, error) {
 		if !ok {
 			return nil, incomplete("Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '%s'.", hidden(part))
 		}
-		again := false
+		var again bool
 		switch name {
 		case "Credential":
 			credential, again, seen.credential = v, seen.credential, true

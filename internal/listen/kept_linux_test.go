@@ -115,8 +115,7 @@ func TestKeptEnds(t *testing.T) {
 			if !errors.Is(err, end.want) {
 				t.Errorf("%s, %s: got %v, want %v", name, way, err, end.want)
 			}
-			var op *net.OpError
-			if errors.As(err, &op) {
+			if op, ok := errors.AsType[*net.OpError](err); ok {
 				told[i] = op.Op + " " + op.Net + ": " + op.Err.Error()
 			}
 		}
