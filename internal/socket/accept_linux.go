@@ -47,7 +47,7 @@ func (a *Accepter) Accept() *Conn {
 		// Not announced to Go's scheduler, for the reason that move gives.
 		fd, _, err := unix.RawSyscall6(unix.SYS_ACCEPT4, listener, uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0) //nolint:gosec // G103: as package unix does
 		if err == 0 {
-			c = &Conn{fd: int(fd)} //nolint:gosec // G115: descriptors are small
+			c = &Conn{fd: int(fd)}
 			c.setRemote(&from)
 		}
 	})

@@ -124,7 +124,7 @@ func move(call uintptr, fd int, p []byte) (int, syscall.Errno) {
 		case err != 0:
 			return 0, err
 		default:
-			return int(n), 0 //nolint:gosec // G115: at most len(p)
+			return int(n), 0
 		}
 	}
 }
@@ -258,7 +258,7 @@ func (c *Conn) Control(f func(fd uintptr)) error {
 		}
 		return c.explain("raw-control", err)
 	}
-	f(uintptr(c.fd)) //nolint:gosec // G115: a descriptor
+	f(uintptr(c.fd))
 	return nil
 }
 

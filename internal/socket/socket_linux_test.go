@@ -76,12 +76,11 @@ func outcome(err error) string {
 		return fmt.Sprint(err)
 	}
 	var op *net.OpError
-	var timeout net.Error
 	s := fmt.Sprintf("op %v", errors.As(err, &op))
 	if op != nil {
 		s += " " + op.Op
 	}
-	if errors.As(err, &timeout) {
+	if timeout, ok := errors.AsType[net.Error](err); ok {
 		s += fmt.Sprintf(" timeout %v", timeout.Timeout())
 	}
 	for _, known := range []error{net.ErrClosed, os.ErrDeadlineExceeded, unix.ECONNRESET, unix.EPIPE} {
@@ -97,6 +96,7 @@ func TestConnIsAsNets(t *testing.T) {
 	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
 	for name, do := range map[string]func(t *testing.T, s net.Conn, c *net.TCPConn) []string{
 		"what is there and what comes": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			t.Helper()
 			said := []string{}
 			buf := make([]byte, 5)
 			send(t, c, "hello")
@@ -131,6 +131,7 @@ func TestConnIsAsNets(t *testing.T) {
 			return []string{fmt.Sprint(n, m), outcome(err), outcome(werr)}
 		},
 		"a deadline that is over": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			t.Helper()
 			send(t, c, "there")
 			said := []string{outcome(s.SetDeadline(time.Unix(1, 0)))}
 			n, err := s.Read(make([]byte, 9))
@@ -167,6 +168,7 @@ func TestConnIsAsNets(t *testing.T) {
 				outcome(s.(interface{ CloseWrite() error }).CloseWrite()))
 		},
 		"more than fits": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			t.Helper()
 			var got []byte
 			var reading sync.WaitGroup
 			reading.Go(func() { got, _ = io.ReadAll(c) })
@@ -176,6 +178,7 @@ func TestConnIsAsNets(t *testing.T) {
 			return append(said, fmt.Sprint(bytes.Equal(got, big)))
 		},
 		"addresses": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			t.Helper()
 			if got, want := s.RemoteAddr().String(), c.LocalAddr().String(); got != want {
 				t.Errorf("the client is at %s, want %s", got, want)
 			}
@@ -185,6 +188,7 @@ func TestConnIsAsNets(t *testing.T) {
 			return []string{s.RemoteAddr().Network(), fmt.Sprintf("%T %T", s.RemoteAddr(), s.LocalAddr())}
 		},
 		"options": func(t *testing.T, s net.Conn, _ *net.TCPConn) []string {
+			t.Helper()
 			raw, err := s.(syscall.Conn).SyscallConn()
 			if err != nil {
 				t.Fatal(err)
@@ -201,6 +205,7 @@ func TestConnIsAsNets(t *testing.T) {
 			return append(said, outcome(err))
 		},
 		"raw waiting": func(t *testing.T, s net.Conn, c *net.TCPConn) []string {
+			t.Helper()
 			raw, err := s.(syscall.Conn).SyscallConn()
 			if err != nil {
 				t.Fatal(err)
@@ -270,7 +275,7 @@ func TestDetach(t *testing.T) {
 	if !ok {
 		t.Fatal("a new connection cannot be detached")
 	}
-	defer unix.Close(fd) //nolint:errcheck // the end of the test
+	defer unix.Close(fd)
 	if err := c.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closing what is detached: %v, want %v", err, net.ErrClosed)
 	}
