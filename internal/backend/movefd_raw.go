@@ -19,7 +19,7 @@ func moveFD(call, fd uintptr, p []byte) (int, syscall.Errno) {
 		n, _, err := syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // G103: as package syscall does
 		switch err {
 		case 0:
-			return int(n), 0 //nolint:gosec // G115: no more than len(p)
+			return int(n), 0
 		case syscall.EINTR:
 		default:
 			return 0, err

@@ -90,7 +90,14 @@ func skipSpace(v []byte, i int) int {
 }
 
 func skipString(v []byte, i int) int {
-	for i++; i < len(v); i++ {
+	i++
+	if n := bytes.IndexByte(v[i:], '"'); n < 0 || bytes.IndexByte(v[i:i+n], '\\') < 0 { // most texts have no escapes
+		if n < 0 {
+			return len(v)
+		}
+		return i + n + 1
+	}
+	for ; i < len(v); i++ {
 		switch v[i] {
 		case '"':
 			return i + 1

@@ -58,9 +58,17 @@ func TestValidStack(t *testing.T) {
 	}
 }
 
-// FuzzValid holds Valid to gjson, and the depth that it sees to what encoding/json comes to.
+// FuzzValid holds Valid to gjson, which goes on to read what is valid, and to encoding/json (RFC 8259), and the depth that it sees
+// to what encoding/json comes to.
 func FuzzValid(f *testing.F) {
-	for _, s := range []string{"", "{}", `{"a":[1,2,{"b":"\"]"}]}`, "[[[[", `["[`, nested(2 * jsonpath.MaxNesting)} {
+	long := strings.Repeat("long text ", 9)
+	for _, s := range []string{
+		nested(2 * jsonpath.MaxNesting), `{"a":[1,2,{"b":"\"]"}]}`, "[[[[", `["[`,
+		``, ` `, `{}`, `[]`, ` { } `, `{"a":1}`, `{"a":1,}`, `{"a" : [1 , 2]}`, `[1,]`, `[,]`, `{,}`, `{"a"}`, `{"a":}`, `{1:2}`, `[1}`, `{"a":1]`,
+		`"` + long + `"`, `"` + long, `"` + long + `\"` + long + `"`, `"` + long + "\x1f" + `"`, `"` + long + "\x7f\x80\xff" + `"`, `"` + long + `\`,
+		`"\u00e9"`, `"\u00eg"`, `"\u00e"`, `"\x"`, `"\/\b\f\n\r\t\\\""`, "\"\t\"", `"é ü"`,
+		`0`, `-0`, `-`, `01`, `1.`, `.5`, `1.5e+3`, `1e`, `1E-`, `+1`, `1 2`, `true`, `tru`, `truex`, `false`, `null`, `nul`, `NaN`, "\ufeff1", `{}x`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -70,6 +78,9 @@ func FuzzValid(f *testing.F) {
 		valid, tooDeep := gjson.ValidBytes(b), jsonpath.TooDeep(b)
 		if got := jsonpath.Valid(b); got != (valid && !tooDeep) {
 			t.Errorf("got %v; valid %v, too deep %v", got, valid, tooDeep)
+		}
+		if std := json.Valid(b); !tooDeep && std != valid {
+			t.Errorf("gjson says %v, encoding/json %v", valid, std)
 		}
 		if !valid {
 			return
@@ -94,5 +105,17 @@ func depthOf(b []byte) (deepest int) {
 		case json.Delim(']'), json.Delim('}'):
 			depth--
 		}
+	}
+}
+
+// BenchmarkValid4KB is what each message costs whose route is looked for.
+func BenchmarkValid4KB(b *testing.B) {
+	text := []byte(`{"action":"say","data":"` + strings.Repeat("x", 4<<10) + `"}`)
+	for name, valid := range map[string]func([]byte) bool{"valid": jsonpath.Valid, "gjson": gjson.ValidBytes} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				valid(text)
+			}
+		})
 	}
 }
