@@ -45,7 +45,7 @@ func comeAndGo(to unix.Sockaddr, request, answer []byte) error {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience); err != nil {
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &answerWait); err != nil {
 		return os.NewSyscallError("setsockopt", err)
 	}
 	if err := unix.Connect(fd, to); err != nil {
@@ -64,4 +64,4 @@ func comeAndGo(to unix.Sockaddr, request, answer []byte) error {
 	return nil
 }
 
-var patience = unix.Timeval{Sec: 10}
+var answerWait = unix.Timeval{Sec: 10}

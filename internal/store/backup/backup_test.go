@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -117,10 +118,24 @@ func TestDamaged(t *testing.T) {
 		}
 		damaged := bytes.Clone(whole)
 		damaged[n] ^= 0x10
-		if read(damaged) == nil {
+		if read(damaged) == nil && !bytes.Equal(unzipped(t, damaged), unzipped(t, whole)) {
 			t.Errorf("nobody notices that byte %d of %d has changed", n, len(whole))
 		}
 	}
+}
+
+// unzipped is what an archive holds: in a run of equal bytes, a copy from elsewhere in the run is the same.
+func unzipped(t *testing.T, archive []byte) []byte {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestFaults(t *testing.T) {
