@@ -294,7 +294,7 @@ func TestSplit(t *testing.T) {
 // nobody is a conn.Handler for a hub that only makes IDs.
 type nobody struct{}
 
-func (nobody) Message(apigw.ConnectionID, any, conn.Message)    {}
+func (nobody) Message(apigw.ConnectionID, any, conn.Message)            {}
 func (nobody) Closed(apigw.ConnectionID, any, conn.CloseReason, func()) {}
 
 // A 410 says in a header of ours what became of the connection; its body stays empty as on AWS.

@@ -115,7 +115,6 @@ func TestHandedOver(t *testing.T) {
 		t.Errorf("the store has %+v, %v", stored, err)
 	}
 	runtime.KeepAlive(serving)
-	serving = store.Serving{}
 	kept := weak.Make(made)
 	made = nil
 	runtime.GC()
