@@ -28,7 +28,7 @@ type server struct {
 	answer func(text []byte) []byte
 	lose   bool // pushes are said to be delivered and are not
 
-	mu    sync.Mutex // guards conns and writes to them
+	mu    sync.Mutex // guards all of it, and writes to conns
 	conns map[string]*websocket.Conn
 	next  int
 	peers map[string]bool // addresses that clients came from
@@ -45,6 +45,13 @@ func newServer(t *testing.T, secure bool) *server {
 	}
 	t.Cleanup(s.Close)
 	return s
+}
+
+// answers has messages answered so from now on.
+func (s *server) answers(by func([]byte) []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = by
 }
 
 func (s *server) addr() string { return s.Listener.Addr().String() }
@@ -72,7 +79,10 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		answer := s.answer(text)
+		s.mu.Lock()
+		answerTo := s.answer
+		s.mu.Unlock()
+		answer := answerTo(text)
 		if string(text) == "who am I" {
 			answer = []byte(id)
 		}
@@ -165,12 +175,12 @@ func TestRateTellsOfAllThatWaited(t *testing.T) {
 	s := newServer(t, false)
 	const stall = 300 * time.Millisecond
 	var n atomic.Int64
-	s.answer = func(text []byte) []byte {
+	s.answers(func(text []byte) []byte {
 		if n.Add(1) == 20 {
 			time.Sleep(stall)
 		}
 		return text
-	}
+	})
 	l := open(t, s, 1)
 	f, err := l.Rate(t.Context(), load.Plan{Payload: 32, Measure: 800 * time.Millisecond}, 200)
 	if err != nil {
@@ -202,7 +212,7 @@ func TestRateIsKept(t *testing.T) {
 
 func TestAnswersAreChecked(t *testing.T) {
 	s := newServer(t, false)
-	s.answer = func([]byte) []byte { return []byte("something else") }
+	s.answers(func([]byte) []byte { return []byte("something else") })
 	_, err := open(t, s, 2).Capacity(t.Context(), plan)
 	if err == nil || !strings.Contains(err.Error(), "is another's") {
 		t.Errorf("got %v", err)
@@ -213,7 +223,9 @@ func TestPush(t *testing.T) {
 	for name, c := range map[string]struct{ lose, close bool }{"delivered": {}, "connections not kept": {close: true}, "lost": {lose: true}} {
 		t.Run(name, func(t *testing.T) {
 			s, lose := newServer(t, false), c.lose
+			s.mu.Lock()
 			s.lose = lose
+			s.mu.Unlock()
 			s.Config.SetKeepAlivesEnabled(!c.close)
 			l := open(t, s, 4)
 			text := []byte("a text that is pushed")
