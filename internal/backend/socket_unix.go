@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	sock "cleat/internal/socket"
 )
 
 // socket makes the first turn of a call, from the request to the first bytes of its answer, on the descriptor itself, and
@@ -69,13 +71,13 @@ func (s *socket) turn(c net.Conn, out, in []byte, fresh bool) (wrote, read int, 
 func (s *socket) move(fd uintptr) (done bool) {
 	if !s.asked {
 		if !s.silent {
-			_, err := readFD(fd, s.in)
+			_, err := sock.Read(fd, s.in)
 			if s.silent = err == syscall.EAGAIN; !s.silent {
 				return true
 			}
 		}
 		s.call = "write"
-		s.wrote, s.err = writeFD(fd, s.out)
+		s.wrote, s.err = sock.Write(fd, s.out)
 		if s.err == syscall.EAGAIN {
 			s.err = 0
 		}
@@ -83,7 +85,7 @@ func (s *socket) move(fd uintptr) (done bool) {
 		return !s.asked
 	}
 	s.call = "read"
-	s.read, s.err = readFD(fd, s.in)
+	s.read, s.err = sock.Read(fd, s.in)
 	if s.err == syscall.EAGAIN {
 		s.err = 0
 		return false

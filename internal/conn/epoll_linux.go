@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -345,43 +344,25 @@ func (s *epollSet) readable(e entry, bufs *buffers, now int64) {
 
 // readFD reads without waiting; errAgain says that there is nothing, io.EOF that there will be nothing more.
 func readFD(fd int, p []byte) (int, error) {
-	for {
-		n, err := move(unix.SYS_READ, fd, p)
-		switch {
-		case err == 0 && n == 0:
-			return 0, io.EOF
-		case err == 0:
-			return n, nil
-		case err == unix.EAGAIN:
-			return 0, errAgain
-		case err != unix.EINTR:
-			return 0, err
-		}
+	switch n, err := socket.Read(uintptr(fd), p); {
+	case err == unix.EAGAIN:
+		return 0, errAgain
+	case err != 0:
+		return 0, err
+	case n == 0:
+		return 0, io.EOF
+	default:
+		return n, nil
 	}
 }
 
+// writeFD writes without waiting, as much as the system takes.
 func writeFD(fd int, p []byte) (int, error) {
-	for {
-		n, err := move(unix.SYS_WRITE, fd, p)
-		switch {
-		case err == 0:
-			return n, nil
-		case err == unix.EAGAIN:
-			return 0, nil
-		case err != unix.EINTR:
-			return 0, err
-		}
+	n, err := socket.Write(uintptr(fd), p)
+	if err != 0 && err != unix.EAGAIN {
+		return 0, err
 	}
-}
-
-// move reads or writes a descriptor that does not block, without telling Go's scheduler: it would look for somebody to
-// lend the processor to, for the few microseconds that this takes.
-func move(call uintptr, fd int, p []byte) (int, syscall.Errno) {
-	if len(p) == 0 {
-		return 0, 0
-	}
-	n, _, err := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p))) //nolint:gosec // G103, G115: as package unix does
-	return int(n), err
+	return n, nil
 }
 
 // epollTransport is an epollSet as the Hub sees it.

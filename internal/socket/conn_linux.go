@@ -9,7 +9,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +26,8 @@ type Conn struct {
 	mu          sync.Mutex
 	fd          int // -1: file has it, or it is closed or detached
 	file        *os.File
-	readBy      time.Time // deadlines until file has them; zero: none
+	raw         syscall.RawConn // of file
+	readBy      time.Time       // deadlines until file has them; zero: none
 	writeBy     time.Time
 	unavailable bool // closed or detached
 }
@@ -59,7 +59,7 @@ func (c *Conn) readNow(p []byte) (int, *os.File, error) {
 		return 0, nil, nil
 	}
 	if !isPast(c.readBy) {
-		switch n, err := move(unix.SYS_READ, c.fd, p); {
+		switch n, err := Read(uintptr(c.fd), p); {
 		case err == 0 && n == 0:
 			return 0, nil, io.EOF
 		case err == 0:
@@ -98,7 +98,7 @@ func (c *Conn) writeNow(p []byte) (int, *os.File, error) {
 	n := 0
 	if !isPast(c.writeBy) {
 		var err syscall.Errno
-		switch n, err = move(unix.SYS_WRITE, c.fd, p); {
+		switch n, err = Write(uintptr(c.fd), p); {
 		case err == unix.EAGAIN:
 			n = 0
 		case err != 0:
@@ -111,24 +111,6 @@ func (c *Conn) writeNow(p []byte) (int, *os.File, error) {
 	return n, file, err
 }
 
-// move reads or writes a descriptor that does not block, without telling Go's scheduler: it would look for somebody to
-// lend the processor to, for the few microseconds that this takes.
-func move(call uintptr, fd int, p []byte) (int, syscall.Errno) {
-	if len(p) == 0 {
-		return 0, 0
-	}
-	for {
-		n, _, err := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p))) //nolint:gosec // G103, G115: as package unix does
-		switch {
-		case err == unix.EINTR:
-		case err != 0:
-			return 0, err
-		default:
-			return int(n), 0
-		}
-	}
-}
-
 // isPast tells whether a deadline is over.
 func isPast(t time.Time) bool { return !t.IsZero() && time.Until(t) <= 0 }
 
@@ -136,6 +118,11 @@ func isPast(t time.Time) bool { return !t.IsZero() && time.Until(t) <= 0 }
 func (c *Conn) poll() (*os.File, error) {
 	c.file = os.NewFile(uintptr(c.fd), "socket")
 	c.fd = -1
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	c.raw = raw
 	if err := errors.Join(c.file.SetReadDeadline(c.readBy), c.file.SetWriteDeadline(c.writeBy)); err != nil {
 		return nil, err // the poller has no room for another descriptor
 	}
@@ -252,11 +239,7 @@ func (c *Conn) Control(f func(fd uintptr)) error {
 	case c.unavailable:
 		return c.explain("raw-control", net.ErrClosed)
 	case c.file != nil:
-		raw, err := c.file.SyscallConn()
-		if err == nil {
-			err = raw.Control(f)
-		}
-		return c.explain("raw-control", err)
+		return c.explain("raw-control", c.raw.Control(f))
 	}
 	f(uintptr(c.fd))
 	return nil
@@ -270,32 +253,34 @@ func (r *rawConn) Control(f func(fd uintptr)) error { return (*Conn)(r).Control(
 
 // Read implements syscall.RawConn.
 func (r *rawConn) Read(f func(fd uintptr) bool) error {
-	return r.wait("raw-read", func(raw syscall.RawConn) error { return raw.Read(f) })
+	raw, err := r.polled()
+	if err == nil {
+		err = raw.Read(f)
+	}
+	return (*Conn)(r).explain("raw-read", err)
 }
 
 // Write implements syscall.RawConn.
 func (r *rawConn) Write(f func(fd uintptr) bool) error {
-	return r.wait("raw-write", func(raw syscall.RawConn) error { return raw.Write(f) })
+	raw, err := r.polled()
+	if err == nil {
+		err = raw.Write(f)
+	}
+	return (*Conn)(r).explain("raw-write", err)
 }
 
-// wait has the poller know of the connection, and calls what may wait for it.
-func (r *rawConn) wait(op string, f func(syscall.RawConn) error) error {
+// polled has the poller know of the connection, and returns what may wait for it.
+func (r *rawConn) polled() (syscall.RawConn, error) {
 	c := (*Conn)(r)
 	c.mu.Lock()
-	file, err := c.file, error(nil)
+	defer c.mu.Unlock()
 	switch {
 	case c.unavailable:
-		err = net.ErrClosed
-	case file == nil:
-		file, err = c.poll()
+		return nil, net.ErrClosed
+	case c.file == nil:
+		if _, err := c.poll(); err != nil {
+			return nil, err
+		}
 	}
-	c.mu.Unlock()
-	if err != nil {
-		return c.explain(op, err)
-	}
-	raw, err := file.SyscallConn()
-	if err == nil {
-		err = f(raw)
-	}
-	return c.explain(op, err)
+	return c.raw, nil
 }

@@ -336,3 +336,25 @@ func TestAcceptNeverWaits(t *testing.T) {
 		t.Errorf("accepted %v of a closed listener", c.RemoteAddr())
 	}
 }
+
+// What waits in the poller is read and written through its RawConn without allocating.
+func TestRawConnAllocatesNothing(t *testing.T) {
+	server, peer := pair(t, true)
+	raw, err := server.(*socket.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 8)
+	read := func(fd uintptr) bool { _, err := socket.Read(fd, b); return err != syscall.EAGAIN }
+	write := func(fd uintptr) bool { _, err := socket.Write(fd, b); return err != syscall.EAGAIN }
+	if got := testing.AllocsPerRun(100, func() {
+		if _, err := peer.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(raw.Read(read), raw.Write(write)); err != nil {
+			t.Fatal(err)
+		}
+	}); got > 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
