@@ -8,13 +8,10 @@ package backend
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"cleat/bench/evloop"
 	"cleat/bench/peer"
@@ -40,29 +37,8 @@ func ownRoutes() []peer.Route {
 
 // Serve answers at addr until ctx ends, after it has written the address, which is of use when the port is 0, and a line's
 // end to out.
-func Serve(ctx context.Context, addr string, routes []peer.Route, out io.Writer) (err error) {
-	h := &handler{routes: append(ownRoutes(), routes...)}
-	loop, err := evloop.New(h)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, loop.Close()) }()
-	at, err := loop.Listen(addr)
-	if err != nil {
-		return err
-	}
-	if err := evloop.Pin(); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(out, at); err != nil {
-		return err
-	}
-	for ctx.Err() == nil {
-		if err := loop.Poll(100 * time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return nil
+func Serve(ctx context.Context, addr string, routes []peer.Route, out io.Writer) error {
+	return evloop.Serve(ctx, addr, &handler{routes: append(ownRoutes(), routes...)}, out)
 }
 
 type handler struct {

@@ -11,38 +11,16 @@ import (
 	"crypto/sha1" //nolint:gosec // G505: RFC 6455 asks for it
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"cleat/bench/evloop"
 )
 
 // Serve answers at addr until ctx ends, after it has written the address, which is of use when the port is 0, and a line's
 // end to out.
-func Serve(ctx context.Context, addr string, out io.Writer) (err error) {
-	loop, err := evloop.New(new(echo))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, loop.Close()) }()
-	at, err := loop.Listen(addr)
-	if err != nil {
-		return err
-	}
-	if err := evloop.Pin(); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(out, at); err != nil {
-		return err
-	}
-	for ctx.Err() == nil {
-		if err := loop.Poll(100 * time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return nil
+func Serve(ctx context.Context, addr string, out io.Writer) error {
+	return evloop.Serve(ctx, addr, new(echo), out)
 }
 
 type echo struct{ out []byte }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"cleat/internal/control"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,33 +62,11 @@ func (w *world) revision() store.Revision {
 	return r
 }
 
-// published is a stage that is served, with its definition.
-type published struct {
-	store.Published
-	Definition *apigw.Definition
-}
-
 // published is the one stage that is served.
-func (w *world) published() published {
+func (w *world) published() *storetest.Published {
 	w.tb.Helper()
-	all, err := w.store.Serving(w.tb.Context())
-	if err != nil || len(all.Stages) != 1 {
-		w.tb.Fatalf("%d stages are published, %v, want 1", len(all.Stages), err)
-	}
-	d, err := all.Stages[0].Frozen.Definition()
-	if err != nil {
-		w.tb.Fatal(err)
-	}
-	return published{all.Stages[0], d}
-}
-
-func routeKeys(p published) string {
-	var keys []string
-	for _, r := range p.Definition.Routes {
-		keys = append(keys, r.RouteKey)
-	}
-	slices.Sort(keys)
-	return strings.Join(keys, " ")
+	p := storetest.OnlyPublished(w.tb, w.store)
+	return &p
 }
 
 // TestMinimalSequence is the sequence of calls that spec control-plane §3 gives.
@@ -116,13 +94,13 @@ func TestMinimalSequence(t *testing.T) {
 
 	// Every later change is published.
 	step[apigw.Route](t)(c.CreateRoute(ctx, api.APIID, apigw.Route{RouteKey: "more", Target: route.Target}))
-	if got := routeKeys(w.published()); got != "$default more" {
+	if got := w.published().RouteKeys(); got != "$default more" {
 		t.Errorf("routes %s", got)
 	}
 	if err := c.DeleteRoute(ctx, api.APIID, route.RouteID); err != nil {
 		t.Fatal(err)
 	}
-	if p := w.published(); routeKeys(p) != "more" || len(p.Definition.RouteResponses) != 0 {
+	if p := w.published(); p.RouteKeys() != "more" || len(p.Definition.RouteResponses) != 0 {
 		t.Errorf("after deletion: %+v", p.Definition)
 	}
 	if all := step[[]apigw.API](t)(c.APIs(ctx)); len(all) != 1 {
@@ -148,11 +126,11 @@ func TestDeploymentsAreImmutable(t *testing.T) {
 	first := step[apigw.Deployment](t)(c.CreateDeployment(ctx, api.APIID, "first", ""))
 	step[apigw.Stage](t)(c.CreateStage(ctx, api.APIID, apigw.Stage{StageName: "dev", DeploymentID: first.DeploymentID}))
 	step[apigw.Route](t)(c.CreateRoute(ctx, api.APIID, apigw.Route{RouteKey: "two"}))
-	if got := routeKeys(w.published()); got != "one" {
+	if got := w.published().RouteKeys(); got != "one" {
 		t.Errorf("before the second deployment: %s", got)
 	}
 	second := step[apigw.Deployment](t)(c.CreateDeployment(ctx, api.APIID, "second", "dev"))
-	if got := routeKeys(w.published()); got != "one two" || first.DeploymentID == second.DeploymentID {
+	if got := w.published().RouteKeys(); got != "one two" || first.DeploymentID == second.DeploymentID {
 		t.Errorf("after the second deployment: %s", got)
 	}
 	if err := c.DeleteDeployment(ctx, api.APIID, second.DeploymentID); message(err) != "Active stages pointing to this deployment must be moved or deleted" {
@@ -293,34 +271,16 @@ func TestQuotas(t *testing.T) {
 	}
 }
 
-// busy is a driver on which somebody else is always, or for a while, quicker.
-type busy struct {
-	store.Driver
-
-	mu       sync.Mutex
-	refusals int
-}
-
-func (b *busy) Commit(ctx context.Context, changes []store.Change) (store.Revision, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.refusals > 0 {
-		b.refusals--
-		return 0, store.ErrConflict
-	}
-	return b.Driver.Commit(ctx, changes)
-}
-
 func TestConflicts(t *testing.T) {
 	for name, tt := range map[string]struct {
 		refusals int
 		ok       bool
 	}{"now and then": {2, true}, "always": {1000, false}} {
 		t.Run(name, func(t *testing.T) {
-			b := &busy{Driver: memory.New()}
+			b := &storetest.Busy{Driver: memory.New()}
 			c := control.New(store.New(b), control.Options{})
 			id := newAPI(t, c).APIID
-			b.refusals = tt.refusals
+			b.Refusals = tt.refusals
 			_, err := c.CreateRoute(t.Context(), id, apigw.Route{RouteKey: "k"})
 			if tt.ok != (err == nil) || !tt.ok && (apigw.KindOf(err) != apigw.KindConflict || !strings.HasPrefix(message(err), "Unable to complete operation due to concurrent modification.")) {
 				t.Errorf("got %v", err)

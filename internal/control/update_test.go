@@ -60,7 +60,7 @@ func TestDeploymentStaysAsItIs(t *testing.T) {
 	if got.Description != "changed" || got.DeploymentID != dep.DeploymentID || got.Status != "DEPLOYED" || !got.CreatedDate.Equal(dep.CreatedDate) {
 		t.Errorf("deployment %+v", got)
 	}
-	if p := w.published(); routeKeys(p) != "one" {
+	if p := w.published(); p.RouteKeys() != "one" {
 		t.Errorf("published %+v", p)
 	}
 }

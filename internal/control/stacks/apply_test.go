@@ -18,6 +18,7 @@ import (
 	"cleat/internal/control/stacks"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/store/storetest"
 )
 
 // chat is a template as Serverless makes it, cut to what matters.
@@ -132,38 +133,11 @@ func (w *world) revision() store.Revision {
 	return r
 }
 
-// published is a stage that is served, with its definition.
-type published struct {
-	store.Published
-	Definition *apigw.Definition
-}
-
 // published is the one stage that is served.
-func (w *world) published() published {
+func (w *world) published() *storetest.Published {
 	w.tb.Helper()
-	all, err := w.store.Serving(w.tb.Context())
-	if err != nil || len(all.Stages) != 1 {
-		w.tb.Fatalf("%d stages are published, %v, want 1", len(all.Stages), err)
-	}
-	return published{all.Stages[0], definition(w.tb, &all.Stages[0])}
-}
-
-func definition(tb testing.TB, p *store.Published) *apigw.Definition {
-	tb.Helper()
-	d, err := p.Frozen.Definition()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return d
-}
-
-func routeKeys(p published) string {
-	var keys []string
-	for _, r := range p.Definition.Routes {
-		keys = append(keys, r.RouteKey)
-	}
-	slices.Sort(keys)
-	return strings.Join(keys, " ")
+	p := storetest.OnlyPublished(w.tb, w.store)
+	return &p
 }
 
 // edit replaces a part of a template that must be there.
@@ -207,7 +181,7 @@ func TestApply(t *testing.T) {
 		t.Errorf("the stage is %+v", p.Stage)
 	}
 	def := p.Definition
-	if got := routeKeys(p); got != "$connect $default ping" || def.RouteSelectionExpression != "$request.body.action" {
+	if got := p.RouteKeys(); got != "$connect $default ping" || def.RouteSelectionExpression != "$request.body.action" {
 		t.Errorf("routes %s by %s", got, def.RouteSelectionExpression)
 	}
 	if len(def.Integrations) != 2 || len(def.RouteResponses) != 1 || len(def.IntegrationResponses) != 1 {
@@ -322,7 +296,7 @@ func TestChangedDefinitionIsPublished(t *testing.T) {
 			before := w.published()
 			w.apply(edit(t, text, "RouteKey: ping", "RouteKey: pong"))
 			after := w.published()
-			if got := routeKeys(after); got != "$connect $default pong" {
+			if got := after.RouteKeys(); got != "$connect $default pong" {
 				t.Errorf("routes %s", got)
 			}
 			if after.Deployment.DeploymentID == before.Deployment.DeploymentID || after.Revision <= before.Revision {
@@ -362,7 +336,7 @@ func TestWhatLeavesTheTemplateGoes(t *testing.T) {
 	w.apply(chat)
 	w.apply(without(edit(t, chat, "ConnectRoute, PingRoute]", "ConnectRoute]"), "Ping", "PingRoute", "PingRouteResponse", "PingResponse"))
 	p := w.published()
-	if got := routeKeys(p); got != "$connect $default" || len(p.Definition.Integrations) != 1 {
+	if got := p.RouteKeys(); got != "$connect $default" || len(p.Definition.Integrations) != 1 {
 		t.Errorf("routes %s, integrations %+v", got, p.Definition.Integrations)
 	}
 
@@ -386,11 +360,11 @@ Resources:
 	if _, err := w.stacks.Apply(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if got := routeKeys(w.published()); got != "$connect $default more ping" {
+	if got := w.published().RouteKeys(); got != "$connect $default more ping" {
 		t.Errorf("with a route of another stack: %s", got)
 	}
 	w.apply(chat) // the other's route stays
-	if got := routeKeys(w.published()); got != "$connect $default more ping" {
+	if got := w.published().RouteKeys(); got != "$connect $default more ping" {
 		t.Errorf("applied again: %s", got)
 	}
 	other.Template = template(t, "Resources: {}")
@@ -398,7 +372,7 @@ Resources:
 		t.Fatal(err)
 	}
 	w.apply(chat)
-	if got := routeKeys(w.published()); got != "$connect $default ping" {
+	if got := w.published().RouteKeys(); got != "$connect $default ping" {
 		t.Errorf("without the other stack: %s", got)
 	}
 
@@ -422,7 +396,7 @@ func TestHandMadeRouteKeepsItsIntegration(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.apply(chat)
-	if got := routeKeys(w.published()); got != "$connect $default by-hand ping" {
+	if got := w.published().RouteKeys(); got != "$connect $default by-hand ping" {
 		t.Errorf("routes %s", got)
 	}
 	faults := w.refused(without(edit(t, chat, "ConnectRoute, PingRoute]", "ConnectRoute]"), "Ping", "PingRoute", "PingRouteResponse", "PingResponse"))

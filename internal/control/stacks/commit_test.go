@@ -5,32 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"cleat/internal/apigw"
 	"cleat/internal/control/stacks"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/store/storetest"
 )
-
-// busy is a driver on which somebody else is always, or for a while, quicker.
-type busy struct {
-	store.Driver
-
-	mu       sync.Mutex
-	refusals int
-}
-
-func (b *busy) Commit(ctx context.Context, changes []store.Change) (store.Revision, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.refusals > 0 {
-		b.refusals--
-		return 0, store.ErrConflict
-	}
-	return b.Driver.Commit(ctx, changes)
-}
 
 // TestConflicts: a template gets in when others are quicker a few times, and is told of it when they always are.
 func TestConflicts(t *testing.T) {
@@ -39,7 +21,7 @@ func TestConflicts(t *testing.T) {
 		ok       bool
 	}{"now and then": {2, true}, "always": {1000, false}} {
 		t.Run(name, func(t *testing.T) {
-			b := &busy{Driver: memory.New(), refusals: tt.refusals}
+			b := &storetest.Busy{Driver: memory.New(), Refusals: tt.refusals}
 			_, err := stacks.New(store.New(b), stacks.Options{}).Apply(t.Context(), stack(t, chat))
 			if tt.ok != (err == nil) || !tt.ok && (apigw.KindOf(err) != apigw.KindConflict || !strings.Contains(err.Error(), "Unable to complete operation due to concurrent modification.")) {
 				t.Errorf("got %v", err)

@@ -36,7 +36,7 @@ func TestAllFaultsAreTold(t *testing.T) {
 	}
 	w.apply(chat)
 	w.refused(text) // nor is a stack that exists changed
-	if got := routeKeys(w.published()); got != "$connect $default ping" {
+	if got := w.published().RouteKeys(); got != "$connect $default ping" {
 		t.Errorf("after a refused template: %s", got)
 	}
 }

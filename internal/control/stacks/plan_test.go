@@ -13,6 +13,7 @@ import (
 	"cleat/internal/cfn"
 	"cleat/internal/control/stacks"
 	"cleat/internal/store"
+	"cleat/internal/store/storetest"
 )
 
 // dryRun plans a template and sees to it that nothing is changed.
@@ -214,7 +215,8 @@ func TestCheck(t *testing.T) {
 	var asked []string
 	s.Check = func(serving store.Serving) error {
 		for _, p := range serving.Stages {
-			asked = append(asked, p.Stage.StageName+": "+routeKeys(published{p, definition(t, &p)}))
+			decoded := storetest.Decode(t, p)
+			asked = append(asked, p.Stage.StageName+": "+decoded.RouteKeys())
 		}
 		return errors.New("one\ntwo")
 	}
@@ -248,7 +250,7 @@ func TestUndo(t *testing.T) {
 	s.Settle = func(context.Context) error {
 		settled++
 		if settled == 1 {
-			if got := routeKeys(w.published()); got != "$connect $default pong" { //nolint:contextcheck // the test's context will do
+			if got := w.published().RouteKeys(); got != "$connect $default pong" { //nolint:contextcheck // the test's context will do
 				t.Errorf("while it settles: %s", got)
 			}
 			return broken
