@@ -122,7 +122,7 @@ func (p *plan) run(ctx context.Context, ev *apigw.Event, rec *apigw.Record, room
 		return integration.Result{}, &apigw.Error{Kind: apigw.KindIntegrationConfig, Err: fmt.Errorf("route %s has no target integration", p.route.RouteKey)}
 	}
 	start := time.Now()
-	res, err := p.integration.DoIn(ctx, ev, room)
+	res, err := p.integration.Do(ctx, ev, room)
 	rec.BackendStatus, rec.Request, rec.Response = res.BackendStatus, res.Request, res.Response
 	rec.Integration = apigw.Step{Taken: res.Called, Status: res.CallStatus, RequestID: res.FunctionRequestID, Error: res.Cause}
 	if res.Called {

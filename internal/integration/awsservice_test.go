@@ -192,7 +192,7 @@ func TestServiceRequests(t *testing.T) {
 			p := compile(t, tt.in, []apigw.IntegrationResponse{{IntegrationResponseKey: "$default"}}, integration.Dependencies{Services: rec.services(t)})
 			ev := testEvent(tt.kind)
 			ev.StageVariables = map[string]string{"bucket": "my-bucket", "stage": "dev", "service": "dynamodb", "action": "Query"}
-			if _, err := p.Do(t.Context(), ev); err != nil {
+			if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil {
 				t.Fatal(err)
 			}
 			got := want{rec.method, rec.uri, rec.body, rec.header.Get("Content-Type"), rec.header.Get("X-Amz-Target"), rec.scope}
@@ -263,7 +263,7 @@ func TestServiceResponses(t *testing.T) {
 			rec.answer = tt.answer
 			p := compile(t, service("POST", "dynamodb:action/Query", nil, "{}"), tt.responses, integration.Dependencies{Services: rec.services(t)})
 			for kind, want := range tt.want {
-				res, err := p.Do(t.Context(), testEvent(kind))
+				res, err := p.Do(t.Context(), testEvent(kind), new(integration.Room))
 				if got := outcomeOf(res, err); got != want {
 					t.Errorf("%s: got %+v, %v, want %+v", kind, got, err, want)
 				}
@@ -316,7 +316,7 @@ func TestServiceFailures(t *testing.T) {
 			ev := testEvent(apigw.EventMessage)
 			ev.Body = []byte(`{"text":"evil.example/"}`)
 			ev.StageVariables = map[string]string{"bad": "a/b"}
-			_, err := p.Do(t.Context(), ev)
+			_, err := p.Do(t.Context(), ev, new(integration.Room))
 			if apigw.KindOf(err) != tt.kind || err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got kind %d, %v, want kind %d, …%s…", apigw.KindOf(err), err, tt.kind, tt.want)
 			}
@@ -344,7 +344,7 @@ func TestServiceHeaders(t *testing.T) {
 		maps.Copy(parameters, mapping(name))
 	}
 	p := compile(t, service("PUT", "s3:path/b/k", parameters, ""), nil, integration.Dependencies{Services: rec.services(t)})
-	if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); err != nil || rec.fault != nil {
+	if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); err != nil || rec.fault != nil {
 		t.Fatal(err, rec.fault)
 	}
 	for name := range parameters {
@@ -361,7 +361,7 @@ func TestServiceConvertsToBinary(t *testing.T) {
 	in.ContentHandlingStrategy = "CONVERT_TO_BINARY"
 	ev := testEvent(apigw.EventMessage)
 	ev.Body = []byte("iVBORw0=")
-	if _, err := compile(t, in, nil, integration.Dependencies{Services: rec.services(t)}).Do(t.Context(), ev); err != nil || rec.fault != nil {
+	if _, err := compile(t, in, nil, integration.Dependencies{Services: rec.services(t)}).Do(t.Context(), ev, new(integration.Room)); err != nil || rec.fault != nil {
 		t.Fatal(err, rec.fault)
 	}
 	if rec.body != "\x89PNG\r" {

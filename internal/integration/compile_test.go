@@ -46,7 +46,7 @@ func TestMock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := compile(t, tt.in, tt.responses, integration.Dependencies{})
 			for _, kind := range []apigw.EventType{apigw.EventConnect, apigw.EventMessage, apigw.EventDisconnect} {
-				res, err := p.Do(t.Context(), testEvent(kind))
+				res, err := p.Do(t.Context(), testEvent(kind), new(integration.Room))
 				if got := outcomeOf(res, err); got != tt.want {
 					t.Errorf("%s: got %+v (%v), want %+v", kind, got, err, tt.want)
 				}
@@ -172,7 +172,7 @@ func TestLiteralTemplates(t *testing.T) {
 		in := httpIntegration(apigw.IntegrationHTTP, "POST", "http://b.example", nil)
 		in.RequestTemplates = map[string]string{"$default": text}
 		p := compile(t, in, nil, integration.Dependencies{HTTP: f})
-		if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); err != nil || string(f.last.Body) != text {
+		if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); err != nil || string(f.last.Body) != text {
 			t.Errorf("%q: got %q, %v", text, f.last.Body, err)
 		}
 	}
@@ -196,7 +196,7 @@ func FuzzMapping(f *testing.F) {
 		for _, kind := range []apigw.EventType{apigw.EventConnect, apigw.EventMessage, apigw.EventDisconnect} {
 			ev := testEvent(kind)
 			ev.StageVariables = map[string]string{"v": "w"}
-			if _, err := p.Do(t.Context(), ev); err != nil {
+			if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil {
 				if _, ok := errors.AsType[*apigw.Error](err); !ok {
 					t.Errorf("an error without a kind: %v", err)
 				}

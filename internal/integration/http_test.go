@@ -81,7 +81,7 @@ func TestHTTPRequest(t *testing.T) {
 	for kind, want := range tests {
 		t.Run(string(kind), func(t *testing.T) {
 			ev := testEvent(kind)
-			if _, err := p.Do(t.Context(), ev); err != nil {
+			if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil {
 				t.Fatal(err)
 			}
 			maps.Copy(want, common)
@@ -130,7 +130,7 @@ func TestClientHeaders(t *testing.T) {
 			ev.Headers = append(ev.Headers, apigw.Field{Name: name, Value: "evil"})
 		}
 		ev.Headers = append(ev.Headers, apigw.Field{Name: "Cookie", Value: "a=1"}, apigw.Field{Name: "X-Two", Value: "1"}, apigw.Field{Name: "x-two", Value: "2"}, apigw.Field{Name: "X-Cleated", Value: "fine"})
-		if _, err := p.Do(t.Context(), ev); err != nil {
+		if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil {
 			t.Fatal(err)
 		}
 		got := lines(f.last)
@@ -169,7 +169,7 @@ func TestConnectionHeaders(t *testing.T) {
 		if kind == apigw.EventDisconnect {
 			ev.Context.DisconnectReason = "bye\r\nX-Evil: 1"
 		}
-		if _, err := p.Do(t.Context(), ev); err != nil {
+		if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil {
 			t.Fatal(err)
 		}
 		maps.Copy(want, common)
@@ -237,7 +237,7 @@ func TestMappings(t *testing.T) {
 				ev.Body = []byte(`{"action":"say","n":1.50,"deep":{"list":["x",{"y":"é"}]},"null":null}`)
 			case apigw.EventDisconnect:
 			}
-			if _, err := p.Do(t.Context(), ev); err != nil {
+			if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil {
 				t.Fatal(err)
 			}
 			got, ok := lines(f.last)["x-to"]
@@ -258,7 +258,7 @@ func TestMappedHeaderTakesPlace(t *testing.T) {
 		"integration.request.header.content-type": "'text/plain'", "integration.request.header.connectionId": "context.connectionId",
 		"integration.request.header.user-agent": "'mine'", "integration.request.header.Missing": "route.request.header.Missing",
 	}), nil, integration.Dependencies{HTTP: f})
-	if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); err != nil {
+	if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); err != nil {
 		t.Fatal(err)
 	}
 	got := lines(f.last)
@@ -306,7 +306,7 @@ func TestURLs(t *testing.T) {
 			ev.Query = tt.query
 			ev.StageVariables = map[string]string{"base": "http://v.example:8080"}
 			for range 2 { // the second time shows whether the first one changed the plan
-				_, err := p.Do(t.Context(), ev)
+				_, err := p.Do(t.Context(), ev, new(integration.Room))
 				if tt.wantErr != 0 {
 					if apigw.KindOf(err) != tt.wantErr {
 						t.Errorf("got %v", err)
@@ -346,7 +346,7 @@ func TestMethodsAndBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := &fakeHTTP{answer: backend.Response{Status: 200}}
 			p := compile(t, httpIntegration(tt.kind, tt.method, "http://b.example", nil), nil, integration.Dependencies{HTTP: f})
-			if _, err := p.Do(t.Context(), testEvent(tt.event)); err != nil {
+			if _, err := p.Do(t.Context(), testEvent(tt.event), new(integration.Room)); err != nil {
 				t.Fatal(err)
 			}
 			if f.last.Method != tt.sent || string(f.last.Body) != tt.body {
@@ -359,7 +359,7 @@ func TestMethodsAndBodies(t *testing.T) {
 		p := compile(t, httpIntegration(apigw.IntegrationHTTPProxy, "POST", "http://b.example", nil), nil, integration.Dependencies{HTTP: f})
 		ev := testEvent(apigw.EventMessage)
 		ev.Body, ev.Binary = []byte{0, 255}, true
-		if _, err := p.Do(t.Context(), ev); err != nil || string(f.last.Body) != "\x00\xff" || lines(f.last)["content-type"] != "application/octet-stream" {
+		if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil || string(f.last.Body) != "\x00\xff" || lines(f.last)["content-type"] != "application/octet-stream" {
 			t.Errorf("got %q %v, %v", f.last.Body, lines(f.last), err)
 		}
 	})
@@ -368,7 +368,7 @@ func TestMethodsAndBodies(t *testing.T) {
 		in := httpIntegration(apigw.IntegrationHTTP, "POST", "http://b.example", nil)
 		in.RequestTemplates = map[string]string{"$default": "literal"}
 		p := compile(t, in, []apigw.IntegrationResponse{{IntegrationResponseKey: "$default"}}, integration.Dependencies{HTTP: f})
-		if _, err := p.Do(t.Context(), testEvent(apigw.EventConnect)); err != nil {
+		if _, err := p.Do(t.Context(), testEvent(apigw.EventConnect), new(integration.Room)); err != nil {
 			t.Fatal(err)
 		}
 		want := map[string]string{
@@ -438,7 +438,7 @@ func TestHTTPResponses(t *testing.T) {
 			in := httpIntegration(tt.kind, "POST", "http://b.example", nil)
 			in.IntegrationResponseSelectionExpression = tt.selection
 			p := compile(t, in, tt.responses, integration.Dependencies{HTTP: f})
-			res, err := p.Do(t.Context(), testEvent(tt.event))
+			res, err := p.Do(t.Context(), testEvent(tt.event), new(integration.Room))
 			if got := outcomeOf(res, err); got != tt.want {
 				t.Errorf("got %+v (%v), want %+v", got, err, tt.want)
 			}
@@ -450,7 +450,7 @@ func TestHTTPResponses(t *testing.T) {
 	t.Run("no body", func(t *testing.T) {
 		f := &fakeHTTP{answer: backend.Response{Status: 204}}
 		p := compile(t, httpIntegration(proxy, "POST", "http://b.example", nil), nil, integration.Dependencies{HTTP: f})
-		if res, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); err != nil || res.HasBody {
+		if res, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); err != nil || res.HasBody {
 			t.Errorf("got %+v, %v", res, err)
 		}
 	})
@@ -459,11 +459,11 @@ func TestHTTPResponses(t *testing.T) {
 func TestHTTPFailures(t *testing.T) {
 	refused := &fakeHTTP{err: &apigw.Error{Kind: apigw.KindIntegrationFailure, Err: errors.New("nothing listens there")}}
 	in := httpIntegration(apigw.IntegrationHTTPProxy, "POST", "http://b.example", nil)
-	res, err := compile(t, in, nil, integration.Dependencies{HTTP: refused}).Do(t.Context(), testEvent(apigw.EventConnect))
+	res, err := compile(t, in, nil, integration.Dependencies{HTTP: refused}).Do(t.Context(), testEvent(apigw.EventConnect), new(integration.Room))
 	if awsapi.Status(err) != 502 || !strings.Contains(res.Cause, "nothing listens there") {
 		t.Errorf("got %+v, %v", res, err)
 	}
-	if _, err := compile(t, in, nil, integration.Dependencies{}).Do(t.Context(), testEvent(apigw.EventConnect)); apigw.KindOf(err) != apigw.KindIntegrationConfig {
+	if _, err := compile(t, in, nil, integration.Dependencies{}).Do(t.Context(), testEvent(apigw.EventConnect), new(integration.Room)); apigw.KindOf(err) != apigw.KindIntegrationConfig {
 		t.Errorf("without a caller: %v", err)
 	}
 	release := make(chan struct{})
@@ -473,7 +473,7 @@ func TestHTTPFailures(t *testing.T) {
 	t.Cleanup(h.Close)
 	in.IntegrationURI, in.TimeoutInMillis = s.URL, 50
 	start := time.Now()
-	_, err = compile(t, in, nil, integration.Dependencies{HTTP: h}).Do(t.Context(), testEvent(apigw.EventMessage))
+	_, err = compile(t, in, nil, integration.Dependencies{HTTP: h}).Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room))
 	if awsapi.Status(err) != 504 || awsapi.Message(err) != "Endpoint request timed out" || time.Since(start) > 5*time.Second {
 		t.Errorf("slow backend: %v", err)
 	}
@@ -499,10 +499,12 @@ func newProxyCall(tb testing.TB, h integration.HTTP) (call func()) {
 	ev.Body = []byte(`{"action":"say","text":"` + strings.Repeat("x", 74) + `"}`)
 	ctx, cancel := context.WithCancel(tb.Context()) // as the gateway's is
 	tb.Cleanup(cancel)
+	var room integration.Room
 	return func() {
-		if _, err := p.Do(ctx, ev); err != nil {
+		if _, err := p.Do(ctx, ev, &room); err != nil {
 			tb.Fatal(err)
 		}
+		room.Leave()
 	}
 }
 
@@ -538,7 +540,7 @@ func TestPrivateIntegration(t *testing.T) {
 			in := httpIntegration(kind, "POST", "http://app.internal/ws", nil)
 			in.ConnectionType, in.ConnectionID = connectionType, "main"
 			p := compile(t, in, nil, integration.Dependencies{HTTP: f})
-			if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); err != nil || f.last.Link != want || f.last.URL.Host != "app.internal" {
+			if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); err != nil || f.last.Link != want || f.last.URL.Host != "app.internal" {
 				t.Errorf("%s over %s: got %+v, %v", kind, connectionType, f.last, err)
 			}
 		}

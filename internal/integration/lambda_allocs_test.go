@@ -18,10 +18,12 @@ func TestAWSProxyAllocates(t *testing.T) {
 	}
 	ev := testEvent(apigw.EventMessage)
 	ev.Body = []byte(`{"action":"say","text":"` + strings.Repeat("x", 488) + `"}`)
+	var room integration.Room
 	if n := testing.AllocsPerRun(500, func() {
-		if _, err := p.Do(t.Context(), ev); err != nil {
+		if _, err := p.Do(t.Context(), ev, &room); err != nil {
 			t.Fatal(err)
 		}
+		room.Leave()
 	}); n > 8 {
 		t.Errorf("%v allocations, want 8 at most", n)
 	}

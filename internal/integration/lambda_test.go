@@ -90,7 +90,7 @@ func TestProxyResponse(t *testing.T) {
 				if kind == apigw.EventConnect && tt.atConnect != nil {
 					want = *tt.atConnect
 				}
-				res, err := p.Do(t.Context(), testEvent(kind))
+				res, err := p.Do(t.Context(), testEvent(kind), new(integration.Room))
 				if got := outcomeOf(res, err); got != want {
 					t.Errorf("%s: got %+v (%v), want %+v", kind, got, err, want)
 				}
@@ -122,7 +122,7 @@ func TestProxyFailures(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := compile(t, proxyIntegration, nil, integration.Dependencies{Functions: tt.functions})
-			res, err := p.Do(t.Context(), testEvent(apigw.EventMessage))
+			res, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room))
 			if apigw.KindOf(err) != tt.kind {
 				t.Errorf("got %v (kind %d), want kind %d", err, apigw.KindOf(err), tt.kind)
 			}
@@ -135,7 +135,7 @@ func TestProxyFailures(t *testing.T) {
 		})
 	}
 	p := compile(t, proxyIntegration, nil, integration.Dependencies{})
-	if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); apigw.KindOf(err) != apigw.KindIntegrationConfig {
+	if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); apigw.KindOf(err) != apigw.KindIntegrationConfig {
 		t.Errorf("without an Invoker: %v", err)
 	}
 }
@@ -149,7 +149,7 @@ func TestProxyInvocation(t *testing.T) {
 	p := compile(t, in, nil, integration.Dependencies{Functions: f})
 	ev := testEvent(apigw.EventConnect)
 	ev.StageVariables = map[string]string{"fn": "onEvent", "alias": "live"}
-	if _, err := p.Do(t.Context(), ev); err != nil {
+	if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil {
 		t.Fatal(err)
 	}
 	want := awsapi.Invocation{Function: "arn:aws:lambda:eu-west-1:123456789012:function:onEvent:live", Type: awsapi.InvokeRequestResponse, TraceID: ev.TraceID}
@@ -162,7 +162,7 @@ func TestProxyInvocation(t *testing.T) {
 	}
 	for name, vars := range map[string]map[string]string{"missing": {"fn": "x"}, "no function": {"fn": "a b", "alias": "live"}} {
 		ev.StageVariables = vars
-		if _, err := p.Do(t.Context(), ev); apigw.KindOf(err) != apigw.KindIntegrationConfig {
+		if _, err := p.Do(t.Context(), ev, new(integration.Room)); apigw.KindOf(err) != apigw.KindIntegrationConfig {
 			t.Errorf("%s variable: %v", name, err)
 		}
 	}
@@ -180,7 +180,7 @@ func TestTimeout(t *testing.T) {
 	in := proxyIntegration
 	in.TimeoutInMillis = 50
 	p := compile(t, in, nil, integration.Dependencies{Functions: waiting})
-	res, err := p.Do(t.Context(), testEvent(apigw.EventMessage))
+	res, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room))
 	if apigw.KindOf(err) != apigw.KindIntegrationTimeout || awsapi.Message(err) != "Endpoint request timed out" || awsapi.Status(err) != 504 {
 		t.Errorf("own time-out: %v", err)
 	}
@@ -192,18 +192,18 @@ func TestTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stop)
 	p = compile(t, proxyIntegration, nil, integration.Dependencies{Functions: waiting})
-	if _, err := p.Do(ctx, testEvent(apigw.EventMessage)); apigw.KindOf(err) != apigw.KindIntegrationFailure {
+	if _, err := p.Do(ctx, testEvent(apigw.EventMessage), new(integration.Room)); apigw.KindOf(err) != apigw.KindIntegrationFailure {
 		t.Errorf("caller's end: %v", err)
 	}
 	ctx, cancelTimeout := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancelTimeout()
-	if _, err := p.Do(ctx, testEvent(apigw.EventMessage)); apigw.KindOf(err) != apigw.KindIntegrationFailure {
+	if _, err := p.Do(ctx, testEvent(apigw.EventMessage), new(integration.Room)); apigw.KindOf(err) != apigw.KindIntegrationFailure {
 		t.Errorf("caller's time-out: %v", err)
 	}
 
 	timedOut := failing(`{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: x Error: Task timed out after 3.00 seconds"}`)
 	p = compile(t, in, nil, integration.Dependencies{Functions: timedOut})
-	if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); awsapi.Message(err) != "Internal server error" {
+	if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); awsapi.Message(err) != "Internal server error" {
 		t.Errorf("function's time-out: %v", err)
 	}
 }
@@ -310,7 +310,7 @@ func TestLambda(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := compile(t, tt.in, tt.responses, integration.Dependencies{Functions: tt.functions})
-			res, err := p.Do(t.Context(), testEvent(tt.event))
+			res, err := p.Do(t.Context(), testEvent(tt.event), new(integration.Room))
 			if got := outcomeOf(res, err); got != tt.want {
 				t.Errorf("got %+v (%v), want %+v", got, err, tt.want)
 			}
@@ -330,11 +330,11 @@ func TestRequestToBinary(t *testing.T) {
 	p := compile(t, apigw.Integration{IntegrationType: apigw.IntegrationAWS, IntegrationURI: functionURI, ContentHandlingStrategy: "CONVERT_TO_BINARY"}, nil, integration.Dependencies{Functions: f})
 	ev := testEvent(apigw.EventMessage)
 	ev.Body = []byte("eyJhIjoxfQ==")
-	if _, err := p.Do(t.Context(), ev); err != nil || string(f.last.Payload) != `{"a":1}` {
+	if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil || string(f.last.Payload) != `{"a":1}` {
 		t.Errorf("got %s, %v", f.last.Payload, err)
 	}
 	ev.Body = []byte("{}")
-	if _, err := p.Do(t.Context(), ev); apigw.KindOf(err) != apigw.KindIntegrationFailure {
+	if _, err := p.Do(t.Context(), ev, new(integration.Room)); apigw.KindOf(err) != apigw.KindIntegrationFailure {
 		t.Errorf("got %v", err)
 	}
 }
@@ -345,14 +345,14 @@ func FuzzProxyResponse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		p := compile(t, proxyIntegration, nil, integration.Dependencies{Functions: answering(string(payload))})
-		res, err := p.Do(t.Context(), testEvent(apigw.EventConnect))
+		res, err := p.Do(t.Context(), testEvent(apigw.EventConnect), new(integration.Room))
 		if err == nil && (res.Status < 100 || res.Status > 999) {
 			t.Errorf("status %d", res.Status)
 		}
 		if err != nil && apigw.KindOf(err) != apigw.KindIntegrationFailure {
 			t.Errorf("kind of %v", err)
 		}
-		if _, err2 := p.Do(t.Context(), testEvent(apigw.EventMessage)); err == nil && err2 != nil {
+		if _, err2 := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); err == nil && err2 != nil {
 			t.Errorf("fit for $connect but not for a message: %v", err2)
 		}
 	})
@@ -365,10 +365,12 @@ func BenchmarkAWSProxy(b *testing.B) {
 	}
 	ev := testEvent(apigw.EventMessage)
 	ev.Body = []byte(`{"action":"say","text":"` + strings.Repeat("x", 488) + `"}`)
+	var room integration.Room
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := p.Do(b.Context(), ev); err != nil {
+		if _, err := p.Do(b.Context(), ev, &room); err != nil {
 			b.Fatal(err)
 		}
+		room.Leave()
 	}
 }

@@ -134,30 +134,18 @@ func (c *compiler) checkCommon() {
 // errTimeout tells of the end of an integration's own time, as against that of its caller's context.
 var errTimeout = errors.New("the integration took longer than its timeoutInMillis")
 
-// Do handles one event. A backend that answers, with whatever status, is no error: Result.Status tells. The error is
+// Do handles one event, in a room that is used again: Result.Body and Result.Request may be in it, and are good until
+// Room.Leave. A backend that answers, with whatever status, is no error: Result.Status tells. The error is
 // an *apigw.Error: KindIntegrationTimeout when the backend took longer than timeoutInMillis, KindIntegrationFailure
 // when it failed, KindIntegrationConfig when the integration cannot work as it is set up, KindUnsupportedMediaType
 // when passthroughBehavior refuses the event. The Result holds what is known even then.
-func (p *Plan) Do(ctx context.Context, ev *apigw.Event) (Result, error) {
-	if p.mock != nil {
-		return p.mock.answer(ev, new(Room))
-	}
-	return p.callOut(ctx, ev)
-}
-
-// DoIn is Do in a room that is used again: Result.Body and Result.Request may be in it, and are good until Room.Leave.
-func (p *Plan) DoIn(ctx context.Context, ev *apigw.Event, room *Room) (Result, error) {
+func (p *Plan) Do(ctx context.Context, ev *apigw.Event, room *Room) (Result, error) {
 	if p.mock != nil { // it waits for nobody, so its time-out means nothing
 		return p.mock.answer(ev, room)
 	}
 	if room.Yield != nil {
 		room.Yield()
 	}
-	return p.callOut(ctx, ev)
-}
-
-// callOut handles an event by a call of the backend, within the integration's time.
-func (p *Plan) callOut(ctx context.Context, ev *apigw.Event) (Result, error) {
 	deadline := time.Now().Add(p.timeout)
 	res, err := p.caller.call(ctx, deadline, ev)
 	switch {

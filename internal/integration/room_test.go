@@ -38,8 +38,8 @@ func TestRoomIsUsedAgain(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		p, ev := plans[random.IntN(len(plans))], events[random.IntN(len(events))]
-		fresh, freshErr := p.Do(t.Context(), ev)
-		again, err := p.DoIn(t.Context(), ev, &room)
+		fresh, freshErr := p.Do(t.Context(), ev, new(integration.Room))
+		again, err := p.Do(t.Context(), ev, &room)
 		got, want := outcomeOf(again, err), outcomeOf(fresh, freshErr)
 		if got != want || string(again.Request) != string(fresh.Request) || again.BackendStatus != fresh.BackendStatus {
 			t.Fatalf("got %+v of %q (%v), want %+v of %q (%v)", got, again.Request, err, want, fresh.Request, freshErr)

@@ -83,7 +83,7 @@ func TestSetInvalidText(t *testing.T) {
 			t.Fatal(err)
 		}
 		// It is no status, but what was rendered is told all the same.
-		if res, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); string(res.Request) != text {
+		if res, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); string(res.Request) != text {
 			t.Errorf("got %q, want %q, %v", res.Request, text, err)
 		}
 	}

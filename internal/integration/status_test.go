@@ -72,7 +72,7 @@ func TestStatuses(t *testing.T) {
 		"mock":                      {mock, integration.Dependencies{}, true, 404, 404, ""},
 		"mock, template that fails": {broken, integration.Dependencies{}, false, 0, 0, ""},
 	} {
-		res, err := compile(t, tt.in, nil, tt.deps).Do(t.Context(), testEvent(apigw.EventMessage))
+		res, err := compile(t, tt.in, nil, tt.deps).Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room))
 		if res.Called != tt.called || res.CallStatus != tt.call || res.BackendStatus != tt.backend || res.FunctionRequestID != tt.requestID {
 			t.Errorf("%s: called %v with %d, backend %d, request %q (%v); want %v with %d, %d, %q",
 				name, res.Called, res.CallStatus, res.BackendStatus, res.FunctionRequestID, err, tt.called, tt.call, tt.backend, tt.requestID)

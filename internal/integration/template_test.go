@@ -43,7 +43,7 @@ func TestMockTemplates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := compile(t, mockIntegration(tt.request), responding(tt.response), integration.Dependencies{})
-			res, err := p.Do(t.Context(), ev)
+			res, err := p.Do(t.Context(), ev, new(integration.Room))
 			if got := outcomeOf(res, err); got != tt.want {
 				t.Errorf("got %+v %v, want %+v", got, err, tt.want)
 			}
@@ -54,7 +54,7 @@ func TestMockTemplates(t *testing.T) {
 // An override in the request template of a MOCK without integration responses counts as well (spec mapping-templates §5).
 func TestMockOverrideAlone(t *testing.T) {
 	p := compile(t, mockIntegration(`{"statusCode": 200}#set($context.responseOverride.status = "418")`), nil, integration.Dependencies{})
-	if res, err := p.Do(t.Context(), testEvent(apigw.EventConnect)); err != nil || res.Status != 418 {
+	if res, err := p.Do(t.Context(), testEvent(apigw.EventConnect), new(integration.Room)); err != nil || res.Status != 418 {
 		t.Errorf("got %d %v", res.Status, err)
 	}
 }
@@ -67,13 +67,13 @@ func TestTemplateFaultsAreLocated(t *testing.T) {
 		`request template "$default": line 2, column 7: the payload is not JSON (line 1, column 1: 'h' where a value should be); $input.body gives it as it is`: nil,
 	} {
 		p := compile(t, mockIntegration("{}\n$input.json('$')"), responses, integration.Dependencies{})
-		if _, err := p.Do(t.Context(), ev); err == nil || err.Error() != want {
+		if _, err := p.Do(t.Context(), ev, new(integration.Room)); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 	p := compile(t, mockIntegration(`{"statusCode":200}`), responding("a\n$context.routeKey.substring(7)"), integration.Dependencies{})
 	want := `integration response "$default": response template "$default": line 2, column 18: substring(): from 7 to 3 of a text of 3 characters; ask length() first`
-	if _, err := p.Do(t.Context(), ev); err == nil || err.Error() != want {
+	if _, err := p.Do(t.Context(), ev, new(integration.Room)); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -94,7 +94,7 @@ func TestRequestOverrides(t *testing.T) {
 $root.text`}
 	f := &fakeHTTP{answer: backend.Response{Status: 200, Body: []byte("answer")}}
 	p := compile(t, in, responding("$input.body"), integration.Dependencies{HTTP: f})
-	res, err := p.Do(t.Context(), testEvent(apigw.EventMessage))
+	res, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestForbiddenOverrides(t *testing.T) {
 		in := httpIntegration(apigw.IntegrationHTTP, "POST", "http://b.example", nil)
 		in.RequestTemplates = map[string]string{"$default": `#set($context.requestOverride.header["` + name + `"] = "1")`}
 		p := compile(t, in, nil, integration.Dependencies{HTTP: &fakeHTTP{}})
-		if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); apigw.KindOf(err) != apigw.KindIntegrationConfig || !strings.Contains(err.Error(), "requestOverride.header") {
+		if _, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); apigw.KindOf(err) != apigw.KindIntegrationConfig || !strings.Contains(err.Error(), "requestOverride.header") {
 			t.Errorf("%q: got %v", name, err)
 		}
 	}
@@ -132,7 +132,7 @@ func TestLambdaTemplates(t *testing.T) {
 		RequestTemplates:  map[string]string{"$default": `{"id":"$context.connectionId","body":$input.json('$')}`},
 	}
 	p := compile(t, in, responding(`$input.path('$.who'):$input.path('$.n')`), integration.Dependencies{Functions: f})
-	res, err := p.Do(t.Context(), testEvent(apigw.EventMessage))
+	res, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room))
 	if err != nil || string(res.Body) != "Ann:2" {
 		t.Errorf("got %q %v", res.Body, err)
 	}
@@ -145,7 +145,7 @@ func TestLambdaTemplates(t *testing.T) {
 	}
 	in.RequestTemplates["$default"] = `{}#set($context.requestOverride.header["X-Amz-Invocation-Type"] = "Event")`
 	p = compile(t, in, nil, integration.Dependencies{Functions: f})
-	if res, err := p.Do(t.Context(), testEvent(apigw.EventMessage)); err != nil || res.Status != 202 || f.last.Type != awsapi.InvokeEvent {
+	if res, err := p.Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room)); err != nil || res.Status != 202 || f.last.Type != awsapi.InvokeEvent {
 		t.Errorf("got %+v %v for a call of type %s", res, err, f.last.Type)
 	}
 	for template, want := range map[string]string{
@@ -154,7 +154,7 @@ func TestLambdaTemplates(t *testing.T) {
 		`{}#set($context.requestOverride.header["X-Amz-Client-Context"] = "!")`:   "is not JSON in base64",
 	} {
 		in.RequestTemplates["$default"] = template
-		_, err := compile(t, in, nil, integration.Dependencies{Functions: f}).Do(t.Context(), testEvent(apigw.EventMessage))
+		_, err := compile(t, in, nil, integration.Dependencies{Functions: f}).Do(t.Context(), testEvent(apigw.EventMessage), new(integration.Room))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: got %v, want %q", template, err, want)
 		}
@@ -205,7 +205,7 @@ func TestSelection(t *testing.T) {
 				p := compile(t, in, nil, integration.Dependencies{HTTP: &fakeHTTP{answer: backend.Response{Status: 200}}, Functions: answering("{}")})
 				ev := testEvent(apigw.EventMessage)
 				ev.Body = []byte(`{"action":"say","text":"hi","statusCode":200}`)
-				res, err := p.Do(t.Context(), ev)
+				res, err := p.Do(t.Context(), ev, new(integration.Room))
 				if refused := apigw.KindOf(err) == apigw.KindUnsupportedMediaType; refused != (tt.want == "415") || err != nil && !refused {
 					t.Errorf("got %v, want %s", err, tt.want)
 				}
@@ -246,7 +246,7 @@ func TestContentHandling(t *testing.T) {
 			p := compile(t, in, []apigw.IntegrationResponse{response}, integration.Dependencies{HTTP: f})
 			ev := testEvent(apigw.EventMessage)
 			ev.Body, ev.Binary = []byte(tt.message), tt.binary
-			res, err := p.Do(t.Context(), ev)
+			res, err := p.Do(t.Context(), ev, new(integration.Room))
 			if err != nil || string(f.last.Body) != tt.sent || string(res.Body) != tt.got {
 				t.Errorf("sent %q, got %q %v; want %q and %q", f.last.Body, res.Body, err, tt.sent, tt.got)
 			}
@@ -262,10 +262,10 @@ func TestParamsAtConnect(t *testing.T) {
 	p := compile(t, in, []apigw.IntegrationResponse{{IntegrationResponseKey: "$default"}}, integration.Dependencies{HTTP: f})
 	ev := testEvent(apigw.EventConnect)
 	ev.Query = apigw.Fields{{Name: "room", Value: "red"}, {Name: "room", Value: "blue"}}
-	if _, err := p.Do(t.Context(), ev); err != nil || string(f.last.Body) != "blue demo/1.0 {}" {
+	if _, err := p.Do(t.Context(), ev, new(integration.Room)); err != nil || string(f.last.Body) != "blue demo/1.0 {}" {
 		t.Errorf("got %q %v", f.last.Body, err)
 	}
-	if _, err := p.Do(t.Context(), testEvent(apigw.EventDisconnect)); err != nil || string(f.last.Body) != "  {}" {
+	if _, err := p.Do(t.Context(), testEvent(apigw.EventDisconnect), new(integration.Room)); err != nil || string(f.last.Body) != "  {}" {
 		t.Errorf("got %q %v at the end", f.last.Body, err)
 	}
 }
@@ -280,7 +280,7 @@ func TestTemplatesConcurrently(t *testing.T) {
 			for range 100 {
 				ev := testEvent(apigw.EventMessage)
 				ev.Body = []byte(`{"n": ` + status + `}`)
-				res, err := p.Do(t.Context(), ev)
+				res, err := p.Do(t.Context(), ev, new(integration.Room))
 				if err != nil || string(res.Body) != status {
 					results <- errors.Join(err, errors.New("got "+string(res.Body)))
 					return
