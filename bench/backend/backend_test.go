@@ -15,27 +15,14 @@ import (
 
 	"cleat/bench/backend"
 	"cleat/bench/peer"
+	"cleat/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func start(t *testing.T, routes ...peer.Route) (addr string) {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	in, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- backend.Serve(ctx, "127.0.0.1:0", routes, out) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	line, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(line)
+	return testkit.Announced(t, func(ctx context.Context, out io.Writer) error { return backend.Serve(ctx, "127.0.0.1:0", routes, out) })
 }
 
 func TestRoutes(t *testing.T) {

@@ -3,12 +3,10 @@
 package floor_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"io"
 	"net"
-	"strings"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -16,27 +14,14 @@ import (
 
 	"cleat/bench/floor"
 	"cleat/bench/wire"
+	"cleat/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func start(t *testing.T) (addr string) {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	in, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- floor.Serve(ctx, "127.0.0.1:0", out) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	line, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(line)
+	return testkit.Announced(t, func(ctx context.Context, out io.Writer) error { return floor.Serve(ctx, "127.0.0.1:0", out) })
 }
 
 // RFC 6455 §5.2: lengths of 7, 16 and 64 bits; §5.3: any length modulo the mask's.

@@ -35,24 +35,29 @@ func post(t *testing.T, to string) *backend.Request {
 	return &backend.Request{Method: "POST", URL: parse(t, to), Body: []byte("message")}
 }
 
+// slow answers each request after a time.
+func slow(after time.Duration) func(net.Conn) {
+	return func(c net.Conn) {
+		defer c.Close()
+		in := bufio.NewReader(c)
+		for {
+			r, err := http.ReadRequest(in)
+			if err != nil || r.Body.Close() != nil {
+				return
+			}
+			time.Sleep(after)
+			if _, err := io.WriteString(c, status(200)); err != nil {
+				return
+			}
+		}
+	}
+}
+
 // TestWaitingIsFair: past the bound, calls are served in the order in which they came; who gives up leaves the others their
 // places.
 func TestWaitingIsFair(t *testing.T) {
 	inBubble(t, backend.HTTPOptions{MaxConnsPerHost: 1}, func(p *pipes, h *backend.HTTP) {
-		p.set("b.example:80", func(c net.Conn) {
-			defer c.Close()
-			in := bufio.NewReader(c)
-			for {
-				r, err := http.ReadRequest(in)
-				if err != nil || r.Body.Close() != nil {
-					return
-				}
-				time.Sleep(time.Second)
-				if _, err := io.WriteString(c, status(200)); err != nil {
-					return
-				}
-			}
-		})
+		p.set("b.example:80", slow(time.Second))
 		var all sync.WaitGroup
 		var served []int
 		var mu sync.Mutex
@@ -108,20 +113,6 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 		}
 		all.Wait()
 	}
-	slow := func(c net.Conn) {
-		defer c.Close()
-		in := bufio.NewReader(c)
-		for {
-			r, err := http.ReadRequest(in)
-			if err != nil || r.Body.Close() != nil {
-				return
-			}
-			time.Sleep(time.Millisecond)
-			if _, err := io.WriteString(c, status(200)); err != nil {
-				return
-			}
-		}
-	}
 	want := func(p *pipes, h *backend.HTTP, when string, n int) {
 		p.Helper()
 		if open, idle := h.Connections(); open != n || idle != n {
@@ -129,7 +120,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 		}
 	}
 	inBubble(t, backend.HTTPOptions{IdleTimeout: 10 * time.Second, MaxIdlePerHost: 4}, func(p *pipes, h *backend.HTTP) {
-		p.set("b.example:80", slow)
+		p.set("b.example:80", slow(time.Millisecond))
 		burst(p, h, 6)
 		want(p, h, "after a burst", 4)
 		time.Sleep(6 * time.Second)
@@ -147,7 +138,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 		want(p, h, "and then", 1)
 	})
 	inBubble(t, backend.HTTPOptions{}, func(p *pipes, h *backend.HTTP) {
-		p.set("b.example:80", slow)
+		p.set("b.example:80", slow(time.Millisecond))
 		var call sync.WaitGroup
 		call.Go(func() { burst(p, h, 1) })
 		synctest.Wait()
