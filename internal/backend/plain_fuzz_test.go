@@ -128,6 +128,7 @@ func FuzzPlainRequest(f *testing.F) {
 	f.Add("GET", "http://b.example", "Host", "other.example", "user-agent", "me", []byte(nil))
 	f.Add("PUT", "http://[::1]:8080/a%2Fb/ü", "b", " spaced\t", "B", "", []byte(nil))
 	f.Add("DELETE", "http://B.example:80/?", "User-Agent", "", "Content-Length", "7", []byte("x"))
+	f.Add("DELETE", "http://B.example:80/?", "User-Agent", "me", "X", " ", []byte("x"))
 	f.Add("HEAD", "http://b.example/a b?c d", "Transfer-Encoding", "chunked", "Expect", "100-continue", []byte(nil))
 	f.Add("PATCH", "http://u:p@b.example/", "X Y", "1", "Z", "a\r\nb: c", []byte("x"))
 	f.Add("post", "https://b.example/", "X", "1", "Y", "2", []byte("x"))

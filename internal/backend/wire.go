@@ -59,7 +59,7 @@ func (p *plainRequest) line(i uint8) bool {
 		p.host = or(f.Value, p.URL.Host)
 		return true
 	case len(f.Name) == len("User-Agent") && strings.EqualFold(f.Name, "User-Agent"):
-		p.agent = textproto.TrimString(f.Value)
+		p.agent = f.Value
 		return true
 	}
 	k := p.lines
@@ -78,8 +78,8 @@ func (p *plainRequest) append(b []byte) []byte {
 		b = append(append(b, '?'), p.URL.RawQuery...)
 	}
 	b = appendLine(append(b, " HTTP/1.1\r\n"...), "Host", p.host)
-	if p.agent != "" {
-		b = appendLine(b, "User-Agent", p.agent)
+	if p.agent != "" { // as net/http, which leaves the line out when there is nothing, but not when there are only spaces
+		b = appendLine(b, "User-Agent", textproto.TrimString(p.agent))
 	}
 	if p.counted {
 		b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(p.Body)), 10)
