@@ -139,8 +139,8 @@ func (g *epollEngine) adopt(e entry, c net.Conn) (uint8, bool, error) {
 	if err != nil {
 		return 0, false, err
 	}
-	if _, local := sys.(*net.UnixConn); !local && g.hub.keepAlive > 0 {
-		g.hub.setKeepAlive(fd)
+	if peer, ok := sys.(interface{ RemoteAddr() net.Addr }); ok {
+		g.hub.setKeepAlive(fd, peer.RemoteAddr())
 	}
 	set := g.sets[int(e.n)%len(g.sets)]
 	e.s.fd = int32(fd) //nolint:gosec // G115: descriptors are small
@@ -202,16 +202,25 @@ func duplicate(c syscall.Conn) (int, error) {
 	return fd, errors.Join(err, dupErr)
 }
 
-// setKeepAlive has the kernel look after a peer that is silent. A socket that refuses is served all the same: the idle
-// timer finds its end too, later. Switched on last, for the kernel sets its timer anew with every change after that.
-func (h *Hub) setKeepAlive(fd int) {
-	idle := max(int(h.keepAlive/time.Second), 1)
-	err := errors.Join(
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, idle),
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, max(idle/4, 1)),
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes),
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
-	)
+// setKeepAlive has the kernel look after a peer that is silent, unless it is on this machine (onThisMachine). A socket that
+// refuses is served all the same: the idle timer finds its end too, later. Switched on last, for the kernel sets its timer
+// anew with every change after that.
+func (h *Hub) setKeepAlive(fd int, peer net.Addr) {
+	if _, tcp := peer.(*net.TCPAddr); !tcp {
+		return
+	}
+	var err error
+	switch {
+	case h.near(peer):
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
+	case h.keepAlive > 0:
+		err = errors.Join(
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, max(int(h.keepAlive/time.Second), 1)),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(h.probeEvery()/time.Second)),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes),
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+		)
+	}
 	if err != nil {
 		h.log.Debug("setting keep-alive", "err", err)
 	}

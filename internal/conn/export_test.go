@@ -1,6 +1,9 @@
 package conn
 
-import "unsafe"
+import (
+	"net"
+	"unsafe"
+)
 
 // MaxDeparted is how many ended connections a Hub remembers.
 const MaxDeparted = maxDeparted
@@ -10,6 +13,9 @@ const (
 	SlotSize = unsafe.Sizeof(slot{})
 	RefsSize = unsafe.Sizeof(refs{})
 )
+
+// SetFar has the hub take all of its peers for ones on other machines.
+func (h *Hub) SetFar() { h.near = func(net.Addr) bool { return false } }
 
 // NewCrew returns a crew whose goroutines call lead, as functions.
 func NewCrew(lead func()) (promote, trim, end func(), resting func() int) {

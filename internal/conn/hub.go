@@ -79,14 +79,14 @@ type Options struct {
 	// has a goroutine to itself from the start, which costs a wake-up.
 	Yields bool
 	// KeepAlive is how long a TCP connection is silent before the kernel asks whether its peer is still there, so that
-	// a half-open one is found. Zero: one minute. Negative: whatever the listener set.
+	// a half-open one is found. Zero: one minute. Negative: whatever the listener set. Peers at loopback addresses are
+	// not asked in any case.
 	KeepAlive time.Duration
 }
 
 const (
 	defaultInFlight  = 1 << 14
 	defaultCloseRate = 10_000
-	defaultKeepAlive = time.Minute
 )
 
 // Hub is the connections of this node. Its methods are safe for concurrent use. A Hub works from New on as far as
@@ -97,6 +97,7 @@ type Hub struct {
 	incarnation uint32
 	closeRate   atomic.Int64
 	keepAlive   time.Duration
+	near        func(net.Addr) bool // onThisMachine
 	yields      bool
 	began       time.Time // times in slots count from here
 	limits      atomic.Pointer[apigw.Limits]
@@ -167,6 +168,7 @@ func New(h Handler, o Options) (*Hub, error) {
 		log:         o.Log,
 		incarnation: orDefault(o.Incarnation, 1+rand.Uint32N(MaxIncarnation)), //nolint:gosec // G404: a name, not a secret
 		keepAlive:   orDefault(o.KeepAlive, defaultKeepAlive),
+		near:        onThisMachine,
 		yields:      o.Yields,
 		began:       time.Now(),
 	}

@@ -29,11 +29,8 @@ func (p *portable) adopt(e entry, c net.Conn) error {
 	if err := c.SetDeadline(time.Time{}); err != nil {
 		return errors.Join(err, closeError(c.Close()))
 	}
-	if tcp := tcpBelow(c); tcp != nil && p.hub.keepAlive > 0 {
-		config := net.KeepAliveConfig{Enable: true, Idle: p.hub.keepAlive, Interval: max(p.hub.keepAlive/4, time.Second), Count: keepAliveProbes}
-		if err := tcp.SetKeepAliveConfig(config); err != nil {
-			p.hub.log.Debug("setting keep-alive", "err", err)
-		}
+	if tcp := tcpBelow(c); tcp != nil {
+		p.setKeepAlive(tcp)
 	}
 	l := &portableLink{conn: c, wake: make(chan struct{}, 1)}
 	e.extra().link = l
@@ -46,8 +43,19 @@ func (p *portable) adopt(e entry, c net.Conn) error {
 	return nil
 }
 
-// keepAliveProbes is how many probes in a row go unanswered before the kernel gives a silent peer up.
-const keepAliveProbes = 4
+// setKeepAlive is (*Hub).setKeepAlive by package net.
+func (p *portable) setKeepAlive(tcp *net.TCPConn) {
+	var err error
+	switch {
+	case p.hub.near(tcp.RemoteAddr()):
+		err = tcp.SetKeepAlive(false)
+	case p.hub.keepAlive > 0:
+		err = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: p.hub.keepAlive, Interval: p.hub.probeEvery(), Count: keepAliveProbes})
+	}
+	if err != nil {
+		p.hub.log.Debug("setting keep-alive", "err", err)
+	}
+}
 
 // tcpBelow looks below wrappers, TLS among them, for a TCP connection; nil when there is none.
 func tcpBelow(c net.Conn) *net.TCPConn {

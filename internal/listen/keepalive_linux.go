@@ -15,7 +15,7 @@ const KeepAliveInherited = true
 
 const (
 	keepAliveIdle   = int(time.Minute / time.Second)
-	keepAliveProbes = 4 // in a row that go unanswered, a quarter of the idle time apart
+	keepAliveProbes = 12 // in a row that go unanswered, a twelfth of the idle time apart (as in package conn)
 )
 
 // setKeepAlive prepares a socket to listen, as net.ListenConfig.Control: its connections inherit keep-alive, and TCP_NODELAY,
@@ -27,7 +27,7 @@ func setKeepAlive(_, _ string, raw syscall.RawConn) error {
 		fd := int(descriptor)
 		err = errors.Join(
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveIdle),
-			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveIdle/4),
+			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveIdle/keepAliveProbes),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes),
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
 			unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),

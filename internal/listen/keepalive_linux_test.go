@@ -35,8 +35,8 @@ func TestKeepAliveIsInherited(t *testing.T) {
 			{unix.SOL_SOCKET, unix.SO_KEEPALIVE}:   1,
 			{unix.IPPROTO_TCP, unix.TCP_NODELAY}:   1,
 			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}:  60,
-			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}: 15,
-			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT}:   4,
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}: 5,
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT}:   12,
 		} {
 			if got, err := unix.GetsockoptInt(int(fd), option[0], option[1]); err != nil || got != want {
 				t.Errorf("option %v: got %d, %v, want %d", option, got, err, want)
