@@ -125,14 +125,28 @@ func (m *farm) connect(ctx context.Context, p plan) (float64, error) {
 			}
 		}
 	}()
-	for i, c := range m.clients {
-		if _, err := c.await(ctx); err != nil {
-			return 0, fmt.Errorf("connect to node %d, after %d connections in all: %w", i, m.connected(), err)
-		}
+	if err := m.allConnected(ctx); err != nil {
+		return 0, err
 	}
 	seconds := time.Since(began).Seconds()
 	m.say("all %d connected in %.1f s", m.connected(), seconds)
 	return seconds, nil
+}
+
+// allConnected waits until all are, or until the first has a fault.
+func (m *farm) allConnected(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var wg sync.WaitGroup
+	for i, c := range m.clients {
+		wg.Go(func() {
+			if _, err := c.await(ctx); err != nil {
+				fail(fmt.Errorf("connect to node %d, after %d connections in all: %w", i, m.connected(), err))
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
 }
 
 func (m *farm) connected() (n int64) {
