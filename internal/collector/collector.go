@@ -1,7 +1,7 @@
 // Package collector sets Go's garbage collector for a process that runs for months: it lets a large heap hold more garbage
 // than Go does by itself, where the machine has the memory, and keeps the process within what its container may have. What
 // a heap of hundreds of megabytes holds is definitions, which stay, and going through them again and again takes the
-// processor from calls and messages. GOGC and GOMEMLIMIT in the environment come before all of it.
+// processor from calls and messages. A process that has become quiet gives back what it does not need. GOGC and GOMEMLIMIT in the environment come before all of it.
 package collector
 
 import (
@@ -48,10 +48,14 @@ func Memory() uint64 {
 	return total
 }
 
-// Start sets the collector of the whole process, and keeps it set as the heap grows and shrinks. The function that it returns
-// ends that and brings back what was before.
+// Start sets the collector of the whole process, keeps it set as the heap grows and shrinks, and has memory given back where
+// there was much to do and there is little now. The function that it returns ends that and brings back what was before.
 func Start() (stop func()) {
-	f := &follower{memory: Memory()}
+	return start(newReleaser())
+}
+
+func start(r *Releaser) (stop func()) {
+	f := &follower{memory: Memory(), releaser: r}
 	limit := debug.SetMemoryLimit(-1)
 	if os.Getenv("GOMEMLIMIT") == "" && f.memory > 0 {
 		debug.SetMemoryLimit(int64(f.memory / 10 * 9)) //nolint:gosec // no machine has so much; the rest is for what is not Go's
@@ -68,9 +72,10 @@ func Start() (stop func()) {
 	}
 }
 
-// follower sets GOGC anew after each collection.
+// follower sets GOGC anew after each collection, and tells the releaser of it.
 type follower struct {
-	memory uint64
+	memory   uint64
+	releaser *Releaser
 
 	mu    sync.Mutex // guards ended, and is held while GOGC is set
 	ended bool
@@ -93,10 +98,12 @@ func (f *follower) collected() {
 	if want := Percent(live, f.memory); want < now-5 || want > now+5 || want == usual && now != usual {
 		debug.SetGCPercent(want)
 	}
+	f.releaser.Collected()
 	f.next()
 }
 
 func (f *follower) end() {
+	f.releaser.End()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended = true
