@@ -53,7 +53,8 @@ sends its next message when the last is answered. At a **fixed rate** messages a
 counts from when they were due. Every answer must carry the message's own payload, and every push must have reached its client once, or it counts
 as a fault. A server is started afresh for each case in each round; what goes before the measured time is warm-up. A message of 100 B or 4 KB has that much
 payload, to which each server's dialect adds. Bytes of an idle connection are the server's own pages (PSS of all its processes, less what it had before
-they came), its garbage uncollected; the kernel's are half of what slab and socket buffers grow by, for it keeps as much for the client's end. TLS is 1.3
+they came), read ten seconds after the last of them has come, or has talked; no server is made to collect its garbage, and one that does so by itself when
+it is left alone has that time for it. The kernel's are half of what slab and socket buffers grow by, for it keeps as much for the client's end. TLS is 1.3
 with X25519 and a P-256 certificate, without resumption.
 
 ### How to repeat it

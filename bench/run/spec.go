@@ -40,18 +40,18 @@ func (s spec) brief() spec {
 // Durations are how long things take.
 type Durations struct {
 	Warmup, Measure time.Duration
-	Settle          time.Duration // before memory is read
+	Settle          time.Duration // before memory is read, of whichever server: the report says how long
 	Idle            time.Duration // of which the processor time of an idle hour is told
 }
 
 // Full and Quick are for figures that count, and for trying the bench itself.
 func Full() Durations {
-	return Durations{Warmup: 500 * time.Millisecond, Measure: 1500 * time.Millisecond, Settle: 2 * time.Second, Idle: 15 * time.Second}
+	return Durations{Warmup: 500 * time.Millisecond, Measure: 1500 * time.Millisecond, Settle: 10 * time.Second, Idle: 15 * time.Second}
 }
 
 // Quick is for trying the bench itself.
 func Quick() Durations {
-	return Durations{Warmup: 200 * time.Millisecond, Measure: 500 * time.Millisecond, Settle: time.Second, Idle: 3 * time.Second}
+	return Durations{Warmup: 200 * time.Millisecond, Measure: 500 * time.Millisecond, Settle: 10 * time.Second, Idle: 3 * time.Second}
 }
 
 // Brief is for a guard that measures often.
