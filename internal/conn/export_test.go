@@ -2,6 +2,7 @@ package conn
 
 import (
 	"net"
+	"time"
 	"unsafe"
 )
 
@@ -25,4 +26,11 @@ func NewCrew(lead func()) (promote, trim, end func(), resting func() int) {
 		defer c.mu.Unlock()
 		return len(c.resting)
 	}
+}
+
+// WheelRest is how much longer a Hub's wheel stands still.
+func WheelRest(h *Hub) time.Duration {
+	h.wheel.mu.Lock()
+	defer h.wheel.mu.Unlock()
+	return time.Duration(h.wheel.until*int64(wheelTick) - h.now())
 }

@@ -17,32 +17,51 @@ const wheelTick = 250 * time.Millisecond
 // put back.
 const wheelSize = 4096
 
+// wheelRest is the longest that the wheel stands still, in ticks: a minute, by which what lies far ahead is looked at earlier.
+const wheelRest = 240
+
 // wheel wakes connections up: one entry each, for the earliest time at which something may have to be done, in a ring of
 // lists that is walked tick by tick. Activity does not move the entry; whoever is woken too early is put back. So the
-// usual message costs nothing here, and a connection costs the links in its slot rather than a runtime timer.
+// usual message costs nothing here, and a connection costs the links in its slot rather than a runtime timer. Over lists that are
+// empty the wheel stands still: it wakes up for the next one that is not, and a node that idles is left in peace.
 type wheel struct {
-	hub *Hub
+	hub    *Hub
+	sooner chan struct{} // holds one word that until has become earlier; never closed
 
 	mu    sync.Mutex
 	last  int64             // the last tick that was walked
+	until int64             // the tick up to which the wheel stands still
 	heads [wheelSize]uint32 // slot number plus one of each list's first
 	due   []turn            // of the tick being walked; walker's only
 }
 
-func (w *wheel) init(h *Hub) { w.hub = h }
+func (w *wheel) init(h *Hub) { w.hub, w.sooner = h, make(chan struct{}, 1) }
 
 // run walks the wheel until ctx ends.
 func (w *wheel) run(ctx context.Context) error {
-	t := time.NewTicker(wheelTick)
+	t := time.NewTimer(0)
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-			w.advance(w.hub.now())
+		case <-w.sooner:
 		}
+		w.advance(w.hub.now())
+		t.Reset(time.Duration(w.rest() - w.hub.now()))
 	}
+}
+
+// rest looks ahead, and returns when the wheel has to be walked next.
+func (w *wheel) rest() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.until = w.last + 1
+	for w.until < w.last+wheelRest && w.heads[w.until%wheelSize] == 0 {
+		w.until++
+	}
+	return w.until * int64(wheelTick)
 }
 
 // advance wakes everybody whose tick has come.
@@ -93,9 +112,16 @@ func (w *wheel) at(e entry, when int64) {
 		w.hub.table.at(*head - 1).s.wheelPrev = e.n + 1
 	}
 	*head = e.n + 1
+	if tick < w.until {
+		w.until = tick
+		select {
+		case w.sooner <- struct{}{}:
+		default: // it is told already
+		}
+	}
 }
 
-// soon has a connection woken at the next tick.
+// soon has a connection woken at the next tick, or at once where the wheel stands still.
 func (w *wheel) soon(e entry) { w.at(e, 0) }
 
 // remove takes a connection off the wheel.

@@ -183,3 +183,47 @@ func TestSetLimits(t *testing.T) {
 		}
 	})
 }
+
+// The wheel stands still while nothing is due, for as long as nothing is, and is woken by what is due sooner.
+func TestWheelRests(t *testing.T) {
+	inBubble(t, conn.Options{}, func(t *testing.T, hub *conn.Hub, h *testHandler, _ apigw.ConnectionID, c *testClient) {
+		t.Helper()
+		begin := time.Now()
+		for range 10 {
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if rest := conn.WheelRest(hub); rest <= 0 || rest > time.Minute {
+				t.Errorf("%s after the beginning it rests for %s", time.Since(begin), rest)
+			}
+		}
+		// A minute began 40 seconds ago: the rest of it is longer than what is left to the connection by its new limit.
+		limits := apigw.LimitsAWS()
+		limits.IdleTimeout = 105 * time.Second
+		if rest := conn.WheelRest(hub); rest < 10*time.Second {
+			t.Fatalf("it rests for %s only: this test shows nothing", rest)
+		}
+		if err := hub.SetLimits(limits); err != nil {
+			t.Fatal(err)
+		}
+		wantEnd(t, h, c, begin, 105*time.Second, "idle")
+	})
+}
+
+// Timers are kept as precisely after a rest as without one.
+func TestWheelIsPrecise(t *testing.T) {
+	for _, idle := range []time.Duration{time.Second, 59 * time.Second, time.Minute, 61 * time.Second, 17 * time.Minute, 18 * time.Minute, 2 * time.Hour} {
+		limits := apigw.LimitsAWS()
+		limits.IdleTimeout, limits.MaxDuration = idle, 0
+		inBubble(t, conn.Options{Limits: limits}, func(t *testing.T, _ *conn.Hub, h *testHandler, _ apigw.ConnectionID, c *testClient) {
+			t.Helper()
+			begin := time.Now()
+			c.wantClose(1001, "Going away")
+			if got := time.Since(begin); got < idle || got > idle+250*time.Millisecond {
+				t.Errorf("ended after %s, want %s and a tick at most", got, idle)
+			}
+			c.close(1001, "")
+			c.wantEOF()
+			<-h.ended
+		})
+	}
+}
