@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"cleat/internal/cfn"
+	"cleat/internal/collector"
 	"cleat/internal/project"
 	"cleat/internal/server"
 )
@@ -104,6 +105,7 @@ func (c *devCommand) Run(p *process) error {
 	if profile == "project" {
 		profile = ""
 	}
+	defer collector.Start()()
 	err = server.RunDev(p.ctx, server.DevOptions{
 		Dir: c.Dir, Host: c.Host, Port: c.Port, Project: options, Profile: profile, DynamoDB: c.DynamoDB,
 		StateDir: state, Env: p.env, Log: slog.New(handler), Report: reporter,
