@@ -50,32 +50,32 @@ func Memory() uint64 {
 
 // Start sets the collector of the whole process, keeps it set as the heap grows and shrinks, and has memory given back where
 // there was much to do and there is little now. The function that it returns ends that and brings back what was before.
-func Start() (stop func()) {
-	return start(newReleaser())
-}
+func Start() (stop func()) { return start(Releaser{use, release}) }
 
-func start(r *Releaser) (stop func()) {
-	f := &follower{memory: Memory(), releaser: r}
+func start(r Releaser) (stop func()) {
+	f := &follower{memory: Memory()}
 	limit := debug.SetMemoryLimit(-1)
 	if os.Getenv("GOMEMLIMIT") == "" && f.memory > 0 {
 		debug.SetMemoryLimit(int64(f.memory / 10 * 9)) //nolint:gosec // no machine has so much; the rest is for what is not Go's
 	}
-	follows := os.Getenv("GOGC") == ""
-	if follows {
-		f.next()
+	if os.Getenv("GOGC") != "" {
+		return func() { debug.SetMemoryLimit(limit) }
 	}
+	f.next()
+	over := make(chan struct{})
+	var releasing sync.WaitGroup
+	releasing.Go(func() { r.Run(over) })
 	return func() {
+		close(over)
+		releasing.Wait()
+		f.end()
 		debug.SetMemoryLimit(limit)
-		if follows {
-			f.end()
-		}
 	}
 }
 
-// follower sets GOGC anew after each collection, and tells the releaser of it.
+// follower sets GOGC anew after each collection.
 type follower struct {
-	memory   uint64
-	releaser *Releaser
+	memory uint64
 
 	mu    sync.Mutex // guards ended, and is held while GOGC is set
 	ended bool
@@ -98,12 +98,10 @@ func (f *follower) collected() {
 	if want := Percent(live, f.memory); want < now-5 || want > now+5 || want == usual && now != usual {
 		debug.SetGCPercent(want)
 	}
-	f.releaser.Collected()
 	f.next()
 }
 
 func (f *follower) end() {
-	f.releaser.End()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended = true

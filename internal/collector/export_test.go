@@ -1,4 +1,4 @@
 package collector
 
 // StartWith is Start with another releaser.
-func StartWith(r *Releaser) (stop func()) { return start(r) }
+func StartWith(r Releaser) (stop func()) { return start(r) }

@@ -1,9 +1,9 @@
 package collector
 
 import (
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync"
 	"time"
 )
 
@@ -11,12 +11,12 @@ import (
 // then would keep the garbage of all those handshakes until it is time, and the pages it had filled for longer: Go gives
 // back what lies beyond the heap that it would let grow anew.
 const (
-	// Quiet is how long little must have been allocated, and how often a busy process is looked at.
+	// Quiet is how often a process is looked at, and how long little must have been allocated.
 	Quiet = 3 * time.Second
 	// little is what may be allocated in that time, in bytes: about twenty messages of a backend's a second.
 	little = 256 << 10
-	// Worth is the memory, in bytes, below which nothing is given back, together with a quarter of what lives.
-	Worth = 4 << 20
+	// worth is the memory, in bytes, below which nothing is given back.
+	worth = 4 << 20
 	// restShare is the part of the time that giving back may take: 1/restShare.
 	restShare = 100
 )
@@ -32,95 +32,39 @@ type Use struct {
 // gain is how much memory the system may get back at most: what was made since the last collection may live.
 func (u Use) gain() uint64 { return u.Free + u.Objects - min(u.Live, u.Objects) }
 
-// Step is what a Releaser does next.
-type Step int
-
-// The steps that a look at the process may lead to.
-const (
-	Rest    Step = iota // nothing until the next collection: there is too little to give back
-	Wait                // look again after Quiet: the process is at work
-	Release             // collect, and give back what is free
-)
-
-// Next returns the step after two looks at a process that lie Quiet apart, or more.
-func Next(before, now Use) Step {
-	switch {
-	case now.Allocated-before.Allocated > little:
-		return Wait
-	case now.gain() < max(Worth, now.Live/4):
-		return Rest
-	}
-	return Release
+// Due tells whether memory is to be given back, after two looks at a process that lie Quiet apart and one right after the last time,
+// zero for none: when it is at rest, and there is enough to give back, 4 MB and a quarter of what lives; and when as much was
+// allocated since the last time, so that a process which idles is left alone even if giving back is of no use.
+func Due(last, before, now Use) bool {
+	enough := max(worth, now.Live/4)
+	return now.Allocated-before.Allocated <= little && now.gain() >= enough && now.Allocated-last.Allocated >= enough
 }
 
-// Releaser gives memory back to the system when a process has become quiet. It looks only after a collection, for a process that
-// allocates comes to one sooner or later and one that does not has nothing to give back; and then for as long as the process is
-// at work. The zero value, with Read and Release set, is ready; its methods may be called at any time from any goroutine.
+// Releaser gives memory back to the system when a process has become quiet.
 type Releaser struct {
 	Read    func() Use
 	Release func() // collects, gives back, and returns when that is done
-
-	mu      sync.Mutex // guards the rest
-	ended   bool
-	watches bool        // the timer is set, or memory is being released
-	timer   *time.Timer // nil before the first collection
-	before  Use         // when the timer was set
-	rested  time.Time   // nothing is released before that
 }
 
-// Collected tells of a collection, whoever wanted it.
-func (r *Releaser) Collected() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ended || r.watches {
-		return
-	}
-	r.watch()
-}
-
-// watch has the process looked at. The mutex is held.
-func (r *Releaser) watch() {
-	r.watches, r.before = true, r.Read()
-	wait := max(Quiet, time.Until(r.rested))
-	if r.timer == nil {
-		r.timer = time.AfterFunc(wait, r.look)
-	} else {
-		r.timer.Reset(wait)
-	}
-}
-
-func (r *Releaser) look() {
-	r.mu.Lock()
-	if r.ended {
-		r.mu.Unlock()
-		return
-	}
-	step := Next(r.before, r.Read())
-	if step == Wait {
-		r.watch()
-		r.mu.Unlock()
-		return
-	}
-	r.watches = step == Release
-	r.mu.Unlock()
-	if step != Release {
-		return
-	}
-	// Without the mutex: Collected is told of this collection too, and has nothing to do then.
-	begin := time.Now()
-	r.Release()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.watches, r.rested = false, time.Now().Add(restShare*time.Since(begin))
-}
-
-// End stops looking. A release that is under way goes on to its end.
-func (r *Releaser) End() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.ended = true
-	if r.timer != nil {
-		r.timer.Stop()
+// Run looks at the process until stop is closed. It takes a hundredth of the time at most.
+func (r Releaser) Run(stop <-chan struct{}) {
+	tick := time.NewTicker(Quiet)
+	defer tick.Stop()
+	var last Use
+	var rested time.Time
+	for before := r.Read(); ; {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		now := r.Read()
+		if begin := time.Now(); !begin.Before(rested) && Due(last, before, now) {
+			r.Release()
+			now = r.Read()
+			last, rested = now, time.Now().Add(restShare*time.Since(begin))
+		}
+		before = now
 	}
 }
 
@@ -136,4 +80,8 @@ func use() Use {
 	return Use{s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64(), s[3].Value.Uint64()}
 }
 
-func newReleaser() *Releaser { return &Releaser{Read: use, Release: debug.FreeOSMemory} }
+// release collects and gives back. It collects twice, for what lies in a sync.Pool outlives one collection.
+func release() {
+	runtime.GC()
+	debug.FreeOSMemory()
+}

@@ -1,8 +1,6 @@
 package collector_test
 
 import (
-	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,25 +10,44 @@ import (
 	"cleat/internal/collector"
 )
 
-func TestNext(t *testing.T) {
+func TestDue(t *testing.T) {
+	storm := collector.Use{Allocated: 900 * mb, Live: 60 * mb, Objects: 90 * mb}
 	tests := map[string]struct {
-		before, now collector.Use
-		want        collector.Step
+		last, before, now collector.Use
+		want              bool
 	}{
-		"nothing at all":         {collector.Use{}, collector.Use{}, collector.Rest},
-		"handshakes' garbage":    {collector.Use{Allocated: 900 * mb}, collector.Use{Allocated: 900 * mb, Live: 60 * mb, Objects: 90 * mb}, collector.Release},
-		"pages":                  {collector.Use{}, collector.Use{Live: 8 * mb, Objects: 8 * mb, Free: 5 * mb}, collector.Release},
-		"both":                   {collector.Use{}, collector.Use{Live: 8 * mb, Objects: 10 * mb, Free: 2 * mb}, collector.Release},
-		"a few pages":            {collector.Use{}, collector.Use{Live: 8 * mb, Objects: 8 * mb, Free: 3 * mb}, collector.Rest},
-		"little for such a heap": {collector.Use{}, collector.Use{Live: 600 * mb, Objects: 700 * mb, Free: 40 * mb}, collector.Rest},
-		"less than lived":        {collector.Use{}, collector.Use{Live: 60 * mb, Objects: 20 * mb}, collector.Rest},
-		"at work":                {collector.Use{Allocated: 900 * mb}, collector.Use{Allocated: 901 * mb, Live: 60 * mb, Objects: 90 * mb}, collector.Wait},
-		"a message now and then": {collector.Use{Allocated: 900 * mb}, collector.Use{Allocated: 900*mb + 100<<10, Live: 60 * mb, Objects: 90 * mb}, collector.Release},
+		"nothing at all":      {now: collector.Use{}},
+		"handshakes' garbage": {before: collector.Use{Allocated: 900 * mb}, now: storm, want: true},
+		"at work":             {before: collector.Use{Allocated: 899 * mb}, now: storm},
+		"a message now and then": {
+			before: collector.Use{Allocated: 900*mb - 100<<10}, now: storm, want: true,
+		},
+		"for the first time since": {
+			last: collector.Use{Allocated: 880 * mb}, before: collector.Use{Allocated: 900 * mb}, now: storm, want: true,
+		},
+		"not long after the last time": {
+			last: collector.Use{Allocated: 890 * mb}, before: collector.Use{Allocated: 900 * mb}, now: storm,
+		},
+		"pages": {
+			before: collector.Use{Allocated: 50 * mb}, now: collector.Use{Allocated: 50 * mb, Live: 8 * mb, Objects: 8 * mb, Free: 5 * mb}, want: true,
+		},
+		"pages and garbage": {
+			before: collector.Use{Allocated: 50 * mb}, now: collector.Use{Allocated: 50 * mb, Live: 8 * mb, Objects: 10 * mb, Free: 2 * mb}, want: true,
+		},
+		"a few pages": {
+			before: collector.Use{Allocated: 50 * mb}, now: collector.Use{Allocated: 50 * mb, Live: 8 * mb, Objects: 8 * mb, Free: 3 * mb},
+		},
+		"little for such a heap": {
+			before: collector.Use{Allocated: 900 * mb}, now: collector.Use{Allocated: 900 * mb, Live: 600 * mb, Objects: 700 * mb, Free: 40 * mb},
+		},
+		"less than lived": {
+			before: collector.Use{Allocated: 900 * mb}, now: collector.Use{Allocated: 900 * mb, Live: 60 * mb, Objects: 20 * mb},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := collector.Next(tt.before, tt.now); got != tt.want {
-				t.Errorf("got step %d, want %d", got, tt.want)
+			if got := collector.Due(tt.last, tt.before, tt.now); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
 	}
@@ -73,137 +90,138 @@ func (p *process) allocate(n uint64) {
 }
 
 // collect is a collection of Go's own, after which the pages stay.
-func (p *process) collect(r *collector.Releaser) {
-	p.mu.Lock()
-	p.use.Free += p.use.Objects - p.use.Live
-	p.use.Objects = p.use.Live
-	p.mu.Unlock()
-	r.Collected()
-}
-
-// released returns when memory was released, since the beginning.
-func (p *process) released() []time.Duration {
+func (p *process) collect() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.releases)
+	p.use.Free += p.use.Objects - p.use.Live
+	p.use.Objects = p.use.Live
 }
 
-// during runs f in virtual time with a process of which so much lives.
-func during(t *testing.T, p *process, live uint64, f func(*collector.Releaser)) {
+// during runs f in virtual time with a process of which 60 MB live, and returns when memory was released, since the beginning.
+func during(t *testing.T, p *process, f func()) []time.Duration {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
-		p.begin, p.use = time.Now(), collector.Use{Live: live, Objects: live}
-		r := &collector.Releaser{Read: p.read, Release: p.release}
-		f(r)
-		r.End()
-		synctest.Wait()
+		p.begin, p.use = time.Now(), collector.Use{Live: 60 * mb, Objects: 60 * mb}
+		stop, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			collector.Releaser{Read: p.read, Release: p.release}.Run(stop)
+		}()
+		f()
+		close(stop)
+		<-done
 	})
+	return p.releases
 }
 
-// A node that clients have come to gives their garbage back, soon after and once.
+// A node that clients have come to gives their garbage back, soon after and once; and again after the next time.
 func TestReleaseAfterAStorm(t *testing.T) {
 	p := &process{takes: 30 * time.Millisecond}
-	during(t, p, 60*mb, func(r *collector.Releaser) {
+	storm := func() {
 		for range 20 {
 			p.allocate(8 * mb)
-			p.collect(r)
+			p.collect()
 			p.allocate(mb)
 			time.Sleep(time.Second)
 		}
-		if at := p.released(); len(at) > 0 {
-			t.Errorf("released at work, after %s", at[0])
-		}
+	}
+	releases := during(t, p, func() {
+		storm()
+		time.Sleep(time.Hour)
+		storm()
 		time.Sleep(time.Hour)
 	})
-	if len(p.releases) != 1 || p.releases[0] > 20*time.Second+2*collector.Quiet+p.takes {
-		t.Errorf("released after %v, want it once, soon after the 20 s of work", p.releases)
+	const work, most = 20 * time.Second, 20*time.Second + 2*collector.Quiet + 30*time.Millisecond
+	if len(releases) != 2 || releases[0] < work || releases[0] > most || releases[1] < time.Hour+2*work || releases[1] > time.Hour+work+most {
+		t.Errorf("released after %v, want it soon after each 20 s of work", releases)
+	}
+}
+
+// What one collection of Go's is not due for is given back too.
+func TestReleaseWithoutACollection(t *testing.T) {
+	p := &process{}
+	releases := during(t, p, func() {
+		p.allocate(40 * mb)
+		time.Sleep(2*collector.Quiet + time.Second)
+	})
+	if len(releases) != 1 {
+		t.Errorf("released after %v, want it once, six seconds after the garbage was made", releases)
 	}
 }
 
 // Whoever is at work is left alone.
 func TestNoReleaseAtWork(t *testing.T) {
 	p := &process{}
-	during(t, p, 60*mb, func(r *collector.Releaser) {
+	releases := during(t, p, func() {
 		for range 3600 {
 			p.allocate(mb)
-			p.collect(r)
+			p.collect()
 			time.Sleep(time.Second)
 		}
 	})
-	if len(p.releases) > 0 || p.reads > 3600/3*2+2 {
-		t.Errorf("%d releases, %d looks in an hour of work", len(p.releases), p.reads)
+	if len(releases) > 0 {
+		t.Errorf("%d releases in an hour of work", len(releases))
 	}
 }
 
-// An idle hour costs two looks for each of the collections that Go makes, and no collection of ours.
+// An idle hour costs a look now and then, and no collection of ours.
 func TestIdleHour(t *testing.T) {
 	p := &process{}
-	during(t, p, 60*mb, func(r *collector.Releaser) {
+	releases := during(t, p, func() {
 		for range 30 {
 			p.allocate(100 << 10)
-			p.collect(r)
+			p.collect()
 			time.Sleep(2 * time.Minute)
 		}
 	})
-	if len(p.releases) > 0 || p.reads > 60 {
-		t.Errorf("%d releases, %d looks in an idle hour", len(p.releases), p.reads)
+	if len(releases) > 0 || p.reads > 1201 {
+		t.Errorf("%d releases, %d looks in an idle hour", len(releases), p.reads)
 	}
 }
 
-// Where giving back is of no use, it is tried once for each collection at most, and where it takes long, seldom.
+// Where giving back is of no use it is tried once, and where it takes long, seldom.
 func TestReleaseIsBounded(t *testing.T) {
 	p := &process{useless: true}
-	during(t, p, 60*mb, func(r *collector.Releaser) {
+	releases := during(t, p, func() {
 		p.allocate(60 * mb)
-		p.collect(r)
 		time.Sleep(time.Hour)
 	})
-	if len(p.releases) != 1 {
-		t.Errorf("%d releases after one collection", len(p.releases))
+	if len(releases) != 1 {
+		t.Errorf("%d releases of the same garbage", len(releases))
 	}
-	p = &process{useless: true, takes: time.Second}
-	during(t, p, 60*mb, func(r *collector.Releaser) {
-		p.allocate(60 * mb)
-		for range 3600 {
-			p.collect(r)
-			time.Sleep(time.Second)
+	p = &process{takes: time.Second}
+	releases = during(t, p, func() {
+		for range 360 {
+			p.allocate(60 * mb)
+			time.Sleep(10 * time.Second)
 		}
 	})
-	if n := len(p.releases); n < 30 || n > 36 {
+	if n := len(releases); n < 30 || n > 36 {
 		t.Errorf("%d releases of a second in an hour, want one each hundred seconds", n)
 	}
 }
 
-// After the end nothing is looked at.
-func TestReleaserEnds(t *testing.T) {
-	p := &process{}
-	var reads int
-	during(t, p, 60*mb, func(r *collector.Releaser) {
-		p.allocate(60 * mb)
-		p.collect(r)
-		r.End()
-		reads = p.reads // nobody else looks now
-		p.collect(r)
-		time.Sleep(time.Hour)
-	})
-	if len(p.releases) > 0 || p.reads != reads {
-		t.Errorf("%d releases and %d looks after the end", len(p.releases), p.reads-reads)
-	}
-}
-
-// Start tells the releaser of every collection.
-func TestStartTellsOfCollections(t *testing.T) {
-	unset(t, "GOGC")
-	var told atomic.Bool
-	stop := collector.StartWith(&collector.Releaser{
-		Read:    func() collector.Use { told.Store(true); return collector.Use{} },
-		Release: func() { t.Error("released, of nothing") },
-	})
-	defer stop()
-	for deadline := time.Now().Add(patience); !told.Load(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the releaser was not told of a collection")
-		}
-		runtime.GC()
+// Start has the process looked at until it is stopped, but where GOGC says how it wants to be.
+func TestStartLooks(t *testing.T) {
+	for name, want := range map[string]bool{"": true, "100": false} {
+		t.Run("GOGC="+name, func(t *testing.T) {
+			if unset(t, "GOGC"); name != "" {
+				t.Setenv("GOGC", name)
+			}
+			var looks atomic.Int32
+			stop := collector.StartWith(collector.Releaser{
+				Read:    func() collector.Use { looks.Add(1); return collector.Use{} },
+				Release: func() { t.Error("released, of nothing") },
+			})
+			for deadline := time.Now().Add(patience); want && looks.Load() == 0; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("nobody looks")
+				}
+			}
+			stop()
+			if got := looks.Load() > 0; got != want {
+				t.Errorf("somebody looks: %v, want %v", got, want)
+			}
+		})
 	}
 }
