@@ -196,8 +196,8 @@ func TestReleaseIsBounded(t *testing.T) {
 			time.Sleep(10 * time.Second)
 		}
 	})
-	if n := len(releases); n < 30 || n > 36 {
-		t.Errorf("%d releases of a second in an hour, want one each hundred seconds", n)
+	if n := len(releases); n < 110 || n > 180 {
+		t.Errorf("%d releases of a second in an hour, want one each twenty to thirty seconds", n)
 	}
 }
 
