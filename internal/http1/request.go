@@ -36,7 +36,7 @@ func (c *conn) newRequest(h *Head) (*http.Request, *exchange) {
 	}
 	x.c = c
 	x.ctx.Context, x.ctx.c = c.client.Context, c
-	x.body.c, x.body.left = c, h.ContentLength
+	x.body.c, x.body.left, x.body.closed = c, h.ContentLength, false
 	x.w = response{c: c, x: x, head: h.Method == http.MethodHead, wantsClose: h.Close, header: x.w.header, contentLength: -1}
 	x.url = h.url
 	if len(x.values) < len(h.Fields) {
@@ -93,10 +93,10 @@ func (x *exchange) recycle() *exchange {
 	x.c, x.free, x.url = nil, false, url.URL{}
 	x.ctx.Context, x.ctx.c = nil, nil
 	x.ctx.ended.Store(false)
-	x.w = response{header: x.w.header}
+	x.w = response{header: x.w.header, done: true}
 	x.body.mu.Lock()
 	defer x.body.mu.Unlock()
-	x.body.c, x.body.left, x.body.closed = nil, 0, false
+	x.body.c, x.body.left, x.body.closed = nil, 0, true
 	return x
 }
 
