@@ -73,6 +73,7 @@ func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func TestNothingIsLeftToSee(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		serve := func(t *testing.T, dirty bool, sent string) (seen http.Request, url, header string) {
+			t.Helper()
 			mux := http.NewServeMux()
 			mux.HandleFunc("POST /a/{secret...}", func(w http.ResponseWriter, r *http.Request) {
 				http1.KeepsNothing(w)

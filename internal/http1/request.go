@@ -35,7 +35,7 @@ func (c *conn) newRequest(h *Head) (*http.Request, *exchange) {
 		x.request = (&http.Request{}).WithContext(&x.ctx)
 	}
 	x.c = c
-	x.ctx.Context, x.ctx.c = c.client.Context, c
+	x.ctx.Context, x.ctx.c = c.client.Context, c //nolint:fatcontext // it is the parent of one request at a time
 	x.body.c, x.body.left, x.body.closed = c, h.ContentLength, false
 	x.w = response{c: c, x: x, head: h.Method == http.MethodHead, wantsClose: h.Close, header: x.w.header, contentLength: -1}
 	x.url = h.url
@@ -91,7 +91,7 @@ func (x *exchange) recycle() *exchange {
 	clear(x.values)
 	clear(x.w.header)
 	x.c, x.free, x.url = nil, false, url.URL{}
-	x.ctx.Context, x.ctx.c = nil, nil
+	x.ctx.Context, x.ctx.c = nil, nil //nolint:fatcontext // as above
 	x.ctx.ended.Store(false)
 	x.w = response{header: x.w.header, done: true}
 	x.body.mu.Lock()
