@@ -42,6 +42,8 @@ const (
 	idBytes = 11
 	idSize  = 16 // of its text
 	idBatch = 64 // IDs for which random bytes are read, and room for texts is made, at a time
+
+	uuidSize = 36
 )
 
 // idSource makes IDs in batches: most cost neither a read of random bytes nor an allocation.
@@ -53,16 +55,33 @@ type idSource struct {
 
 var idSources = sync.Pool{New: func() any { return &idSource{used: idBatch * idBytes} }}
 
-func freshID() (id [idSize]byte) {
-	s, _ := idSources.Get().(*idSource)
-	if s.used == len(s.random) {
+// take gives random bytes, which its caller clears: nobody can read them here later.
+func (s *idSource) take(n int) []byte {
+	if len(s.random)-s.used < n {
 		rand.Read(s.random[:])
 		s.used = 0
 	}
-	b := s.random[s.used : s.used+idBytes]
+	b := s.random[s.used : s.used+n]
+	s.used += n
+	return b
+}
+
+// keep makes a string of a text.
+func (s *idSource) keep(text []byte) string {
+	if s.texts.Cap()-s.texts.Len() < len(text) {
+		s.texts = strings.Builder{}
+		s.texts.Grow(idBatch * idSize)
+	}
+	s.texts.Write(text)
+	all := s.texts.String()
+	return all[len(all)-len(text):]
+}
+
+func freshID() (id [idSize]byte) {
+	s, _ := idSources.Get().(*idSource)
+	b := s.take(idBytes)
 	base64.URLEncoding.Encode(id[:], b)
-	clear(b) // nobody can read it here later
-	s.used += idBytes
+	clear(b)
 	idSources.Put(s)
 	return id
 }
@@ -70,29 +89,27 @@ func freshID() (id [idSize]byte) {
 // keepID is an ID as a string of its own.
 func keepID(id *[idSize]byte) string {
 	s, _ := idSources.Get().(*idSource)
-	if s.texts.Cap()-s.texts.Len() < idSize {
-		s.texts = strings.Builder{}
-		s.texts.Grow(idBatch * idSize)
-	}
-	s.texts.Write(id[:])
-	all := s.texts.String()
+	kept := s.keep(id[:])
 	idSources.Put(s)
-	return all[len(all)-idSize:]
+	return kept
 }
 
 // NewUUID returns a random UUID (version 4), the shape of x-amzn-RequestId and of Lambda's request IDs.
 func NewUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
+	s, _ := idSources.Get().(*idSource)
+	var out [uuidSize]byte
+	b := s.take(16)
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	var out [36]byte
 	hex.Encode(out[0:8], b[0:4])
 	hex.Encode(out[9:13], b[4:6])
 	hex.Encode(out[14:18], b[6:8])
 	hex.Encode(out[19:23], b[8:10])
 	hex.Encode(out[24:36], b[10:16])
 	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
-	return string(out[:])
+	clear(b)
+	id := s.keep(out[:])
+	idSources.Put(s)
+	return id
 }
 
 // NewTraceRoot returns a fresh trace ID, "1-{epoch in 8 hex}-{24 hex}", without "Root=" (spec data-plane §1).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"cleat/internal/apigw"
@@ -57,39 +58,38 @@ func (i *IAM) anybody() *credentials.User {
 	return &credentials.User{Name: "anybody", Account: i.o.Account, ID: "AIDAANYBODYANYBODYANY", ARN: "arn:" + awsapi.Partition(i.o.Region) + ":iam::" + i.o.Account + ":user/anybody"}
 }
 
-// authenticate finds out who signed a request for a service. Its errors are those of awsapi's verification, of
-// credentials.Set.Lookup and of Failures.Admit.
-func (i *IAM) authenticate(r *awsapi.SignedRequest, o *iampolicy.Origin, service string) (*credentials.User, *awsapi.Signature, error) {
-	claim, err := awsapi.ReadSignature(r)
-	if err != nil {
-		return nil, nil, err
+// authenticate finds out who signed a request for a service, and puts what the request claims into claim. Its errors are
+// those of awsapi's verification, of credentials.Set.Lookup and of Failures.Admit.
+func (i *IAM) authenticate(r *awsapi.SignedRequest, o *iampolicy.Origin, service string, claim *awsapi.Signature) (*credentials.User, error) {
+	if err := claim.Read(r); err != nil {
+		return nil, err
 	}
 	region := i.o.Region
 	if i.o.Users == nil || global(service) {
 		region = ""
 	}
 	if err := claim.Check(region, service, o.Time); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if i.o.Users == nil {
-		return i.anybody(), claim, nil
+		return i.anybody(), nil
 	}
 	if err := i.o.Failures.Admit(o.SourceIP, claim.AccessKeyID, o.Time); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	user, key, err := i.o.Users.Lookup(claim.AccessKeyID, claim.SessionToken, o.Time)
 	if err != nil {
 		i.o.Failures.Failed(o.SourceIP, claim.AccessKeyID, i.o.Users.Has(claim.AccessKeyID), o.Time)
-		return nil, nil, err
+		return nil, err
 	}
 	if err := i.sigv4.Verify(r, claim, key.SecretAccessKey); err != nil {
 		if apigw.KindOf(err) == apigw.KindInvalidSignature { // and not the reading of the body
 			i.o.Failures.Failed(o.SourceIP, claim.AccessKeyID, true, o.Time)
 		}
-		return nil, nil, err
+		return nil, err
 	}
 	i.succeeded(claim.AccessKeyID, service, o)
-	return user, claim, nil
+	return user, nil
 }
 
 func (i *IAM) succeeded(accessKeyID, service string, o *iampolicy.Origin) {
@@ -129,7 +129,8 @@ func (i *IAM) evaluate(user *credentials.User, o iampolicy.Origin, action string
 // KindAccessDenied.
 func (i *IAM) Connect(r *awsapi.SignedRequest, o iampolicy.Origin, api apigw.APIID, stage string, rec *apigw.Record) (apigw.Identity, error) {
 	o.Region = i.o.Region
-	user, claim, err := i.authenticate(r, &o, serviceExecuteAPI)
+	var claim awsapi.Signature
+	user, err := i.authenticate(r, &o, serviceExecuteAPI, &claim)
 	rec.Authenticate = stepOf(err)
 	if err != nil {
 		return apigw.Identity{}, err
@@ -194,7 +195,8 @@ func (i *IAM) Manage(r *awsapi.SignedRequest, o iampolicy.Origin, m Management) 
 		return nil
 	}
 	o.Region = i.o.Region
-	user, _, err := i.authenticate(r, &o, serviceExecuteAPI)
+	var claim awsapi.Signature
+	user, err := i.authenticate(r, &o, serviceExecuteAPI, &claim)
 	switch {
 	case err != nil:
 		return err
@@ -216,31 +218,57 @@ func (i *IAM) Manage(r *awsapi.SignedRequest, o iampolicy.Origin, m Management) 
 		}
 	}
 	if e, ok := errors.AsType[*apigw.Error](err); ok {
-		names := m.names()
 		e.Message = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", user.ARN, manageConnectionsAction,
-			awsapi.ExecuteAPIARN(i.o.Region, masked(i.o.Account), m.API, m.Stage, names[len(names)-1]))
+			awsapi.ExecuteAPIARN(i.o.Region, masked(i.o.Account), m.API, m.Stage, m.shownName()))
 	}
 	return err
 }
 
 // manages evaluates the policies of a user for a call on one stage.
 func (i *IAM) manages(user *credentials.User, o iampolicy.Origin, m *Management, stage Stage) error {
-	names := m.names()
-	resources := make([]string, len(names))
-	for n, name := range names {
-		resources[n] = awsapi.ExecuteAPIARN(i.o.Region, i.o.Account, stage.API, stage.Name, name)
+	q, _ := questions.Get().(*question)
+	defer func() {
+		q.names = [2]string{}
+		questions.Put(q)
+	}()
+	// The names are parts of one string: to ask costs one allocation.
+	q.text = awsapi.AppendExecuteAPIARN(q.text[:0], i.o.Region, i.o.Account, stage.API, stage.Name, m.Method)
+	q.text = append(q.text, connectionsPath...)
+	prefix := len(q.text)
+	if m.ConnectionID == "" {
+		q.names[0] = string(q.text)
+		return i.allowed(user, o, manageConnectionsAction, q.names[:1]...)
 	}
-	return i.allowed(user, o, manageConnectionsAction, resources...)
+	q.text = append(append(q.text, '/'), m.ConnectionID...)
+	first := len(q.text)
+	q.text = append(append(append(q.text, q.text[:prefix]...), '/'), anyConnection...)
+	all := string(q.text)
+	q.names[0], q.names[1] = all[:first], all[first:]
+	return i.allowed(user, o, manageConnectionsAction, q.names[:]...)
 }
 
-// names are the resource's names below its stage: with the connection's ID, and with the literal {connectionId} that AWS's
-// denials show (spec open-questions 41). The list, which AWS has not, has one of its own.
-func (m *Management) names() []string {
-	base := m.Method + "/@connections"
+// question is memory in which the names of a resource are made. Nobody keeps the slice of them, which is used again; the
+// strings may be kept.
+type question struct {
+	text  []byte
+	names [2]string
+}
+
+var questions = sync.Pool{New: func() any { return &question{} }}
+
+// A resource of the management API has two names below its stage: POST/@connections/ with the connection's ID, and with the
+// literal {connectionId} that AWS's denials show (spec open-questions 41). The list, which AWS has not, has one of its own.
+const (
+	connectionsPath = "/@connections"
+	anyConnection   = "{connectionId}"
+)
+
+// shownName is the name that denials show.
+func (m *Management) shownName() string {
 	if m.ConnectionID == "" {
-		return []string{base}
+		return m.Method + connectionsPath
 	}
-	return []string{base + "/" + string(m.ConnectionID), base + "/{connectionId}"}
+	return m.Method + connectionsPath + "/" + anyConnection
 }
 
 // masked is an account as AWS's denials show it (spec management-api §4).

@@ -24,7 +24,8 @@ type Access struct {
 // KindForbidden for users of another account, or KindAccessDenied with AWS's text.
 func (i *IAM) Authorize(r *awsapi.SignedRequest, o iampolicy.Origin, q Access) (*credentials.User, string, error) {
 	o.Region = i.o.Region
-	user, claim, err := i.authenticate(r, &o, q.Service)
+	var claim awsapi.Signature
+	user, err := i.authenticate(r, &o, q.Service, &claim)
 	if err != nil {
 		return nil, "", err
 	}

@@ -39,6 +39,14 @@ func ExecuteAPIARN(region, account string, api apigw.APIID, stage, routeKey stri
 	return "arn:" + Partition(region) + ":execute-api:" + region + ":" + account + ":" + string(api) + "/" + stage + "/" + routeKey
 }
 
+// AppendExecuteAPIARN appends an ExecuteAPIARN.
+func AppendExecuteAPIARN(dst []byte, region, account string, api apigw.APIID, stage, routeKey string) []byte {
+	for _, part := range [...]string{"arn:", Partition(region), ":execute-api:", region, ":", account, ":", string(api), "/", stage, "/", routeKey} {
+		dst = append(dst, part...)
+	}
+	return dst
+}
+
 // DomainNameARN is the ARN of a custom domain name.
 func DomainNameARN(region, name string) string {
 	return "arn:" + Partition(region) + ":apigateway:" + region + "::/domainnames/" + name

@@ -70,9 +70,18 @@ const (
 // *apigw.Error of kind KindMissingAuthenticationToken when there is neither and KindIncompleteSignature when what is there
 // is malformed, with AWS's words.
 func ReadSignature(r *SignedRequest) (*Signature, error) {
+	s := &Signature{}
+	if err := s.Read(r); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Read is ReadSignature into a Signature of the caller's. What that holds means nothing after an error.
+func (s *Signature) Read(r *SignedRequest) error {
 	params, err := presignedParams(r.Query)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	header, headers := "", 0
 	for _, f := range r.Headers {
@@ -83,15 +92,15 @@ func ReadSignature(r *SignedRequest) (*Signature, error) {
 	}
 	switch {
 	case headers == 0 && len(params) == 0:
-		return nil, &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
+		return &apigw.Error{Kind: apigw.KindMissingAuthenticationToken}
 	case headers > 0 && len(params) > 0:
-		return nil, incomplete("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header should be specified.")
+		return incomplete("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header should be specified.")
 	case headers > 1:
-		return nil, incomplete("Authorization header must be present once only.")
+		return incomplete("Authorization header must be present once only.")
 	case headers == 1:
-		return readHeaderForm(r, header)
+		return s.readHeaderForm(r, header)
 	}
-	return readQueryForm(params)
+	return s.readQueryForm(params)
 }
 
 func incomplete(format string, args ...any) error {
@@ -103,7 +112,7 @@ func invalid(format string, args ...any) error {
 }
 
 // readHeaderForm reads "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
-func readHeaderForm(r *SignedRequest, value string) (*Signature, error) {
+func (s *Signature) readHeaderForm(r *SignedRequest, value string) error {
 	algorithm, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
 	var credential, signedHeaders, signature string
 	var others map[string]bool // names that mean nothing, and must not come twice either
@@ -115,7 +124,7 @@ func readHeaderForm(r *SignedRequest, value string) (*Signature, error) {
 		}
 		name, v, ok := strings.Cut(part, "=")
 		if !ok {
-			return nil, incomplete("Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '%s'.", hidden(part))
+			return incomplete("Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): '%s'.", hidden(part))
 		}
 		var again bool
 		switch name {
@@ -132,7 +141,7 @@ func readHeaderForm(r *SignedRequest, value string) (*Signature, error) {
 			others[name] = true
 		}
 		if again {
-			return nil, incomplete("Authorization header holds parameter '%s' twice. (Hashed with SHA-256 and encoded with Base64) Authorization=%s", printable(name), hidden(value))
+			return incomplete("Authorization header holds parameter '%s' twice. (Hashed with SHA-256 and encoded with Base64) Authorization=%s", printable(name), hidden(value))
 		}
 	}
 	date, dateErr := headerTime(r.Headers)
@@ -146,23 +155,23 @@ func readHeaderForm(r *SignedRequest, value string) (*Signature, error) {
 		missing.WriteString(dateErr.Error() + " ")
 	}
 	if missing.Len() > 0 {
-		return nil, incomplete("%s(Hashed with SHA-256 and encoded with Base64) Authorization=%s", missing.String(), hidden(value))
+		return incomplete("%s(Hashed with SHA-256 and encoded with Base64) Authorization=%s", missing.String(), hidden(value))
 	}
 	if algorithm != sigv4Algorithm {
-		return nil, incomplete("Unsupported AWS 'algorithm': '%s'.", printable(algorithm))
+		return incomplete("Unsupported AWS 'algorithm': '%s'.", printable(algorithm))
 	}
 	if dateErr != nil {
-		return nil, dateErr
+		return dateErr
 	}
-	s := &Signature{date: date, expires: -1, signature: signature}
+	*s = Signature{date: date, expires: -1, signature: signature}
 	if err := s.read(credential, signedHeaders); err != nil {
-		return nil, err
+		return err
 	}
 	s.SessionToken, _ = r.Headers.LastFold(headerSecurityToken)
 	if s.SessionToken != "" && !s.signs(headerSecurityToken) {
-		return nil, invalid("'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization.")
+		return invalid("'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization.")
 	}
-	return s, nil
+	return nil
 }
 
 // hidden shows that a value was there without giving it away, as AWS does: what should have been a signature may be
@@ -232,7 +241,7 @@ func presignedParams(query string) (map[string]string, error) {
 	return nil, nil //nolint:nilnil // as above
 }
 
-func readQueryForm(params map[string]string) (*Signature, error) {
+func (s *Signature) readQueryForm(params map[string]string) error {
 	var missing strings.Builder
 	for _, name := range []string{paramAlgorithm, paramCredential, paramSignature, paramSignedHeaders, paramDate} {
 		if params[name] == "" {
@@ -240,25 +249,25 @@ func readQueryForm(params map[string]string) (*Signature, error) {
 		}
 	}
 	if missing.Len() > 0 {
-		return nil, incomplete("%sRe-examine the query-string parameters.", missing.String())
+		return incomplete("%sRe-examine the query-string parameters.", missing.String())
 	}
 	if a := params[paramAlgorithm]; a != sigv4Algorithm {
-		return nil, incomplete("Unsupported AWS 'algorithm': '%s'.", printable(a))
+		return incomplete("Unsupported AWS 'algorithm': '%s'.", printable(a))
 	}
-	s := &Signature{Presigned: true, SessionToken: params[paramToken], date: params[paramDate], expires: -1, signature: params[paramSignature]}
+	*s = Signature{Presigned: true, SessionToken: params[paramToken], date: params[paramDate], expires: -1, signature: params[paramSignature]}
 	if text, ok := params[paramExpires]; ok {
 		n, err := strconv.ParseInt(text, 10, 64)
 		switch {
 		case err != nil:
-			return nil, incomplete("X-Amz-Expires should be a number")
+			return incomplete("X-Amz-Expires should be a number")
 		case n < 0:
-			return nil, incomplete("X-Amz-Expires must be non-negative")
+			return incomplete("X-Amz-Expires must be non-negative")
 		case n > int64(maxExpires/time.Second):
-			return nil, incomplete("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than %d seconds", maxExpires/time.Second)
+			return incomplete("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than %d seconds", maxExpires/time.Second)
 		}
 		s.expires = time.Duration(n) * time.Second
 	}
-	return s, s.read(params[paramCredential], params[paramSignedHeaders])
+	return s.read(params[paramCredential], params[paramSignedHeaders])
 }
 
 // read takes the claim's credential and list of headers apart, and its date.
@@ -309,24 +318,24 @@ func (s *Signature) signs(header string) bool {
 // Check compares a claim with where and when the request arrived. An empty region accepts any. It fails with an
 // *apigw.Error of kind KindInvalidSignature and AWS's words.
 func (s *Signature) Check(region, service string, now time.Time) error {
-	var faults strings.Builder
+	var faults []byte
 	if region != "" && s.scope.region != region {
-		fmt.Fprintf(&faults, "Credential should be scoped to a valid region, not '%s'. ", printable(s.scope.region))
+		faults = fmt.Appendf(faults, "Credential should be scoped to a valid region, not '%s'. ", printable(s.scope.region))
 	}
 	if s.scope.service != service {
-		fmt.Fprintf(&faults, "Credential should be scoped to correct service: '%s'. ", service)
+		faults = fmt.Appendf(faults, "Credential should be scoped to correct service: '%s'. ", service)
 	}
 	if s.terminator != sigv4Terminator {
-		fmt.Fprintf(&faults, "Credential should be scoped with a valid terminator: '%s', not '%s'. ", sigv4Terminator, printable(s.terminator))
+		faults = fmt.Appendf(faults, "Credential should be scoped with a valid terminator: '%s', not '%s'. ", sigv4Terminator, printable(s.terminator))
 	}
 	if day := s.date[:len("20060102")]; s.scope.date != day {
-		fmt.Fprintf(&faults, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'. ", printable(s.scope.date), day, s.date)
+		faults = fmt.Appendf(faults, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'. ", printable(s.scope.date), day, s.date)
 	}
 	if !s.signs("host") {
-		faults.WriteString("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization. ")
+		faults = append(faults, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization. "...)
 	}
-	if faults.Len() > 0 {
-		return invalid("%s", faults.String())
+	if len(faults) > 0 {
+		return invalid("%s", faults)
 	}
 	return s.checkTime(now.UTC())
 }

@@ -168,6 +168,16 @@ func remoteIP(r *http.Request) netip.Addr {
 	return peer.Addr().Unmap()
 }
 
+// remoteText is remoteIP as a text, which is a part of the address where it stands there.
+func remoteText(r *http.Request) string {
+	addr := remoteIP(r)
+	var room [len("255.255.255.255")]byte
+	if host, _, ok := strings.Cut(r.RemoteAddr, ":"); ok && addr.Is4() && string(addr.AppendTo(room[:0])) == host {
+		return host
+	}
+	return addr.String()
+}
+
 // connectHeaders are the client's headers as the CONNECT event shows them: without Connection and Upgrade, with those
 // that the gateway adds (spec events-and-integrations §1.1, data-plane §1). Port and scheme are those that the client
 // really used, where AWS has 443 and https only.

@@ -4,18 +4,17 @@ package gateway_test
 
 import (
 	"bufio"
-	"bytes"
-	"fmt"
 	"io"
 	"net"
-	"strings"
 	"testing"
 
 	"cleat/internal/apigw"
+	"cleat/internal/authorizer"
 )
 
 // What a push costs in allocations, from its bytes on the socket to the bytes of its answer, everything on the way
-// included: the request as http.Handler wants it, the answer's header, the record. The client makes none.
+// included: the text of its head, its path, the IDs of the answer, and that of the record which this test keeps; with a
+// signature the name of the resource. The client makes none.
 func TestPushAllocations(t *testing.T) {
 	limits := apigw.LimitsAWS()
 	limits.RequestRate = 0
@@ -40,19 +39,23 @@ func TestPushAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	request := fmt.Appendf(nil, "POST /prod/@connections/%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n%s",
-		strings.ReplaceAll(id, "=", "%3D"), n.addr, bytes.Repeat([]byte("x"), 1000))
 	in := bufio.NewReader(c)
-	got := testing.AllocsPerRun(1000, func() {
-		if _, err := c.Write(request); err != nil {
-			t.Fatal(err)
-		}
-		if err := head(in, "200"); err != nil {
-			t.Fatal(err)
-		}
-		<-n.records
-	})
-	if got > 18 {
-		t.Errorf("%v allocations a push, want 18 at most", got)
+	push := func(request []byte) float64 {
+		return testing.AllocsPerRun(1000, func() {
+			if _, err := c.Write(request); err != nil {
+				t.Fatal(err)
+			}
+			if err := head(in, "200"); err != nil {
+				t.Fatal(err)
+			}
+			<-n.records
+		})
+	}
+	if got := push(pushRequest(n.addr, id, 1000, false)); got > 4 {
+		t.Errorf("%v allocations a push, want 4 at most", got)
+	}
+	n.SetIAM(authorizer.NewIAM(authorizer.IAMOptions{Region: iamRegion, Users: testUsers(t), Management: true, Failures: &authorizer.Failures{}}))
+	if got := push(pushRequest(n.addr, id, 1000, true)); got > 5 {
+		t.Errorf("%v allocations a signed push, want 5 at most", got)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"cleat/internal/authorizer"
 	"cleat/internal/awsapi"
 	"cleat/internal/conn"
+	"cleat/internal/http1"
 	"cleat/internal/integration"
 	"cleat/internal/listen"
 	"cleat/internal/push"
@@ -150,7 +151,7 @@ func (g *Gateway) Stats() conn.Stats { return g.hub.Stats() }
 // ServeHTTP answers a handshake or a management request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	dir := g.directory.Load()
-	path := r.URL.EscapedPath()
+	path := listen.EscapedPath(r.URL)
 	target, err := listen.Resolve(dir, r.Host, path)
 	if none, ok := errors.AsType[*listen.NoRouteError](err); ok {
 		err = none.Answer(r.Method)
@@ -204,7 +205,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		listen.SetUpgradeHeaders(w.Header())
 	}
 	awsapi.WriteError(w, err, apigw.NewRequestID())
-	g.tell(apigw.Record{Time: time.Now(), Operation: "refused", Path: r.URL.EscapedPath()}, err)
+	g.tell(apigw.Record{Time: time.Now(), Operation: "refused", Path: listen.EscapedPath(r.URL)}, err)
 }
 
 // requestRecords are the records of requests, which nobody keeps who is told of them.
@@ -224,6 +225,7 @@ func (g *Gateway) tell(r apigw.Record, err error) {
 
 func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target, path string) {
 	start := time.Now()
+	http1.KeepsNothing(w) // push and who is told of its outcome do not, nor do the handlers that the server puts around this one
 	var o push.Outcome
 	if err := g.takeRequest(start); err != nil {
 		o = g.push.Refuse(w, r, target.API, target.Stage, target.Rest, asManagement(err))

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cleat/internal/apigw"
@@ -41,24 +42,38 @@ func (g *Gateway) authorizePush(r *http.Request, c push.Call) error {
 	if !i.GuardsManagement() {
 		return nil
 	}
-	signed := SignedRequest(r)
+	signed, _ := signedRequests.Get().(*awsapi.SignedRequest)
+	defer func() {
+		clear(signed.Headers[:cap(signed.Headers)])
+		*signed = awsapi.SignedRequest{Headers: signed.Headers[:0]}
+		signedRequests.Put(signed)
+	}()
+	fillSigned(signed, r)
 	signed.Body = c.Body
 	m := authorizer.Management{API: c.API, Stage: c.Stage, Method: r.Method, ConnectionID: c.ConnectionID}
 	if c.ConnectionID == "" && (c.API == "" || c.Stage == "") {
 		m.Stages = g.directory.Load().meant(c.API, c.Stage)
 	}
-	return i.Manage(signed, origin(r, time.Now(), remoteIP(r).String()), m)
+	return i.Manage(signed, origin(r, time.Now(), remoteText(r)), m)
 }
 
 // SignedRequest is a request as its sender signed it, without its body. The host is the one that the address was read
 // from: a request line with a whole URL in it comes before the Host header, and what was signed for one API must not
 // reach another.
 func SignedRequest(r *http.Request) *awsapi.SignedRequest {
-	fields := slices.DeleteFunc(listen.Fields(r), func(f apigw.Field) bool { return strings.EqualFold(f.Name, "Host") })
-	return &awsapi.SignedRequest{
-		Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery,
-		Headers: append(fields, apigw.Field{Name: "Host", Value: r.Host}),
-	}
+	s := &awsapi.SignedRequest{}
+	fillSigned(s, r)
+	return s
+}
+
+// signedRequests are used again: nobody keeps one, nor its fields, longer than a decision takes.
+var signedRequests = sync.Pool{New: func() any { return &awsapi.SignedRequest{} }}
+
+// fillSigned is SignedRequest into memory that is there.
+func fillSigned(s *awsapi.SignedRequest, r *http.Request) {
+	s.Method, s.Path, s.Query = r.Method, listen.EscapedPath(r.URL), r.URL.RawQuery
+	fields := slices.DeleteFunc(listen.AppendFields(s.Headers[:0], r), func(f apigw.Field) bool { return strings.EqualFold(f.Name, "Host") })
+	s.Headers = append(fields, apigw.Field{Name: "Host", Value: r.Host})
 }
 
 func origin(r *http.Request, now time.Time, sourceIP string) iampolicy.Origin {

@@ -20,8 +20,8 @@ func TestParseAllocates(t *testing.T) {
 		if _, _, v := http1.Parse(sent); v != http1.Plain {
 			t.Fatal(v)
 		}
-	}); n > 7 {
-		t.Errorf("%v allocations, want 7 at most", n)
+	}); n > 6 {
+		t.Errorf("%v allocations, want 6 at most", n)
 	}
 }
 

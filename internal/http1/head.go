@@ -25,7 +25,7 @@ type Head struct {
 	// Line is the length of the request line in bytes, without its end.
 	Line int
 
-	url *url.URL
+	url url.URL
 }
 
 // Verdict is what Parse finds.
@@ -125,11 +125,21 @@ func (h *Head) readLine(line string) bool {
 	if version != "HTTP/1.1" || !isOriginForm(target) {
 		return false
 	}
-	u, err := url.ParseRequestURI(target)
+	h.Method, h.Target = method, target
+	return h.readTarget(target)
+}
+
+// readTarget is url.ParseRequestURI of a target in origin-form, which has neither scheme nor authority.
+func (h *Head) readTarget(target string) bool {
+	path, query, asks := strings.Cut(target, "?")
+	decoded, err := url.PathUnescape(path)
 	if err != nil {
 		return false
 	}
-	h.Method, h.Target, h.url = method, target, u
+	h.url = url.URL{Path: decoded, RawQuery: query, ForceQuery: asks && query == ""}
+	if h.url.EscapedPath() != path {
+		h.url.RawPath = path // an escaping other than the one that url.URL would choose
+	}
 	return true
 }
 
@@ -260,10 +270,8 @@ var canonical = func() map[string]string {
 	return m
 }()
 
-// header makes the header as net/http has it: without Host.
-func (h *Head) header() http.Header {
-	out := make(http.Header, len(h.Fields))
-	values := make([]string, len(h.Fields)) // one piece of memory for all
+// fill fills in the header as net/http has it: without Host. values are room for as many values as there are fields.
+func (h *Head) fill(out http.Header, values []string) {
 	for i, f := range h.Fields {
 		name, ok := canonical[f.Name]
 		if !ok {
@@ -279,5 +287,4 @@ func (h *Head) header() http.Header {
 		values[i] = f.Value
 		out[name] = values[i : i+1 : i+1]
 	}
-	return out
 }

@@ -82,6 +82,7 @@ func FuzzParse(f *testing.F) {
 		"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 		"POST /dev/@connections/a%3D?x=y HTTP/1.1\r\nhost: a.example:80\r\nContent-Length: 3\r\nX-Amz-Date: 1\r\nx-amz-date: 2\r\n\r\nabcGET",
 		"GET /prod HTTP/1.1\r\nHost: [::1]:80\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a==\r\nPragma: no-cache\r\nCache-Control: no-cache\r\n\r\n\x81\x00",
+		"GET /a%2Fb%20c/(!)%7e?%zz?&+ HTTP/1.1\r\nHost: a\r\n\r\n",
 		"DELETE /? HTTP/1.1\r\nConnection: ,close\r\nHost: a\r\nX:\r\n\r\n",
 		"GET / HTTP/1.1\nHost: a\n\n",
 		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n",
@@ -105,6 +106,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if r.Method != h.Method || r.RequestURI != h.Target || r.Host != h.Host || r.ContentLength != h.ContentLength || r.Close != h.Close || len(r.TransferEncoding) > 0 {
 			t.Errorf("got %+v, net/http %+v", h, r)
+		}
+		if got := h.URL(); got != *r.URL || got.EscapedPath() != r.URL.EscapedPath() {
+			t.Errorf("got %#v, net/http %#v", got, *r.URL)
 		}
 		if r.Proto != "HTTP/1.1" || r.URL.Host != "" || r.Trailer != nil {
 			t.Errorf("net/http reads %+v", r)

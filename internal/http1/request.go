@@ -5,33 +5,99 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 )
 
-// exchange is one request and its answer.
+// exchange is one request and its answer. One whose handler has declared that nobody keeps any of it (KeepsNothing) is used
+// again, for the next request of the connection or of another.
 type exchange struct {
-	c    *conn
-	ctx  requestContext
-	body body
-	w    response
+	c       *conn
+	ctx     requestContext
+	body    body
+	w       response
+	request *http.Request // its context is ctx
+	url     url.URL
+	header  http.Header
+	values  []string // room for header's
+
+	free  bool          // the handler keeps nothing
+	blank *http.Request // what request is made of once more; nil until then
 }
 
 // newRequest makes the request that a handler gets, and the exchange that it belongs to.
 func (c *conn) newRequest(h *Head) (*http.Request, *exchange) {
-	x := &exchange{c: c, ctx: requestContext{Context: c.client.Context, c: c}}
-	x.body.c, x.body.left = c, h.ContentLength
-	x.w = response{c: c, x: x, head: h.Method == http.MethodHead, wantsClose: h.Close, contentLength: -1}
-	r := (&http.Request{}).WithContext(&x.ctx)
-	r.Method, r.URL, r.RequestURI = h.Method, h.url, h.Target
+	x := c.spare
+	c.spare = nil
+	if x == nil {
+		x = &exchange{header: make(http.Header, len(h.Fields)), values: make([]string, len(h.Fields))}
+		x.request = (&http.Request{}).WithContext(&x.ctx)
+	}
+	x.c = c
+	x.ctx.Context, x.ctx.c = c.client.Context, c //nolint:fatcontext // it is the parent of one request at a time
+	x.body.c, x.body.left, x.body.closed = c, h.ContentLength, false
+	x.w = response{c: c, x: x, head: h.Method == http.MethodHead, wantsClose: h.Close, header: x.w.header, contentLength: -1}
+	x.url = h.url
+	if len(x.values) < len(h.Fields) {
+		x.values = make([]string, len(h.Fields))
+	}
+	h.fill(x.header, x.values)
+	r := x.request
+	r.Method, r.URL, r.RequestURI = h.Method, &x.url, h.Target
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
-	r.Header, r.Host, r.Close = h.header(), h.Host, h.Close
+	r.Header, r.Host, r.Close = x.header, h.Host, h.Close
 	r.ContentLength, r.Body = h.ContentLength, http.NoBody
 	if h.ContentLength > 0 {
 		r.Body = &x.body
 	}
 	r.RemoteAddr, r.TLS = c.client.RemoteAddr, c.client.TLS
 	return r, x
+}
+
+// KeepsNothing declares that once its handler has returned nobody holds any of a request or its answer: neither the
+// *http.Request, its URL, header, body or context, nor the ResponseWriter or its header. The strings in them may be kept.
+// http1 then uses their memory again, in which whoever holds them would find somebody else's request. A handler calls it that
+// knows this of itself and of all handlers around it, while it runs. w may be a wrapper with a method Unwrap; where the answer
+// is not http1's it does nothing.
+func KeepsNothing(w http.ResponseWriter) {
+	for {
+		switch under := w.(type) {
+		case *response:
+			under.x.free = true
+			return
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = under.Unwrap()
+		default:
+			return
+		}
+	}
+}
+
+// maxKept is the largest header, in fields, whose memory is used again.
+const maxKept = 32
+
+// recycle empties an exchange that is over, for use again; nil where that must not be. Its body was abandoned.
+func (x *exchange) recycle() *exchange {
+	// Who asked for the end of the context may yet be told of it, on another goroutine.
+	if !x.free || x.ctx.asked.Load() != nil || len(x.values) > maxKept || len(x.w.header) > maxKept {
+		return nil
+	}
+	if x.blank == nil {
+		x.blank = (&http.Request{}).WithContext(&x.ctx)
+	}
+	*x.request = *x.blank // what net/http keeps of its own in it, a ServeMux's pattern say, included
+	clear(x.header)
+	clear(x.values)
+	clear(x.w.header)
+	x.c, x.free, x.url = nil, false, url.URL{}
+	x.ctx.Context, x.ctx.c = nil, nil //nolint:fatcontext // as above
+	x.ctx.ended.Store(false)
+	x.w = response{header: x.w.header, done: true}
+	x.body.mu.Lock()
+	defer x.body.mu.Unlock()
+	x.body.c, x.body.left, x.body.closed = nil, 0, true
+	return x
 }
 
 // requestContext is the context of one request. It ends with the request, with the context that all requests of the

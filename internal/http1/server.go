@@ -68,9 +68,10 @@ const bufferSize = 4 << 10
 
 // buffers are what a connection borrows while it is served.
 type buffers struct {
-	in   [bufferSize]byte
-	out  []byte
-	head Head // of the request at hand
+	in    [bufferSize]byte
+	out   []byte
+	head  Head      // of the request at hand
+	spare *exchange // empty; nil: there is none
 }
 
 // keepOut bounds the buffers for answers that are used again.
@@ -82,7 +83,8 @@ var spare = sync.Pool{New: func() any { return &buffers{out: make([]byte, 0, 1<<
 // request is not plain. unread, with the last of these, is what was read and not served.
 func (s *Server) Serve(client Client) (unread []byte, how Outcome) {
 	lent, _ := spare.Get().(*buffers)
-	c := &conn{server: s, client: client, nc: client.Conn, head: &lent.head, buf: lent.in[:], out: lent.out[:0]}
+	c := &conn{server: s, client: client, nc: client.Conn, head: &lent.head, buf: lent.in[:], out: lent.out[:0], spare: lent.spare}
+	lent.spare = nil
 	defer func() {
 		c.stopWatching() // which reads into what is lent; it runs where a handler has ended its goroutine
 		if c.read {
@@ -93,6 +95,7 @@ func (s *Server) Serve(client Client) (unread []byte, how Outcome) {
 		}
 		clear(lent.head.Fields[:cap(lent.head.Fields)])
 		lent.head = Head{Fields: lent.head.Fields[:0]}
+		lent.spare = c.spare
 		spare.Put(lent)
 	}()
 	for {
@@ -133,8 +136,9 @@ type conn struct {
 	nc     net.Conn
 	head   *Head
 	buf    []byte
-	out    []byte // of the answer, what was not sent yet
-	later  bool   // not the first request
+	out    []byte    // of the answer, what was not sent yet
+	spare  *exchange // for the next request; nil: make one
+	later  bool      // not the first request
 	// blank is how many line ends ahead of the next request are passed over: some clients end a POST with one more (RFC
 	// 9112 §2.2). net/http allows for four bytes.
 	blank int
@@ -225,9 +229,14 @@ func (c *conn) serve(h *Head) (how Outcome, more bool) {
 	c.mu.Lock()
 	c.current, c.consumed, c.wanted = &x.ctx, h.ContentLength == 0, false
 	c.mu.Unlock()
-	if h.ContentLength > 0 {
-		defer func() { c.read = !x.body.abandon() }()
-	}
+	defer func() {
+		if h.ContentLength > 0 {
+			c.read = !x.body.abandon()
+		}
+		if more && !c.read {
+			c.spare = x.recycle()
+		}
+	}()
 	finished := c.handle(x, r)
 	c.stopWatching()
 	c.mu.Lock()

@@ -141,23 +141,23 @@ func resolveHost(d Directory, host string, id apigw.APIID, segments []segment) (
 		}
 		id = alias
 	}
-	if len(segments) == 0 || !hasStage(d, id, segments[0].text) {
+	if len(segments) == 0 || !hasStage(d, id, segments[0].text()) {
 		return Target{}, forbidden(errUnknownStage)
 	}
-	return target(id, segments[0].text, segments[1:], FormHost)
+	return target(id, segments[0].text(), segments[1:], FormHost)
 }
 
 func resolvePath(d Directory, segments []segment) (Target, error) {
-	if len(segments) >= 2 && hasStage(d, apigw.APIID(segments[0].text), segments[1].text) {
-		return target(apigw.APIID(segments[0].text), segments[1].text, segments[2:], FormPath)
+	if len(segments) >= 2 && hasStage(d, apigw.APIID(segments[0].text()), segments[1].text()) {
+		return target(apigw.APIID(segments[0].text()), segments[1].text(), segments[2:], FormPath)
 	}
 	for i := range min(2, len(segments)) {
-		if segments[i].text != pathConnections {
+		if segments[i].text() != pathConnections {
 			continue
 		}
 		stage := ""
 		if i == 1 {
-			stage = segments[0].text
+			stage = segments[0].text()
 		}
 		return target("", stage, segments[i:], FormConnection)
 	}
@@ -171,10 +171,10 @@ func resolvePath(d Directory, segments []segment) (Target, error) {
 		}
 		return Target{}, forbidden(errUnknownStage)
 	}
-	if !hasStage(d, id, segments[0].text) {
+	if !hasStage(d, id, segments[0].text()) {
 		return Target{}, forbidden(errUnknownStage)
 	}
-	return target(id, segments[0].text, segments[1:], FormStage)
+	return target(id, segments[0].text(), segments[1:], FormStage)
 }
 
 // target ends a reading of the path: behind the stage there is nothing, or the management API with at most one
@@ -184,10 +184,10 @@ func target(id apigw.APIID, stage string, rest []segment, form Form) (Target, er
 	switch {
 	case len(rest) == 0:
 		return t, nil
-	case len(rest) == 1 && rest[0].text == pathConnections:
+	case len(rest) == 1 && rest[0].text() == pathConnections:
 		t.Rest = rest[0].onwards()
 		return t, nil
-	case len(rest) == 2 && rest[0].text == pathConnections && rest[1].raw != "":
+	case len(rest) == 2 && rest[0].text() == pathConnections && rest[1].raw != "":
 		t.Rest = rest[0].onwards()
 		return t, nil
 	}
@@ -201,10 +201,19 @@ func hasStage(d Directory, id apigw.APIID, stage string) bool {
 	return stage != "" && d.HasAPI(id) && slices.Contains(d.Stages(id), stage)
 }
 
-// segment is one part of a path, as it came and decoded.
+// segment is one part of a path.
 type segment struct {
-	raw, text string
-	from      string // the path from the slash in front of it on, as it came, without a trailing slash
+	raw  string // as it came; its escapes are sound
+	from string // the path from the slash in front of it on, as it came, without a trailing slash
+}
+
+// text is the segment decoded.
+func (s segment) text() string {
+	text, err := url.PathUnescape(s.raw)
+	if err != nil {
+		return s.raw // not reached: splitPath has seen to it
+	}
+	return text
 }
 
 // onwards is the path from a segment on that means pathConnections, spelled so.
@@ -233,11 +242,11 @@ func splitPath(escaped string, most int, room []segment) ([]segment, error) {
 		if end := strings.IndexByte(raw, '/'); end >= 0 && len(segments) < most-1 {
 			raw = raw[:end]
 		}
-		text, err := url.PathUnescape(raw)
-		if err != nil {
+		if !isSound(raw) {
+			_, err := url.PathUnescape(raw) // says what is wrong
 			return nil, &apigw.Error{Kind: apigw.KindBadRequest, Err: fmt.Errorf("unescape the path: %w", err)}
 		}
-		segments = append(segments, segment{raw: raw, text: text, from: from})
+		segments = append(segments, segment{raw: raw, from: from})
 		from = from[1+len(raw):]
 	}
 	return segments, nil

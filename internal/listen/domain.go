@@ -40,7 +40,7 @@ func resolveDomain(d Directory, mappings []apigw.APIMapping, escapedPath string)
 	if err != nil {
 		return Target{}, err
 	}
-	if len(segments) == 1 && apigw.IsHealthCheck(segments[0].text) {
+	if len(segments) == 1 && apigw.IsHealthCheck(segments[0].text()) {
 		return Target{Form: FormHealth}, nil
 	}
 	best, length := -1, -1
@@ -69,7 +69,7 @@ func covers(key string, segments []segment) (n int, ok bool) {
 		return 0, true
 	}
 	for part := range strings.SplitSeq(key, "/") {
-		if n == len(segments) || segments[n].text != part {
+		if n == len(segments) || segments[n].text() != part {
 			return 0, false
 		}
 		n++
@@ -83,7 +83,7 @@ func joined(segments []segment) string {
 		if i > 0 {
 			b.WriteByte('/')
 		}
-		b.WriteString(s.text)
+		b.WriteString(s.text())
 	}
 	return b.String()
 }

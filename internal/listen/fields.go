@@ -27,28 +27,31 @@ var spelled = map[string]string{
 // accepted they are in the client's order and spelling; for any other they are sorted by name in the usual spelling. Of
 // a request that Forwarded lets through they are as its client sent them to the proxy.
 // It must be called before the handler returns, and the caller owns the result.
-func Fields(r *http.Request) apigw.Fields {
+func Fields(r *http.Request) apigw.Fields { return AppendFields(nil, r) }
+
+// AppendFields appends Fields to what the caller owns.
+func AppendFields(dst apigw.Fields, r *http.Request) apigw.Fields {
 	if said, ok := r.Context().Value(forwardedKey{}).(*forwarded); ok {
-		return said.asSent(r.Host, fieldsOf(r))
+		return append(dst, said.asSent(r.Host, appendFields(nil, r))...)
 	}
-	return fieldsOf(r)
+	return appendFields(dst, r)
 }
 
-func fieldsOf(r *http.Request) apigw.Fields {
+func appendFields(out apigw.Fields, r *http.Request) apigw.Fields {
 	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
 		plain, raw := c.head()
 		if plain != nil {
-			out := make(apigw.Fields, len(plain.Fields))
-			for i, f := range plain.Fields {
-				out[i] = apigw.Field(f)
+			out = slices.Grow(out, len(plain.Fields))
+			for _, f := range plain.Fields {
+				out = append(out, apigw.Field(f))
 			}
 			return out
 		}
 		if raw != nil {
-			return addressed(r, parseHead(raw))
+			return append(out, addressed(r, parseHead(raw))...)
 		}
 	}
-	out := make(apigw.Fields, 0, len(r.Header)+1)
+	out = slices.Grow(out, len(r.Header)+1)
 	if r.Host != "" {
 		out = append(out, apigw.Field{Name: "Host", Value: r.Host})
 	}

@@ -57,7 +57,7 @@ func (g Guard) socket(r *http.Request) bool {
 	if g.Directory == nil {
 		return false
 	}
-	t, err := Resolve(g.Directory(), r.Host, r.URL.EscapedPath())
+	t, err := Resolve(g.Directory(), r.Host, EscapedPath(r.URL))
 	return err == nil && t.Rest == ""
 }
 

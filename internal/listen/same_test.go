@@ -123,14 +123,25 @@ var date = regexp.MustCompile(`Date: [A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]
 // twins are a Server and a bare net/http server with one handler and the same limits.
 func twins(tb testing.TB) (ours, theirs *scripts) {
 	tb.Helper()
+	return twinsOf(tb, behave)
+}
+
+// thrifty is behave as a handler that keeps nothing, whose requests are made of those before them.
+func thrifty(w http.ResponseWriter, r *http.Request) {
+	http1.KeepsNothing(w)
+	behave(w, r)
+}
+
+func twinsOf(tb testing.TB, handler http.HandlerFunc) (ours, theirs *scripts) {
+	tb.Helper()
 	ours, theirs = newScripts(), newScripts()
 	quiet := slog.New(slog.DiscardHandler)
-	s := listen.New(ours, listen.Options{Log: quiet, Handler: http.HandlerFunc(behave), ShutdownTimeout: time.Second})
+	s := listen.New(ours, listen.Options{Log: quiet, Handler: handler, ShutdownTimeout: time.Second})
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(ctx) }()
 	h := &http.Server{
-		Handler: http.HandlerFunc(behave), MaxHeaderBytes: 10240, ReadHeaderTimeout: wait, IdleTimeout: wait,
+		Handler: handler, MaxHeaderBytes: 10240, ReadHeaderTimeout: wait, IdleTimeout: wait,
 		ErrorLog: slog.NewLogLogger(quiet.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
@@ -362,7 +373,18 @@ var requests = map[string]string{
 // TestSameAnswers has each conversation with both servers: what a client reads must not tell which of them it talks to.
 func TestSameAnswers(t *testing.T) {
 	t.Parallel()
-	ours, theirs := twins(t)
+	sameAnswers(t, behave)
+}
+
+// TestSameAnswersAgain is TestSameAnswers with requests that are made of those before them: of these nothing may show.
+func TestSameAnswersAgain(t *testing.T) {
+	t.Parallel()
+	sameAnswers(t, thrifty)
+}
+
+func sameAnswers(t *testing.T, handler http.HandlerFunc) {
+	t.Helper()
+	ours, theirs := twinsOf(t, handler)
 	const next = "GET /echo HTTP/1.1\r\nHost: next\r\n\r\n"
 	for name, request := range requests {
 		for _, what := range behaviours {
@@ -425,10 +447,12 @@ func FuzzSameAnswers(f *testing.F) {
 			size = len(sent) + 1
 		}
 		synctest.Test(t, func(t *testing.T) { // net/http lingers half a second over some connections, which is nothing here
-			ours, theirs := twins(t)
-			want, got := theirs.answers(t, sent, size), ours.answers(t, sent, size)
-			if got != want {
-				t.Errorf("%q in pieces of %d bytes: got\n%q\nwant\n%q", sent, size, shortened(got), shortened(want))
+			for name, handler := range map[string]http.HandlerFunc{"a handler": behave, "one that keeps nothing": thrifty} {
+				ours, theirs := twinsOf(t, handler)
+				want, got := theirs.answers(t, sent, size), ours.answers(t, sent, size)
+				if got != want {
+					t.Errorf("%s: %q in pieces of %d bytes: got\n%q\nwant\n%q", name, sent, size, shortened(got), shortened(want))
+				}
 			}
 		})
 	})

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/conn"
+	"cleat/internal/listen"
 )
 
 // Hub is the part of conn.Hub that pushes need.
@@ -85,9 +85,9 @@ type Outcome struct {
 
 // split takes the escaped path below a stage apart: the connection ID behind "/@connections/", or "" for the list.
 // Both spellings of "@" are accepted, and any escaping of the ID (spec management-api §1). ok is false for a path that
-// is none of the management API's.
-func split(rest string) (id apigw.ConnectionID, ok bool) {
-	path, err := url.PathUnescape(rest)
+// is none of the management API's. whole is the request's path, unescaped.
+func split(rest, whole string) (id apigw.ConnectionID, ok bool) {
+	path, err := listen.Unescape(rest, whole)
 	if err != nil {
 		return "", false
 	}
@@ -111,9 +111,9 @@ type address struct {
 }
 
 // resolve fills in what an address leaves open. ok is as in split.
-func (h *Handler) resolve(api apigw.APIID, stage, rest string) (a address, ok bool) {
+func (h *Handler) resolve(r *http.Request, api apigw.APIID, stage, rest string) (a address, ok bool) {
 	a = address{api: api, stage: stage}
-	if a.id, ok = split(rest); a.id == "" || api != "" && stage != "" {
+	if a.id, ok = split(rest, r.URL.Path); a.id == "" || api != "" && stage != "" {
 		return a, ok
 	}
 	_, c, err := h.find(a)
@@ -144,7 +144,7 @@ func operation(method string) string {
 
 // Refuse answers a request that may not go on, for a reason that was found before it came here. The rest is as in Serve.
 func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage, rest string, err error) Outcome {
-	a, _ := h.resolve(api, stage, rest)
+	a, _ := h.resolve(r, api, stage, rest)
 	o := a.outcome(r)
 	o.Status, o.Err = awsapi.Status(err), err
 	awsapi.WriteError(w, err, apigw.NewRequestID())
@@ -154,7 +154,7 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, api apigw.APIID
 // Serve answers one request for a stage. rest is the escaped path below the stage, "/@connections/…". An empty api
 // or stage is one that the address left open: the connection ID tells it (design: addresses).
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, api apigw.APIID, stage, rest string) Outcome {
-	a, ok := h.resolve(api, stage, rest)
+	a, ok := h.resolve(r, api, stage, rest)
 	o := a.outcome(r)
 	var err error
 	switch {

@@ -76,3 +76,6 @@ func WithStore(o ServeOptions, s *store.Store) ServeOptions {
 	o.store = s
 	return o
 }
+
+// Straight is straight.
+func Straight(mux, root http.Handler) http.Handler { return straight(mux, root) }

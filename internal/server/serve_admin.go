@@ -30,7 +30,7 @@ func (s *serveNode) health(mux *http.ServeMux) {
 func (s *serveNode) publicHandler() http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	data := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.state.Load() == stateStopping && listen.IsUpgrade(r) {
 			w.Header().Set("Connection", "close")
 			w.Header().Set("Retry-After", "1")
@@ -41,7 +41,8 @@ func (s *serveNode) publicHandler() http.Handler {
 		}
 		s.node.gateway.ServeHTTP(w, r)
 	})
-	return mux
+	mux.Handle("/", data)
+	return straight(mux, data)
 }
 
 // innerHandler is what functions on this machine find under every name of the node's: the data plane, and a CONNECT proxy
