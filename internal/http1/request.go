@@ -20,7 +20,7 @@ type exchange struct {
 // newRequest makes the request that a handler gets, and the exchange that it belongs to.
 func (c *conn) newRequest(h *Head) (*http.Request, *exchange) {
 	x := &exchange{c: c, ctx: requestContext{Context: c.client.Context, c: c}}
-	x.body.c, x.body.left = c, h.ContentLength
+	x.body.c, x.body.left, x.body.last = c, h.ContentLength, h.Close
 	x.w = response{c: c, x: x, head: h.Method == http.MethodHead, wantsClose: h.Close, contentLength: -1}
 	r := (&http.Request{}).WithContext(&x.ctx)
 	r.Method, r.URL, r.RequestURI = h.Method, h.url, h.Target
@@ -109,6 +109,7 @@ type body struct {
 	mu     sync.Mutex
 	c      *conn
 	left   int64 // bytes that are still to be read; none either when the client has gone ahead of them
+	last   bool  // the connection ends with this request
 	closed bool
 }
 
@@ -143,7 +144,7 @@ func (b *body) took(n int, err error) error {
 	return err
 }
 
-// Close implements io.Closer. It reads what is left, which is at most MaxBody, so that the connection can go on.
+// Close implements io.Closer. It reads what is left, which is at most MaxBody, so that the connection can go on, if it is to.
 func (b *body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,6 +152,9 @@ func (b *body) Close() error {
 		return nil
 	}
 	b.closed = true
+	if b.last {
+		return nil
+	}
 	return b.drain()
 }
 
