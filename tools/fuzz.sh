@@ -2,7 +2,8 @@
 # Runs fuzz targets, two side by side with one worker each: fuzz.sh PACKAGES [TARGET] [TIME] [TOTAL SECONDS]
 # With TOTAL the time of each is cut so that all of them together take about that long.
 #
-# A finding fails the run; it is printed with the input, which go test has put under testdata/fuzz, where it stays a test.
+# A finding fails the run. What it said is printed whole behind all else, where nobody who keeps only the end of a log loses
+# it, with the input, which go test has put under testdata/fuzz, where it stays a test.
 # When time is up Go's fuzzing engine now and then takes its own deadline for a failure ("context deadline exceeded",
 # golang/go#75804) and has no input to show for it: that is told and let go. Anything else that fails without an input fails.
 set -euo pipefail
@@ -44,13 +45,16 @@ run() { # FOLDER TARGET
   elif [ -z "$input" ] && grep -q 'context deadline exceeded' "$log" && ! grep -qE 'panic:|fatal error:|_test\.go:[0-9]+:' "$log"; then
     echo "ok    $2  (the engine ran over its own deadline)"
   else
-    echo "FAIL  $2  ($1)"
-    sed 's/^/      /' "$log"
-    if [ -n "$input" ]; then
-      echo "      the input, $input:"
-      sed 's/^/      /' "$1/$input"
-      echo "      again: go test -run '$2/$(basename "$input")' ./${1#"$PWD"/}"
-    fi
+    echo "FAIL  $2  (see below)"
+    {
+      echo "FAIL  $2  ($1)"
+      sed 's/^/      /' "$log"
+      if [ -n "$input" ]; then
+        echo "      the input, $input:"
+        sed 's/^/      /' "$1/$input"
+        echo "      again: go test -run '$2/$(basename "$input")' ./${1#"$PWD"/}"
+      fi
+    } >"$log.failed"
     return 1
   fi
 }
@@ -66,4 +70,8 @@ while read -r dir name; do
   pids+=($!)
 done <"$work/targets"
 for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+if [ $status -ne 0 ]; then
+  echo "== what failed"
+  cat "$work"/*.failed
+fi
 exit $status

@@ -36,7 +36,7 @@ func (c *conn) newRequest(h *Head) (*http.Request, *exchange) {
 	}
 	x.c = c
 	x.ctx.Context, x.ctx.c = c.client.Context, c //nolint:fatcontext // it is the parent of one request at a time
-	x.body.c, x.body.left, x.body.closed = c, h.ContentLength, false
+	x.body.c, x.body.left, x.body.last, x.body.closed = c, h.ContentLength, h.Close, false
 	x.w = response{c: c, x: x, head: h.Method == http.MethodHead, wantsClose: h.Close, header: x.w.header, contentLength: -1}
 	x.url = h.url
 	if len(x.values) < len(h.Fields) {
@@ -175,6 +175,7 @@ type body struct {
 	mu     sync.Mutex
 	c      *conn
 	left   int64 // bytes that are still to be read; none either when the client has gone ahead of them
+	last   bool  // the connection ends with this request
 	closed bool
 }
 
@@ -209,7 +210,7 @@ func (b *body) took(n int, err error) error {
 	return err
 }
 
-// Close implements io.Closer. It reads what is left, which is at most MaxBody, so that the connection can go on.
+// Close implements io.Closer. It reads what is left, which is at most MaxBody, so that the connection can go on, if it is to.
 func (b *body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -217,6 +218,9 @@ func (b *body) Close() error {
 		return nil
 	}
 	b.closed = true
+	if b.last {
+		return nil
+	}
 	return b.drain()
 }
 

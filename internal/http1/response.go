@@ -350,7 +350,7 @@ func hasBody(status int) bool {
 // isListed tells whether a word stands in a list of a header, loosely: blanks part items too.
 func isListed(list, word string) bool {
 	for item := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ' ' || c == ',' || c == '\t' }) {
-		if strings.EqualFold(item, word) {
+		if len(item) == len(word) && strings.EqualFold(item, word) { // signs beyond ASCII that fold to its letters are longer
 			return true
 		}
 	}

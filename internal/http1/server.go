@@ -252,7 +252,7 @@ func (c *conn) serve(h *Head) (how Outcome, more bool) {
 		return Over, false
 	}
 	more = x.w.finish()
-	if h.ContentLength > 0 && !h.Close {
+	if h.ContentLength > 0 {
 		more = x.body.Close() == nil && more
 	}
 	return Over, more

@@ -345,6 +345,7 @@ var requests = map[string]string{
 	"POST, much":             "POST /%s HTTP/1.1\r\nHost: a.example\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("0123456789", 2000),
 	"POST, chunked":          "POST /%s HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n",
 	"POST, closing":          "POST /%s HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nConnection: close\r\n\r\n12345",
+	"POST, closing short":    "POST /%s HTTP/1.1\r\nHost: a.example\r\nContent-Length: 50\r\nConnection: close\r\n\r\n12345",
 	"POST, lenient line end": "POST /%s HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n12345\r\n",
 	"closing":                "GET /%s HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Close\r\n\r\n",
 	"old":                    "GET /%s HTTP/1.0\r\nHost: a.example\r\nConnection: keep-alive\r\n\r\n",

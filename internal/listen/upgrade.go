@@ -140,11 +140,12 @@ func offered(lines []string) ([]string, error) {
 	return out, nil
 }
 
-// hasToken tells whether a list header has a token, without regard to case.
+// hasToken tells whether a list header has a token, without regard to the case of ASCII letters: the signs beyond that fold
+// to them are longer.
 func hasToken(h http.Header, name, token string) bool {
 	for _, line := range h[name] {
 		for part := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.Trim(part, " \t"), token) {
+			if part = strings.Trim(part, " \t"); len(part) == len(token) && strings.EqualFold(part, token) {
 				return true
 			}
 		}

@@ -68,6 +68,7 @@ func TestCheckUpgrade(t *testing.T) {
 		"POST":                       {"POST /dev HTTP/1.1\r\nHost: localhost\r\n\r\n", apigw.KindUpgradeRequired},
 		"upgrade to something else":  {handshake("-Upgrade", "Upgrade: h2c"), apigw.KindUpgradeRequired},
 		"token that only contains":   {handshake("-Upgrade", "Upgrade: websockets"), apigw.KindUpgradeRequired},
+		"letters that fold to ASCII": {handshake("-Upgrade", "Upgrade: web\u017foc\u212aet"), apigw.KindUpgradeRequired},
 		"POST with upgrade":          {handshake("!POST /dev HTTP/1.1"), apigw.KindBadRequest},
 		"HTTP/1.0":                   {handshake("!GET /dev HTTP/1.0"), apigw.KindBadRequest},
 		"empty Host":                 {handshake("-Host", "Host:"), apigw.KindBadRequest},
@@ -214,6 +215,7 @@ func FuzzHandshake(f *testing.F) {
 	f.Add([]byte(handshake("Sec-WebSocket-Protocol: a, b", "Origin: null")), "b")
 	f.Add([]byte(handshake("-Connection", "connection: keep-alive , upgrade")), "a\r\nX: y")
 	f.Add([]byte("GET / HTTP/1.1\nHost: a\nUpgrade: WebSocket\nConnection: x\n folded\nSec-Websocket-Version:13\n\n"), "é")
+	f.Add([]byte(handshake("-Upgrade", "Upgrade: web\u017foc\u212aet")), "")
 	f.Fuzz(func(t *testing.T, raw []byte, subprotocol string) {
 		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))
 		if err != nil {
