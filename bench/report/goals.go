@@ -23,7 +23,6 @@ func Goals(r *result.Report) string {
 }
 
 func (p *page) goals() {
-	p.say("### Goals\n")
 	met, known := 0, 0
 	for _, g := range goals(p.r) {
 		if g.known {
@@ -33,6 +32,10 @@ func (p *page) goals() {
 			}
 		}
 	}
+	if known == 0 {
+		return
+	}
+	p.say("### Goals\n")
 	p.say("%d of %d are met. What bounds those that are missed, and where the time goes: [performance](performance.md). "+
 		"The best peer is the fastest of those that lost nothing.\n", met, known)
 	p.row([]string{"Scenario", "Goal for Cleat", "Measured", ""})
