@@ -107,7 +107,8 @@ func TestLossyRates(t *testing.T) {
 	}{
 		"a lossy peer is not the best": {
 			rate("cleat", 15, 0, 0), rate("lossy", 30, 0.08, 0),
-			[]string{"| lossy | 30 (lost 8 %) |", "| 1.50 x nchan's | met |", "| **cleat** | 15 |"}, "x lossy's",
+			[]string{"| lossy | 30 (lost 8 %) |", "| 1.50 x nchan's | met |", "| **cleat** | 15 |"},
+			"x lossy's",
 		},
 		"a little is told as well": {rate("cleat", 15, 0, 0), rate("lossy", 30, 0.0004, 0), []string{"| 30 (lost < 1 %) |"}, "x lossy's"},
 		"nor one that is late":     {rate("cleat", 15, 0, 0), rate("lossy", 30, 0, 0.02), []string{"| 30 (not kept up) |"}, "x lossy's"},
