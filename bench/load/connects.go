@@ -3,6 +3,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -47,7 +48,9 @@ func Connects(ctx context.Context, o Options, p Plan) (f Figures, err error) {
 			c.state, c.due = gone, 0
 			r.underWay--
 			s.faults++
-			s.fault = errors.Join(s.fault, err)
+			if s.fault == nil {
+				s.fault = err
+			}
 		}
 	}
 	next := func(c *client) {
@@ -80,8 +83,9 @@ func Connects(ctx context.Context, o Options, p Plan) (f Figures, err error) {
 func TLSConnects(ctx context.Context, o Options, p Plan) (Figures, error) {
 	r := newRun()
 	base := time.Now()
-	var mu sync.Mutex // guards r, failed
-	var failed []error
+	var mu sync.Mutex // guards r, failed, faults
+	var failed error
+	faults := 0
 	var over atomic.Bool
 	var total atomic.Int64
 	var wg sync.WaitGroup
@@ -97,7 +101,8 @@ func TLSConnects(ctx context.Context, o Options, p Plan) (Figures, error) {
 				}
 				mu.Lock()
 				if err != nil {
-					failed = append(failed, err)
+					failed = cmp.Or(failed, err)
+					faults++
 				} else {
 					_ = r.record(int64(time.Since(base)), int64(begin)) // it is within the histogram
 				}
@@ -128,11 +133,11 @@ func TLSConnects(ctx context.Context, o Options, p Plan) (Figures, error) {
 	mu.Unlock()
 	over.Store(true)
 	wg.Wait()
-	f := Figures{Messages: r.done, Elapsed: time.Duration(r.until - r.from), Latency: r.latency, Faults: len(failed)}
-	if len(failed) > 0 {
-		f.Fault = failed[0].Error()
+	f := Figures{Messages: r.done, Elapsed: time.Duration(r.until - r.from), Latency: r.latency, Faults: faults}
+	if failed != nil {
+		f.Fault = failed.Error()
 	}
-	return f, errors.Join(append(failed, err)...)
+	return f, errors.Join(failed, err)
 }
 
 // tlsClient is one WebSocket client over TLS.
@@ -150,7 +155,6 @@ type tlsClient struct {
 // The key exchange is X25519 whatever else a server could do: OpenSSL's version decides whether it knows the post-quantum
 // one, which costs twice as much, and the rows of a table should have done the same.
 func dialTLS(ctx context.Context, o Options, i int, text func([]byte) error) (*tlsClient, error) {
-	const patience = 30 * time.Second
 	d := net.Dialer{Timeout: patience, KeepAlive: -1, LocalAddr: &net.TCPAddr{IP: source(i).AsSlice()}, Control: bindLate}
 	raw, err := d.DialContext(ctx, "tcp", o.Addr)
 	if err != nil {

@@ -87,16 +87,22 @@ func (s *Session) Push(ctx context.Context, p Plan, pushers int, addr string, re
 			last, since = missing, s.now()
 		}
 	}
+	f.Pushed = next
+	var lost error
 	for i := range pushed {
-		if pushed[i] != delivered[i] {
-			return f, fmt.Errorf("%w: client %d has %d messages of %d that were pushed to it", ErrLost, i, delivered[i], pushed[i])
+		switch {
+		case delivered[i] > pushed[i]:
+			return f, fmt.Errorf("client %d has %d messages for %d that were pushed to it", i, delivered[i], pushed[i])
+		case delivered[i] < pushed[i] && lost == nil:
+			lost = fmt.Errorf("%w: client %d has %d messages of %d that were pushed to it", ErrLost, i, delivered[i], pushed[i])
 		}
+		f.Lost += pushed[i] - delivered[i]
 	}
-	return f, nil
+	return f, lost
 }
 
-// ErrLost is Push's where pushes were answered with success and not delivered once each. The Figures are good.
-var ErrLost = errors.New("pushes were lost or doubled")
+// ErrLost is Push's where pushes were answered with success and not delivered. The Figures are good and tell how many.
+var ErrLost = errors.New("pushes were lost")
 
 // redial has a caller whose server does not keep connections connect anew for its next request.
 func (s *Session) redial(c *client, to netip.AddrPort, request []byte) {

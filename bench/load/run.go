@@ -27,6 +27,8 @@ type Figures struct {
 	Elapsed  time.Duration // that time, as it was
 	// Late are messages that were due and, because no client was free, not sent before the time was over.
 	Late int
+	// Pushed counts all pushes that were sent, of which Lost were answered with success and never delivered.
+	Pushed, Lost int
 	// Faults are clients lost and messages never answered; Fault tells of the first.
 	Faults int
 	Fault  string
@@ -37,8 +39,8 @@ type Figures struct {
 // bounds of a run.
 const (
 	mostMessages = 10_000_000
-	drain        = 20 * time.Second // for what is still under way at the end
-	turn         = 10 * time.Second // for every client to have had its turn in a closed loop
+	drain        = 5 * time.Second // for what is still under way at the end
+	turn         = 6 * time.Second // for every client to have had its turn in a closed loop
 )
 
 // run is one under way.

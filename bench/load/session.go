@@ -78,8 +78,12 @@ func (s *Session) Close() error {
 	return s.loop.Close()
 }
 
+// patience is how long a server may take to let the next client in.
+const patience = 10 * time.Second
+
 // connect dials the clients, and gives up with the first that is not let in.
 func (s *Session) connect(ctx context.Context) error {
+	last, since := 0, s.now()
 	for len(s.clients) < s.opts.Connections || s.connected < s.opts.Connections {
 		for len(s.clients) < s.opts.Connections && len(s.clients)-s.connected < width {
 			c := &client{index: len(s.clients), http: s.opts.Client == nil}
@@ -96,6 +100,11 @@ func (s *Session) connect(ctx context.Context) error {
 		}
 		if s.fault != nil {
 			return fmt.Errorf("client %d of %d: %w", s.connected+1, s.opts.Connections, s.fault)
+		}
+		if s.connected != last {
+			last, since = s.connected, s.now()
+		} else if s.now()-since > int64(patience) {
+			return fmt.Errorf("client %d of %d was not let in within %v", s.connected+1, s.opts.Connections, patience)
 		}
 	}
 	return nil

@@ -9,8 +9,11 @@ import (
 	"strconv"
 )
 
-// Floors returns what no server can be faster than: each does one thing that a server has to do as well, and no more.
-func Floors() []Server { return []Server{direct{}, &echoFloor{}, nodeFloor{}} }
+// Floors returns what servers are held against: each does one thing that a server has to do as well, and no more. The
+// libraries' echoes are what one would write a server with.
+func Floors() []Server {
+	return []Server{direct{}, &echoFloor{}, &libraryFloor{name: "gorilla"}, &libraryFloor{name: "coder"}, nodeFloor{}}
+}
 
 // caller is an Instance that is called by HTTP.
 type caller struct {
@@ -100,6 +103,43 @@ func (*echoInstance) Client(int) Client {
 }
 
 func (*echoInstance) Push(int, string, []byte) (string, []byte) { panic("a floor without pushes") }
+
+// libraryFloor is bench/floor/library with one of its libraries.
+type libraryFloor struct{ name, program string }
+
+func (l *libraryFloor) Name() string { return l.name }
+
+func (l *libraryFloor) Install(ctx context.Context, dir string) (string, error) {
+	l.program = filepath.Join(dir, "library")
+	if _, err := run(ctx, "", "go", "build", "-o", l.program, "cleat/bench/floor/library"); err != nil {
+		return "", err
+	}
+	return run(ctx, "", "go", "list", "-m", "-f", "{{.Version}}", "github.com/"+l.name+"/websocket")
+}
+
+func (l *libraryFloor) Notes() string {
+	return "An echo with the library " + l.name + "/websocket and its defaults, behind net/http's server: a goroutine for each connection."
+}
+
+func (*libraryFloor) Can(s Scenario) (string, bool) {
+	return only(s, ScenarioMock, ScenarioConnect, ScenarioIdle)
+}
+
+func (l *libraryFloor) Start(ctx context.Context, s Setup) (Instance, error) {
+	addrs, err := freeAddrs(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	i := &echoInstance{newInstance(s.Dir, addrs[0])}
+	args := []string{l.name, i.addr}
+	if s.CertFile != "" {
+		args = append(args, s.CertFile, s.KeyFile)
+	}
+	if err := i.start(l.name, nil, l.program, args...); err != nil {
+		return nil, err
+	}
+	return i, i.ready(ctx, i.addr)
+}
 
 // nodeFloor is an HTTP server of Node, the same kind of process that runs functions.
 type nodeFloor struct{}

@@ -29,9 +29,11 @@ func (pushpin) Notes() string {
 	return "Its four programs run as its own runner starts them: Condure (two workers, which speak to clients), the proxy, the handler " +
 		"and Zurl (which calls the backend, over kept connections). Messages go to the backend as WebSocket-over-HTTP, as does each connect; a push is " +
 		"published to the client's own channel over HTTP, to which the backend subscribes clients by GRIP where they are pushed to or counted " +
-		"idle. `message_rate` is raised from 2,500 to 1,000,000 a second, `client_maxconn` to the clients there are, Zurl's open " +
+		"idle. `message_rate` is raised from 2,500 to 1,000,000 a second, `client_maxconn` is Pushpin's own 50,000 (Condure's queues are a " +
+		"twentieth of it, and with short ones it waits 50 ms whenever one is full), Zurl's open " +
 		"requests from 2,000 to 20,000, Condure's queue for each client from 100 messages to 10,000, and Zurl's ban on loopback backends is lifted; " +
-		"nothing is logged but errors. Pushpin does not promise delivery: pushes to one connection that come faster than it passes them on are lost."
+		"nothing is logged but errors. Its proxy queues 100 new requests for Zurl, which cannot be set, and closes the connections of " +
+		"messages beyond that: so it does not hold 1,000 clients that all send at once. Pushpin does not promise delivery: pushes to one connection that come faster than it passes them on are lost."
 }
 
 func (pushpin) Can(s Scenario) (string, bool) {
@@ -123,6 +125,10 @@ in_hwm=100000
 out_hwm=100000
 `))
 
+// condureMaxconn is Pushpin's own client_maxconn, however few clients come: Condure makes its queues to the proxy a
+// twentieth as long, and pauses for 50 ms when one is full.
+const condureMaxconn = "50000"
+
 var pushpinRoutes = template.Must(template.New("routes").Parse("* {{.Backend}},over_http\n"))
 
 func (pushpin) Start(ctx context.Context, s Setup) (Instance, error) {
@@ -154,7 +160,7 @@ func (pushpin) Start(ctx context.Context, s Setup) (Instance, error) {
 	for _, p := range [][]string{
 		{
 			"condure", "--log-level", quiet, "--workers", "2", "--listen", listen, "--tls-identities-dir", s.Dir,
-			"--zclient-stream", "ipc://" + file("c"), "--stream-maxconn", strconv.Itoa(s.Connections + 100), "--messages-max", "10000",
+			"--zclient-stream", "ipc://" + file("c"), "--stream-maxconn", condureMaxconn, "--messages-max", "10000",
 		},
 		{"zurl", "--loglevel=" + quiet, "--config=" + file("zurl.conf")},
 		{"pushpin-proxy", "--loglevel=" + quiet, "--config=" + file("pushpin.conf")},

@@ -50,7 +50,7 @@ func main() {
 	flag.StringVar(&f.root, "root", "", "the repository whose docs and README are made anew; empty: the working directory after a whole run, nowhere after others")
 	flag.BoolVar(&f.render, "render", false, "measure nothing: make the pages anew of the last run's figures")
 	flag.StringVar(&f.dir, "dir", filepath.Join(".tools", "bench"), "folder for what is built and installed")
-	flag.DurationVar(&f.measured, "measure", 0, "how long each is measured; 0: 1.5 s, or what -quick or -guard has")
+	flag.DurationVar(&f.measured, "measure", 0, "how long each is measured; 0: 1.2 s, or what -quick or -guard has")
 	flag.BoolVar(&f.guard, "guard", false, "hold Cleat to the bounds of bench/guard, in a minute, and write nothing")
 	flag.BoolVar(&f.backend, "backend", false, "be the HTTP backend (used by the program itself)")
 	flag.Parse()

@@ -13,6 +13,7 @@ type bar struct {
 	name  string
 	value float64
 	kind  string // "cleat", "peer" or "floor"
+	mark  string // behind its value
 }
 
 // Charts are the SVG files of a report by their names. A chart without figures is not among them.
@@ -46,7 +47,7 @@ func barsOf(r *result.Report, name, figure string) []bar {
 		case s.Floor:
 			kind = "floor"
 		}
-		bars = append(bars, bar{s.Name, v, kind})
+		bars = append(bars, bar{s.Name, v, kind, mark(r, s.Name, name)})
 	}
 	return bars
 }
@@ -79,7 +80,7 @@ func chart(title, unit string, bars []bar) string {
 			show = strings.TrimSuffix(tenths(b.value), ".0")
 		}
 		fmt.Fprintf(&s, `<text x="%d" y="%d" text-anchor="end">%s</text><rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="2"/><text x="%.1f" y="%d">%s</text>`+"\n",
-			left-8, y+14, html.EscapeString(b.name), b.kind, left, y, long, height, left+long+6, y+14, show+unit)
+			left-8, y+14, html.EscapeString(b.name), b.kind, left, y, long, height, left+long+6, y+14, html.EscapeString(show+unit+b.mark))
 	}
 	s.WriteString("</svg>\n")
 	return s.String()

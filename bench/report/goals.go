@@ -23,7 +23,21 @@ func Goals(r *result.Report) string {
 }
 
 func (p *page) goals() {
+	met, known := 0, 0
+	for _, g := range goals(p.r) {
+		if g.known {
+			known++
+			if g.met {
+				met++
+			}
+		}
+	}
+	if known == 0 {
+		return
+	}
 	p.say("### Goals\n")
+	p.say("%d of %d are met. What bounds those that are missed, and where the time goes: [performance](performance.md). "+
+		"The best peer is the fastest of those that lost nothing.\n", met, known)
 	p.row([]string{"Scenario", "Goal for Cleat", "Measured", ""})
 	p.say("|---|---|---|---|")
 	for _, g := range goals(p.r) {
@@ -88,10 +102,10 @@ func atLeast(r *result.Report, of, name string, least float64) goal {
 	return goal{of, ">= " + whole(least), whole(v), v >= least, ok}
 }
 
-// best is the peer with the highest rate.
+// best is the peer with the highest rate of those that did all of what they were asked for.
 func best(r *result.Report, name string) (peer string, rate float64) {
 	for _, s := range r.Servers {
-		if v, ok := r.Value(s.Name, name, result.Rate); ok && !s.Floor && s.Name != Cleat && v > rate {
+		if v, ok := r.Value(s.Name, name, result.Rate); ok && !s.Floor && s.Name != Cleat && v > rate && mark(r, s.Name, name) == "" {
 			peer, rate = s.Name, v
 		}
 	}
@@ -105,14 +119,14 @@ func times(r *result.Report, of, name string, least float64) goal {
 	if !ok || rate == 0 {
 		return goal{}
 	}
-	return goal{of, fmt.Sprintf(">= %.1f x the best peer's", least), fmt.Sprintf("%.2f x %s's", v/rate, peer), v >= least*rate, true}
+	return goal{of, fmt.Sprintf(">= %.1f x the best peer's", least), fmt.Sprintf("%.2f x %s's", v/rate, peer) + mark(r, Cleat, name), v >= least*rate && mark(r, Cleat, name) == "", true}
 }
 
 // above compares a latency with a floor's.
 func above(r *result.Report, of, name, floor, figure string, most float64) goal {
 	v, ok := r.Value(Cleat, name, figure)
 	f, there := r.Value(floor, name, figure)
-	return goal{of, fmt.Sprintf("+%.2f ms", most/1e3), fmt.Sprintf("%+.2f ms", (v-f)/1e3), v-f <= most, ok && there}
+	return goal{of, fmt.Sprintf("+%.2f ms", most/1e3), fmt.Sprintf("%+.2f ms", (v-f)/1e3) + mark(r, Cleat, name), v-f <= most && mark(r, Cleat, name) == "", ok && there}
 }
 
 // keeps compares what is left of the capacity with more connections to what is left of the direct call's.

@@ -35,7 +35,7 @@ func bestOther(r *result.Report, name, figure, unit string, more bool) string {
 	who, best := "", 0.0
 	for _, s := range r.Servers {
 		v, ok := r.Value(s.Name, name, figure)
-		if ok && !s.Floor && s.Name != Cleat && (who == "" || more == (v > best)) {
+		if ok && !s.Floor && s.Name != Cleat && mark(r, s.Name, name) == "" && (who == "" || more == (v > best)) {
 			who, best = s.Name, v
 		}
 	}

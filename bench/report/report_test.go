@@ -69,10 +69,11 @@ func TestCharts(t *testing.T) {
 // A report of one case has the tables of that case, and no goals that it cannot judge.
 func TestPartial(t *testing.T) {
 	r := &result.Report{
-		Servers: []result.Server{{Name: "cleat"}, {Name: "nchan"}},
+		Servers: []result.Server{{Name: "cleat"}, {Name: "nchan"}, {Name: "anycable"}},
 		Rows: []result.Row{
 			{Case: "push/one/capacity", Server: "cleat", Values: map[string]stats.Spread{result.Rate: {Median: 15}, result.CPU: {Median: 20}}},
 			{Case: "push/one/capacity", Server: "nchan", Values: map[string]stats.Spread{result.Rate: {Median: 10}}},
+			{Case: "push/one/capacity", Server: "anycable", Values: map[string]stats.Spread{result.Rate: {Median: 30}, result.Lost: {Max: 0.08}}},
 		},
 	}
 	got := report.Goals(r)
@@ -84,11 +85,76 @@ func TestPartial(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if n := strings.Count(got, "\n"); n != 7 {
-		t.Errorf("%d lines, want a heading, the table's two, and two goals:\n%s", n, got)
+	if n := strings.Count(got, "\n"); n != 9 {
+		t.Errorf("%d lines, want a heading, a sentence, the table's two, and two goals:\n%s", n, got)
 	}
 	if len(report.Charts(r)) != 0 {
 		t.Error("charts of nothing")
+	}
+}
+
+// A rate at which pushes were lost is marked, and none that Cleat must beat, or may have.
+func TestLossyRates(t *testing.T) {
+	rate := func(server string, rate, lost, late float64) result.Row {
+		return result.Row{Case: "push/one/capacity", Server: server, Values: map[string]stats.Spread{
+			result.Rate: {Median: rate}, result.Lost: {Max: lost}, result.Late: {Median: late},
+		}}
+	}
+	for name, c := range map[string]struct {
+		ours, theirs result.Row
+		want         []string
+		not          string
+	}{
+		"a lossy peer is not the best": {
+			rate("cleat", 15, 0, 0), rate("lossy", 30, 0.08, 0),
+			[]string{"| lossy | 30 (lost 8 %) |", "| 1.50 x nchan's | met |", "| **cleat** | 15 |"},
+			"x lossy's",
+		},
+		"a little is told as well": {rate("cleat", 15, 0, 0), rate("lossy", 30, 0.0004, 0), []string{"| 30 (lost < 1 %) |"}, "x lossy's"},
+		"nor one that is late":     {rate("cleat", 15, 0, 0), rate("lossy", 30, 0, 0.02), []string{"| 30 (not kept up) |"}, "x lossy's"},
+		"nor may Cleat lose any":   {rate("cleat", 15, 0.08, 0), rate("lossy", 5, 0, 0), []string{"| 1.50 x nchan's (lost 8 %) | **missed** |"}, "met |"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &result.Report{
+				Servers: []result.Server{{Name: "cleat"}, {Name: "nchan"}, {Name: "lossy"}},
+				Rows:    []result.Row{c.ours, rate("nchan", 10, 0, 0), c.theirs},
+			}
+			got := report.Markdown(r, "charts")
+			for _, want := range c.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("no %q in\n%s", want, got)
+				}
+			}
+			if strings.Contains(got, c.not) {
+				t.Errorf("there is %q in\n%s", c.not, got)
+			}
+		})
+	}
+}
+
+// Errors of many connections at once say the same many times.
+func TestFaultsAreShort(t *testing.T) {
+	r := &result.Report{
+		Servers: []result.Server{{Name: "pushpin"}},
+		Rows: []result.Row{
+			{Case: "push/each", Server: "pushpin", Fault: strings.Repeat("the upgrade was answered with 502\n", 40)},
+			{Case: "push/one", Server: "pushpin", Fault: strings.Repeat("ü", 1000)},
+		},
+	}
+	got := report.Markdown(r, "charts")
+	if want := "- pushpin, push/each: the upgrade was answered with 502\n"; !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+	if want := "- pushpin, push/one: " + strings.Repeat("ü", 80) + "…\n"; !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+}
+
+func TestRoundsInWords(t *testing.T) {
+	for n, want := range map[int]string{1: ": one round in which", 3: ": medians of 3 rounds in which"} {
+		if got := report.Markdown(&result.Report{Rounds: n}, "charts"); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
 	}
 }
 

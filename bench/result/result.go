@@ -58,6 +58,7 @@ const (
 	P50    = "p50"    // latency, microseconds
 	P99    = "p99"
 	Late   = "late"   // share of messages that were due and not sent in time, of a fixed rate
+	Lost   = "lost"   // share of pushes that were answered with success and never delivered
 	User   = "user"   // bytes of the server's processes for each connection
 	Kernel = "kernel" // bytes of the kernel for each connection
 	Hour   = "hour"   // seconds of processor time in an hour

@@ -94,17 +94,21 @@ func messages(s *session) (err error) {
 	s.add("capacity", v)
 	rates := map[string]float64{}
 	var steps []string
+	fixed := ""
 	if s.spec.rates {
 		rates["50%"], rates["90%"] = 0.5*v[result.Rate], 0.9*v[result.Rate]
 		steps = append(steps, "50%", "90%")
 	}
 	if s.spec.fixed > 0 {
-		step := fmt.Sprintf("%.0f/s", s.spec.fixed)
-		rates[step] = s.spec.fixed
-		steps = append(steps, step)
+		fixed = fmt.Sprintf("%.0f/s", s.spec.fixed)
+		rates[fixed] = s.spec.fixed
+		steps = append(steps, fixed)
 	}
 	for _, step := range steps {
 		p, m := s.plan()
+		if step == fixed {
+			p.Measure = max(p.Measure, s.d.Fixed)
+		}
 		f, err := l.Rate(s.ctx, p, rates[step])
 		if err := faulty(step, f, err); err != nil {
 			return err
@@ -137,12 +141,14 @@ func pushes(s *session) (err error) {
 	p, m := s.plan()
 	f, err := l.Push(s.ctx, p, pushers, addr, requests, text)
 	if errors.Is(err, load.ErrLost) {
-		s.add("capacity", figures(f, m))
+		err = nil // its share is a figure: pages mark it, and no goal is held to a server that loses pushes
 	}
 	if err := faulty("push", f, err); err != nil {
 		return err
 	}
-	s.add("capacity", figures(f, m))
+	v := figures(f, m)
+	v[result.Lost] = float64(f.Lost) / float64(max(f.Pushed, 1))
+	s.add("capacity", v)
 	return nil
 }
 

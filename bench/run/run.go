@@ -45,6 +45,7 @@ type runner struct {
 	samples   map[[2]string]map[string][]float64 // by case and server, then by figure
 	faults    map[[2]string]string
 	order     [][2]string
+	remaining remaining
 }
 
 // Run installs the servers and measures those that could be, and returns both. Faults of a server are part of the result;
@@ -68,13 +69,8 @@ func Run(ctx context.Context, o Options) (servers []result.Server, rows []result
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	for _, s := range specs() {
-		if !r.chosen(s.name) {
-			continue
-		}
-		if o.Brief {
-			s = s.brief()
-		}
+	chosen := r.plan(present)
+	for _, s := range chosen {
 		if err := r.measure(ctx, s, present); err != nil {
 			return nil, nil, err
 		}
@@ -137,22 +133,64 @@ func (r *runner) startBackend(ctx context.Context) (stop func() error, err error
 	return stop, nil
 }
 
+// plan returns the cases to be run, and sets what remains to be done.
+func (r *runner) plan(servers []peer.Server) []spec {
+	var chosen []spec
+	for _, s := range specs() {
+		if !r.chosen(s.name) {
+			continue
+		}
+		if r.Brief {
+			s = s.brief()
+		}
+		chosen = append(chosen, s)
+		for _, server := range servers {
+			if _, ok := server.Can(s.scenario); ok {
+				r.remaining.expected += time.Duration(r.rounds(s)) * s.expected(r.Durations)
+			}
+		}
+	}
+	return chosen
+}
+
+func (r *runner) rounds(s spec) int {
+	if s.once {
+		return 1
+	}
+	return r.Rounds
+}
+
+// failed returns the case that asks no more than s and that a server has failed at the first step.
+func (r *runner) failed(s spec, server string) (name string, ok bool) {
+	for _, less := range specs() {
+		_, fault := r.faults[[2]string{less.name, server}]
+		if fault && s.noLess(less) && r.samples[[2]string{less.name + "/capacity", server}] == nil {
+			return less.name, true
+		}
+	}
+	return "", false
+}
+
 // measure runs all rounds of a case.
 func (r *runner) measure(ctx context.Context, s spec, servers []peer.Server) error {
-	rounds := r.Rounds
-	if s.once {
-		rounds = 1
-	}
-	for round := range rounds {
+	for round := range r.rounds(s) {
+		r.say("%s, round %d of %d%s", s.name, round+1, r.rounds(s), r.remaining.left())
 		for _, server := range servers {
 			key := [2]string{s.name, server.Name()}
-			if _, failed := r.faults[key]; failed {
-				continue
-			}
 			if why, ok := server.Can(s.scenario); !ok {
 				r.fault(key, why)
 				continue
 			}
+			if _, failed := r.faults[key]; failed {
+				r.remaining.skip(s.expected(r.Durations))
+				continue
+			}
+			if less, failed := r.failed(s, server.Name()); failed {
+				r.fault(key, "not tried: it failed "+less)
+				r.remaining.skip(s.expected(r.Durations))
+				continue
+			}
+			begin := time.Now()
 			err := r.once(ctx, s, server)
 			if err != nil && s.fewer > 0 && !errors.Is(err, peer.ErrNoTLS) && ctx.Err() == nil {
 				r.say("%-24s %-18s %d connections, for with %d: %v", s.name, server.Name(), s.fewer, s.connections, err)
@@ -161,6 +199,7 @@ func (r *runner) measure(ctx context.Context, s spec, servers []peer.Server) err
 				less.connections = s.fewer
 				err = r.once(ctx, less, server)
 			}
+			r.remaining.took(s.expected(r.Durations), time.Since(begin))
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
@@ -186,7 +225,7 @@ func (r *runner) forget(key [2]string) {
 }
 
 // most is how long one server in one round of a case may take.
-const most = 3 * time.Minute
+const most = time.Minute
 
 func (r *runner) once(ctx context.Context, s spec, server peer.Server) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, most)
@@ -217,7 +256,7 @@ func (r *runner) add(name, server string, values map[string]float64) {
 		r.order = append(r.order, key)
 	}
 	var b strings.Builder
-	for _, figure := range []string{result.Rate, result.CPU, result.P50, result.P99, result.User, result.Kernel, result.Hour} {
+	for _, figure := range []string{result.Rate, result.CPU, result.P50, result.P99, result.Lost, result.User, result.Kernel, result.Hour} {
 		if v, ok := values[figure]; ok {
 			fmt.Fprintf(&b, "  %s %.1f", figure, v)
 		}

@@ -30,6 +30,7 @@ type fake struct {
 	install, start error
 	cannot         string
 	started        int
+	most           int // connections; 0: any
 }
 
 func (f *fake) Name() string                                    { return f.name }
@@ -41,6 +42,9 @@ func (f *fake) Start(_ context.Context, s peer.Setup) (peer.Instance, error) {
 	f.started++
 	if f.start != nil {
 		return nil, f.start
+	}
+	if f.most > 0 && s.Connections > f.most {
+		return nil, errors.New("too many connections")
 	}
 	if s.CertFile != "" {
 		return nil, peer.ErrNoTLS
@@ -110,6 +114,40 @@ func TestRun(t *testing.T) {
 	}
 	if bad.started != 2 { // once for each case: a second round would find the same
 		t.Errorf("a server that cannot start was started %d times", bad.started)
+	}
+}
+
+// A server that fails a case is not tried with more of the same, nor in later rounds, but with less and with others.
+func TestFailedIsNotTriedWithMore(t *testing.T) {
+	weak := &fake{name: "weak", most: 100}
+	var out strings.Builder
+	_, rows, err := run.Run(t.Context(), run.Options{
+		Dir: t.TempDir(), Servers: []peer.Server{weak}, Only: []string{"message", "mock/100"}, Rounds: 2, Out: &out, Brief: true,
+		Durations: run.Durations{Warmup: 10 * time.Millisecond, Measure: 30 * time.Millisecond},
+		Backend:   []string{"sh", "-c", "echo 127.0.0.1:1; cat"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := result.Report{Rows: rows}
+	for name, want := range map[string]string{
+		"message/100B/1000": "too many", "message/100B/10000": "not tried: it failed message/100B/1000",
+		"message/4KB/1000": "not tried: it failed message/100B/1000", "message/4KB/10000": "not tried: it failed message/100B/1000",
+	} {
+		if row := r.Row("weak", name); row == nil || !strings.Contains(row.Fault, want) {
+			t.Errorf("%s: %+v, want %q", name, row, want)
+		}
+	}
+	for _, name := range []string{"message/100B/100/capacity", "message/4KB/100/capacity", "mock/100/capacity"} {
+		if row := r.Row("weak", name); row == nil || row.Values[result.Rate].N != 2 {
+			t.Errorf("%s: %+v, want two rounds", name, row)
+		}
+	}
+	if weak.started != 7 { // three cases twice, and one once
+		t.Errorf("it was started %d times, want 7:\n%s", weak.started, out.String())
+	}
+	if !strings.Contains(out.String(), "mock/100, round 2 of 2, about ") {
+		t.Errorf("no word of the time that is left:\n%s", out.String())
 	}
 }
 

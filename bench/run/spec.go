@@ -37,21 +37,46 @@ func (s spec) brief() spec {
 	return s
 }
 
+// noLess tells whether a server that cannot do another case cannot do this one either: it is of the same kind and asks
+// for as many connections and as large messages, or more of them.
+func (s spec) noLess(other spec) bool {
+	loop := s.scenario == peer.ScenarioMessage || s.scenario == peer.ScenarioMock
+	return loop && s.name != other.name && s.scenario == other.scenario && s.connections >= other.connections && s.payload >= other.payload
+}
+
+// expected is about how long one server takes in one round of the case.
+func (s spec) expected(d Durations) time.Duration {
+	const start = 2 * time.Second // and to connect, and to end
+	if s.scenario == peer.ScenarioIdle {
+		const connect = 5 * time.Second
+		return start + connect + 3*d.Settle + d.Idle + time.Duration(s.connections)*time.Second/talks
+	}
+	t := start + d.Warmup + d.Measure
+	if s.rates {
+		t += 2 * (d.Warmup + d.Measure)
+	}
+	if s.fixed > 0 {
+		t += d.Warmup + max(d.Measure, d.Fixed)
+	}
+	return t
+}
+
 // Durations are how long things take.
 type Durations struct {
 	Warmup, Measure time.Duration
+	Fixed           time.Duration // of a fixed rate, at least: there a single stall of the machine is all of p99
 	Settle          time.Duration // before memory is read, of whichever server: the report says how long
 	Idle            time.Duration // of which the processor time of an idle hour is told
 }
 
 // Full and Quick are for figures that count, and for trying the bench itself.
 func Full() Durations {
-	return Durations{Warmup: 500 * time.Millisecond, Measure: 1500 * time.Millisecond, Settle: 10 * time.Second, Idle: 15 * time.Second}
+	return Durations{Warmup: 300 * time.Millisecond, Measure: 1200 * time.Millisecond, Fixed: 3 * time.Second, Settle: 7 * time.Second, Idle: 6 * time.Second}
 }
 
 // Quick is for trying the bench itself.
 func Quick() Durations {
-	return Durations{Warmup: 200 * time.Millisecond, Measure: 500 * time.Millisecond, Settle: 10 * time.Second, Idle: 3 * time.Second}
+	return Durations{Warmup: 200 * time.Millisecond, Measure: 500 * time.Millisecond, Settle: 7 * time.Second, Idle: 3 * time.Second}
 }
 
 // Brief is for a guard that measures often.

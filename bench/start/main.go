@@ -14,11 +14,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
-
-	"cleat/bench/rig"
 )
 
 func main() {
@@ -55,7 +54,7 @@ func run(ctx context.Context, project string, runs int) (err error) {
 	}
 	slices.Sort(took)
 	_, err = fmt.Fprintf(os.Stdout, "%s\nmin %.1f ms, median %.1f ms, max %.1f ms\n",
-		rig.Header(fmt.Sprintf("\"cleat dev\" with %s: from the start of the process to its first answer, %d runs", project, runs)), millis(took[0]), millis(took[len(took)/2]), millis(took[len(took)-1]))
+		fmt.Sprintf("\"cleat dev\" with %s: from the start of the process to its first answer, %d runs (%s %s/%s, %d cores)", project, runs, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU()), millis(took[0]), millis(took[len(took)/2]), millis(took[len(took)-1]))
 	return err
 }
 

@@ -6,7 +6,7 @@ import (
 	"cleat/internal/conn"
 )
 
-// An idle plain connection is a slot and its references and nothing else in this package (bench/idle). Who adds a field
+// An idle plain connection is a slot and its references and nothing else in this package (bench/peers -only idle). Who adds a field
 // adds it for each of very many.
 func TestConnectionSize(t *testing.T) {
 	if got, want := conn.SlotSize, uintptr(88); got > want {
