@@ -19,8 +19,9 @@ var floors = [][]string{
 	2: {"internal/testkit", "internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/localca", "internal/certs", "internal/config", "internal/variable", "internal/template", "internal/watch", "internal/draft", "internal/credentials", "internal/usageplan", "internal/codestore", "internal/codezip", "internal/awsclient", "internal/cluster", "internal/journal", "internal/blueprint", "internal/handlers"},
 	3: {"internal/authorizer", "internal/integration", "internal/push", "internal/control", "internal/identity", "internal/export", "internal/meter", "internal/eventlog", "internal/metrics", "internal/datadir", "internal/serverless", "internal/eventstream"},
 	4: {"internal/gateway", "internal/controlapi", "internal/console", "internal/project"},
-	5: {"internal/server"},
-	6: {"cmd/cleat"},
+	5: {"internal/access"},
+	6: {"internal/server"},
+	7: {"cmd/cleat"},
 }
 
 // The planes meet only in store, so neither may import the other's packages.

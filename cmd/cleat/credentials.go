@@ -15,10 +15,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"cleat/internal/access"
 	"cleat/internal/awsapi"
 	"cleat/internal/awsclient"
 	"cleat/internal/identity"
-	"cleat/internal/server"
 )
 
 // credentialsCommand is who may call a node, through its IAM API (docs/credentials.md).
@@ -478,7 +478,7 @@ type resetAdmin struct {
 func (r *resetAdmin) Run(p *process) error {
 	o := accessOptions(p)
 	o.SealKeyFile = cmp.Or(r.SealKeyFile, o.SealKeyFile)
-	return server.ResetAdmin(p.ctx, server.ResetAdminOptions{
+	return access.ResetAdmin(p.ctx, access.ResetOptions{
 		DataDir: r.Data, DiscardKeys: r.DiscardKeys, Access: o, Log: slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 }
@@ -490,8 +490,8 @@ const (
 )
 
 // accessOptions say how a node keeps who may call it; the administrator's first key is shown to who started the process.
-func accessOptions(p *process) server.AccessOptions {
-	return server.AccessOptions{
+func accessOptions(p *process) access.Options {
+	return access.Options{
 		SealKey: lookup(p.env, sealKeyVariable), SealKeyFile: lookup(p.env, sealKeyFileVariable),
 		Std: map[string]io.Writer{"stdout": p.stdout, "stderr": p.stderr},
 		ShowFirstKey: func(c awsapi.Credentials) error {
