@@ -16,6 +16,7 @@ import (
 	"cleat/internal/controlapi/stackapi"
 	"cleat/internal/project"
 	"cleat/internal/server"
+	"cleat/internal/terminal"
 )
 
 // applyCommand sends a project to a node (docs/apply.md).
@@ -55,7 +56,7 @@ func (c *applyCommand) Run(p *process) error {
 	}
 	report, err := server.Check(p.ctx, c.Dir, options)
 	for _, w := range report.Warnings {
-		_, _ = fmt.Fprintf(p.stderr, "warning: %s\n", printable(w.Error()))
+		_, _ = fmt.Fprintf(p.stderr, "warning: %s\n", terminal.Printable(w.Error()))
 	}
 	if err != nil {
 		return showFaults(p.stderr, err)
@@ -76,7 +77,7 @@ type applying struct {
 	*applyCommand
 	p     *process
 	node  *remote
-	style style
+	style terminal.Style
 }
 
 // warnOfSettings tells of settings of cleat.yaml that belong to a node: the one that is applied to has its own.
@@ -152,7 +153,7 @@ func (a *applying) refused(err error) error {
 	if failed, ok := errors.AsType[*awsclient.Error](err); ok {
 		if faults := stackapi.Faults(failed.Body); len(faults) > 0 {
 			for i := range faults {
-				faults[i].Message = printable(faults[i].Message)
+				faults[i].Message = terminal.Printable(faults[i].Message)
 			}
 			return showFaults(a.p.stderr, faults)
 		}
@@ -175,7 +176,7 @@ func (a *applying) decide(plan stackapi.Result) (done bool, err error) {
 		return true, nil
 	case nothing, a.Yes:
 		return false, nil // even then something may differ that no plan shows
-	case !isTerminal(a.p.stdin):
+	case !terminal.Is(a.p.stdin):
 		return true, errors.New("there is no terminal to ask on: confirm with --yes, or look only with --dry-run")
 	}
 	_, _ = fmt.Fprint(a.p.stderr, "Change the node? [y/N] ")

@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 
 	"cleat/internal/awsclient"
+	"cleat/internal/terminal"
 )
 
 // connectionsCommand is the management API from a shell.
@@ -91,13 +92,13 @@ func inPlainWords(err error) error {
 	case !ok:
 		return err
 	case failed.Status == http.StatusGone:
-		return errors.New("410 GoneException: " + printable(inWords(failed.Header.Get("X-Cleat-Gone"))))
+		return errors.New("410 GoneException: " + terminal.Printable(inWords(failed.Header.Get("X-Cleat-Gone"))))
 	}
 	text, hint := failed.Error(), failed.Hint()
 	if hint == "" {
-		return errors.New(printable(text))
+		return errors.New(terminal.Printable(text))
 	}
-	return errors.New(printable(strings.TrimSuffix(text, "\n"+hint)) + "\n" + hint)
+	return errors.New(terminal.Printable(strings.TrimSuffix(text, "\n"+hint)) + "\n" + hint)
 }
 
 func connectionPath(id string) string { return "/@connections/" + url.PathEscape(id) }
@@ -142,9 +143,9 @@ func (l *connectionsLs) Run(p *process, c *connectionsCommand) error {
 		}
 		for _, x := range page.Connections {
 			if l.JSON {
-				err = json.NewEncoder(jsonWriter{p.stdout}).Encode(x)
+				err = json.NewEncoder(terminal.JSONWriter{To: p.stdout}).Encode(x)
 			} else {
-				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(x.ConnectionID), printable(x.APIID), printable(x.Stage), x.ConnectedAt, x.LastActiveAt, x.Identity.SourceIP, printable(x.Identity.UserAgent))
+				_, err = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", terminal.Printable(x.ConnectionID), terminal.Printable(x.APIID), terminal.Printable(x.Stage), x.ConnectedAt, x.LastActiveAt, x.Identity.SourceIP, terminal.Printable(x.Identity.UserAgent))
 			}
 			if err != nil {
 				return err
@@ -170,7 +171,7 @@ func (g *connectionsGet) Run(p *process, c *connectionsCommand) error {
 	if err := json.Indent(&out, body, "", "  "); err != nil {
 		return fmt.Errorf("%s did not answer with JSON: %w", c.Endpoint, err)
 	}
-	_, err = fmt.Fprintln(jsonWriter{p.stdout}, out.String())
+	_, err = fmt.Fprintln(terminal.JSONWriter{To: p.stdout}, out.String())
 	return err
 }
 
@@ -243,7 +244,7 @@ func (t *connectionsTail) Run(p *process, c *connectionsCommand) error {
 		if t.ID != "" && (json.Unmarshal(raw, &of) != nil || of.ID != t.ID) {
 			continue
 		}
-		if _, err := fmt.Fprintf(jsonWriter{p.stdout}, "%s\n", raw); err != nil {
+		if _, err := fmt.Fprintf(terminal.JSONWriter{To: p.stdout}, "%s\n", raw); err != nil {
 			return err
 		}
 	}

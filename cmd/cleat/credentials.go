@@ -15,10 +15,11 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"cleat/internal/access"
 	"cleat/internal/awsapi"
 	"cleat/internal/awsclient"
 	"cleat/internal/identity"
-	"cleat/internal/server"
+	"cleat/internal/terminal"
 )
 
 // credentialsCommand is who may call a node, through its IAM API (docs/credentials.md).
@@ -138,7 +139,7 @@ func (*usersLs) Run(p *process, c *credentialsCommand) error {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", printable(u.UserName), u.CreateDate.Format(time.DateOnly), len(keys), printable(cmp.Or(strings.Join(names, ", "), "-"))) // as above
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", terminal.Printable(u.UserName), u.CreateDate.Format(time.DateOnly), len(keys), terminal.Printable(cmp.Or(strings.Join(names, ", "), "-"))) // as above
 	}
 	return table.Flush()
 }
@@ -270,7 +271,7 @@ func (l *keysLs) Run(p *process, c *credentialsCommand) error {
 			if use.Date != "" {
 				last = use.Date + " " + use.Service
 			}
-			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", printable(k.AccessKeyID), printable(k.UserName), printable(k.Status), k.CreateDate.Format(time.DateOnly), printable(last)) // as above
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", terminal.Printable(k.AccessKeyID), terminal.Printable(k.UserName), terminal.Printable(k.Status), k.CreateDate.Format(time.DateOnly), terminal.Printable(last)) // as above
 		}
 	}
 	return table.Flush()
@@ -414,7 +415,7 @@ type policyLs struct {
 func (l *policyLs) Run(p *process, c *credentialsCommand) error {
 	names, err := c.policies(p, l.User)
 	for _, name := range names {
-		if _, err := fmt.Fprintln(p.stdout, printable(name)); err != nil {
+		if _, err := fmt.Fprintln(p.stdout, terminal.Printable(name)); err != nil {
 			return err
 		}
 	}
@@ -438,7 +439,7 @@ func (g *policyGet) Run(p *process, c *credentialsCommand) error {
 	if err != nil {
 		return fmt.Errorf("%s did not answer as IAM does: %w", c.Endpoint, err)
 	}
-	_, err = fmt.Fprintln(jsonWriter{p.stdout}, document)
+	_, err = fmt.Fprintln(terminal.JSONWriter{To: p.stdout}, document)
 	return err
 }
 
@@ -478,7 +479,7 @@ type resetAdmin struct {
 func (r *resetAdmin) Run(p *process) error {
 	o := accessOptions(p)
 	o.SealKeyFile = cmp.Or(r.SealKeyFile, o.SealKeyFile)
-	return server.ResetAdmin(p.ctx, server.ResetAdminOptions{
+	return access.ResetAdmin(p.ctx, access.ResetOptions{
 		DataDir: r.Data, DiscardKeys: r.DiscardKeys, Access: o, Log: slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 }
@@ -490,8 +491,8 @@ const (
 )
 
 // accessOptions say how a node keeps who may call it; the administrator's first key is shown to who started the process.
-func accessOptions(p *process) server.AccessOptions {
-	return server.AccessOptions{
+func accessOptions(p *process) access.Options {
+	return access.Options{
 		SealKey: lookup(p.env, sealKeyVariable), SealKeyFile: lookup(p.env, sealKeyFileVariable),
 		Std: map[string]io.Writer{"stdout": p.stdout, "stderr": p.stderr},
 		ShowFirstKey: func(c awsapi.Credentials) error {

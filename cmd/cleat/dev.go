@@ -18,6 +18,7 @@ import (
 	"cleat/internal/collector"
 	"cleat/internal/project"
 	"cleat/internal/server"
+	"cleat/internal/terminal"
 )
 
 // projectFlags say how a project is read; "dev" and "check" share them.
@@ -83,15 +84,15 @@ func (c *devCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	out := &syncWriter{w: p.stdout}
+	out := terminal.NewWriter(p.stdout)
 	var reporter server.Reporter
 	var handler slog.Handler
 	if c.LogFormat == "json" {
-		handler = slog.NewJSONHandler(jsonWriter{out}, &slog.HandlerOptions{Level: level})
+		handler = slog.NewJSONHandler(terminal.JSONWriter{To: out}, &slog.HandlerOptions{Level: level})
 		reporter = &jsonReporter{log: slog.New(handler)}
 	} else {
 		style := styleFor(p.stdout, p.env)
-		handler = &textHandler{out: out, style: style, level: level}
+		handler = terminal.NewHandler(out, style, level)
 		reporter = &textReporter{out: out, style: style, platform: level <= slog.LevelDebug}
 	}
 	// net/http tells of backends that misbehave through the standard logger alone.
@@ -198,12 +199,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// isTerminal tells a terminal from a file or a pipe.
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// styleFor is how text for a person is coloured on w.
+func styleFor(w io.Writer, env []string) terminal.Style {
+	return terminal.StyleFor(w, lookup(env, "NO_COLOR") != "" || lookup(env, "TERM") == "dumb")
 }

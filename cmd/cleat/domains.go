@@ -16,13 +16,13 @@ func (t *textReporter) domains(b *strings.Builder, api stacks.APISummary, stage,
 		if d.Stage != stage {
 			continue
 		}
-		fmt.Fprintf(b, "  %s  %s\n", t.style.dim("Custom     "), t.style.bold(domainURL(d, addr)))
+		fmt.Fprintf(b, "  %s  %s\n", t.style.Dim("Custom     "), t.style.Bold(domainURL(d, addr)))
 		if told[d.Name] || strings.HasSuffix(d.Name, ".localhost") {
 			continue
 		}
 		told[d.Name] = true
 		host := strings.Replace(d.Name, "*", "any", 1)
-		fmt.Fprintf(b, "  %-11s  %s\n", "", t.style.dim(fmt.Sprintf("with %q in the hosts file, or: wscat -c %s -H 'Host: %s'", "127.0.0.1 "+host, "ws://"+addr+path(d), host)))
+		fmt.Fprintf(b, "  %-11s  %s\n", "", t.style.Dim(fmt.Sprintf("with %q in the hosts file, or: wscat -c %s -H 'Host: %s'", "127.0.0.1 "+host, "ws://"+addr+path(d), host)))
 	}
 }
 

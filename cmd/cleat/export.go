@@ -18,6 +18,7 @@ import (
 	"cleat/internal/project"
 	"cleat/internal/store"
 	"cleat/internal/store/memory"
+	"cleat/internal/terminal"
 )
 
 // exportFlags say what is read of an API, and how it is written.
@@ -58,7 +59,7 @@ func (c *exportCommand) Run(p *process) error {
 		return err
 	}
 	for _, note := range api.Notes() {
-		_, _ = fmt.Fprintf(p.stderr, "note: %s\n", printable(note))
+		_, _ = fmt.Fprintf(p.stderr, "note: %s\n", terminal.Printable(note))
 	}
 	if c.Output == "" {
 		_, err = p.stdout.Write(text)
@@ -122,7 +123,7 @@ func listAPIs(w io.Writer, all []apigw.API) error {
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "ID\tNAME\tMADE")
 	for i := range all {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", printable(string(all[i].APIID)), printable(all[i].Name), all[i].CreatedDate.Format("2006-01-02"))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", terminal.Printable(string(all[i].APIID)), terminal.Printable(all[i].Name), all[i].CreatedDate.Format("2006-01-02"))
 	}
 	return table.Flush()
 }
@@ -153,7 +154,7 @@ func (x *exporting) write(api *export.API, region string, asJSON bool) (text []b
 func printableLines(lines []string) string {
 	out := make([]string, len(lines))
 	for i := range lines {
-		out[i] = printable(lines[i])
+		out[i] = terminal.Printable(lines[i])
 	}
 	return strings.Join(out, "\n  - ")
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"cleat/internal/terminal"
 )
 
 // healthCommand asks a node how it is.
@@ -70,5 +72,5 @@ func ask(ctx context.Context, address, path string) (status int, text string, er
 	}
 	defer func() { _ = resp.Body.Close() }() // it has been read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 200))
-	return resp.StatusCode, printable(strings.TrimSpace(string(body))), err
+	return resp.StatusCode, terminal.Printable(strings.TrimSpace(string(body))), err
 }

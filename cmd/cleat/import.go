@@ -18,6 +18,7 @@ import (
 	"cleat/internal/controlapi/stackapi"
 	"cleat/internal/export"
 	"cleat/internal/project"
+	"cleat/internal/terminal"
 )
 
 // importCommand reads an API out of AWS (docs/moving-from-aws.md).
@@ -76,7 +77,7 @@ func (c *importCommand) Run(p *process) error {
 	if err := c.writeFolder(x, dir, text, api); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(p.stderr, "%s: %s of API %s (%s); NOTES.md says what else is to be done\n", dir, c.file(), printable(api.API.Name), api.API.APIID)
+	_, _ = fmt.Fprintf(p.stderr, "%s: %s of API %s (%s); NOTES.md says what else is to be done\n", dir, c.file(), terminal.Printable(api.API.Name), api.API.APIID)
 	if !c.Apply {
 		return nil
 	}

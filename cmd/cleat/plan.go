@@ -10,6 +10,7 @@ import (
 
 	"cleat/internal/control/stacks"
 	"cleat/internal/controlapi/stackapi"
+	"cleat/internal/terminal"
 )
 
 // Signs of a plan, as wide as the widest.
@@ -18,18 +19,18 @@ var signs = map[stacks.Action]string{stacks.ActionCreate: "  +", stacks.ActionUp
 func (a *applying) paint(action stacks.Action, text string) string {
 	switch action {
 	case stacks.ActionCreate:
-		return a.style.good(text)
+		return a.style.Good(text)
 	case stacks.ActionDelete:
-		return a.style.bad(text)
+		return a.style.Bad(text)
 	default:
-		return a.style.warn(text)
+		return a.style.Warn(text)
 	}
 }
 
 // showPlan prints what a stack would change.
 func (a *applying) showPlan(r stackapi.Result) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n\n", a.style.bold("Stack "+printable(r.Name)), a.style.dim("on "+a.node.client.Endpoint()))
+	fmt.Fprintf(&b, "%s %s\n\n", a.style.Bold("Stack "+terminal.Printable(r.Name)), a.style.Dim("on "+a.node.client.Endpoint()))
 	width := 0
 	for _, c := range r.Changes {
 		width = min(max(width, len(c.LogicalID)), widestID)
@@ -41,7 +42,7 @@ func (a *applying) showPlan(r stackapi.Result) {
 		if c.Action != stacks.ActionCreate {
 			id = "  " + c.PhysicalID
 		}
-		fmt.Fprintf(&b, "%s %-*s  %s%s\n", a.paint(c.Action, signs[c.Action]), width, printable(c.LogicalID), printable(c.Type), a.style.dim(printable(id)))
+		fmt.Fprintf(&b, "%s %-*s  %s%s\n", a.paint(c.Action, signs[c.Action]), width, terminal.Printable(c.LogicalID), terminal.Printable(c.Type), a.style.Dim(terminal.Printable(id)))
 		for _, p := range c.Properties {
 			fmt.Fprintf(&b, "        %s\n", property(p))
 		}
@@ -72,13 +73,13 @@ const longestValue = 60
 // property is one line of a plan.
 func property(p stacks.PropertyChange) string {
 	if p.Secret {
-		return printable(p.Name) + ": (not shown)"
+		return terminal.Printable(p.Name) + ": (not shown)"
 	}
 	old, now := p.Old, p.New
 	if p.Name == "Code" { // hashes of zip files, of which the beginning tells enough
 		old, now = beginning(old), beginning(now)
 	}
-	return printable(p.Name) + ": " + value(old) + " → " + value(now)
+	return terminal.Printable(p.Name) + ": " + value(old) + " → " + value(now)
 }
 
 func beginning(hash string) string { return hash[:min(len(hash), 12)] }
@@ -87,7 +88,7 @@ func value(s string) string {
 	if s == "" {
 		return "(none)"
 	}
-	s = printable(strings.ReplaceAll(s, "\n", "↵"))
+	s = terminal.Printable(strings.ReplaceAll(s, "\n", "↵"))
 	if utf8.RuneCountInString(s) > longestValue {
 		s = string([]rune(s)[:longestValue-1]) + "…"
 	}
@@ -98,34 +99,34 @@ func value(s string) string {
 func (a *applying) showResult(r stackapi.Result) {
 	var b strings.Builder
 	for _, s := range r.Stages {
-		fmt.Fprintf(&b, "\n%s %s\n", a.style.bold("API "+printable(s.API)), a.style.dim(printable(s.APIID+", stage "+s.Name)))
+		fmt.Fprintf(&b, "\n%s %s\n", a.style.Bold("API "+terminal.Printable(s.API)), a.style.Dim(terminal.Printable(s.APIID+", stage "+s.Name)))
 		for _, to := range s.Addresses {
-			fmt.Fprintf(&b, "  %s\n", printable(to))
+			fmt.Fprintf(&b, "  %s\n", terminal.Printable(to))
 		}
 	}
 	for _, k := range r.APIKeys {
 		if k.Value != "" {
-			fmt.Fprintf(&b, "\nAPI key %s: %s\n", printable(k.Name), printable(k.Value))
+			fmt.Fprintf(&b, "\nAPI key %s: %s\n", terminal.Printable(k.Name), terminal.Printable(k.Value))
 		}
 	}
 	if len(r.Outputs) > 0 {
 		b.WriteString("\nOutputs\n")
 		width := len(slices.MaxFunc(r.Outputs, func(x, y output) int { return len(x.Key) - len(y.Key) }).Key)
 		for _, o := range r.Outputs {
-			fmt.Fprintf(&b, "  %-*s  %s\n", width, printable(o.Key), printable(o.Value))
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, terminal.Printable(o.Key), terminal.Printable(o.Value))
 		}
 	}
 	for _, t := range r.Tables {
-		fmt.Fprintf(&b, "\nTable %s is not made: Cleat has no DynamoDB. The node's awsEndpoints say where one is.\n", printable(t))
+		fmt.Fprintf(&b, "\nTable %s is not made: Cleat has no DynamoDB. The node's awsEndpoints say where one is.\n", terminal.Printable(t))
 	}
 	if len(r.LeftAlone) > 0 {
-		fmt.Fprintf(&b, "\n%s\n", a.style.dim("Left alone: "+printable(strings.Join(r.LeftAlone, ", "))))
+		fmt.Fprintf(&b, "\n%s\n", a.style.Dim("Left alone: "+terminal.Printable(strings.Join(r.LeftAlone, ", "))))
 	}
 	_, _ = io.WriteString(a.p.stdout, b.String())
 }
 
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(jsonWriter{w})
+	enc := json.NewEncoder(terminal.JSONWriter{To: w})
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }

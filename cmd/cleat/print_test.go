@@ -13,6 +13,7 @@ import (
 	"cleat/internal/lambda"
 	"cleat/internal/project"
 	"cleat/internal/server"
+	"cleat/internal/terminal"
 )
 
 // One readable line for each event, and nothing from outside that could steer a terminal or forge a line.
@@ -69,7 +70,7 @@ func TestTextEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			r := &textReporter{out: &syncWriter{w: &out}}
+			r := &textReporter{out: terminal.NewWriter(&out)}
 			r.Event(test.record)
 			if got := strings.TrimSuffix(out.String(), "\n"); got != test.want {
 				t.Errorf("got  %q\nwant %q", got, test.want)
@@ -87,18 +88,6 @@ func (refusedSignatureError) Unwrap() error {
 	return &apigw.Error{Kind: apigw.KindInvalidSignature, Message: "It does not match.\n\nx-amz-security-token:secret"}
 }
 
-// What leaves as JSON steers no terminal either, and means the same.
-func TestJSONEvents(t *testing.T) {
-	var out bytes.Buffer
-	in := []byte("{\"user_agent\":\"é\u009b2J\x7f\x9b\"}\n")
-	if n, err := (jsonWriter{&out}).Write(in); n != len(in) || err != nil {
-		t.Errorf("got %d, %v", n, err)
-	}
-	if want := "{\"user_agent\":\"é\\u009b2J\\u007f\\ufffd\"}\n"; out.String() != want {
-		t.Errorf("got %q, want %q", out.String(), want)
-	}
-}
-
 // An API without its default endpoint is shown by its custom domain names alone.
 func TestStartedWithoutEndpoint(t *testing.T) {
 	started := server.Started{
@@ -109,7 +98,7 @@ func TestStartedWithoutEndpoint(t *testing.T) {
 		}}},
 	}
 	var out bytes.Buffer
-	(&textReporter{out: &syncWriter{w: &out}}).Started(started)
+	(&textReporter{out: terminal.NewWriter(&out)}).Started(started)
 	want := `
   API          a1b2c3d4e5  stage dev, its default endpoint is disabled
   Custom       ws://*.chat.test:3001/v1
@@ -141,14 +130,14 @@ func TestFunctionLines(t *testing.T) {
 		"a\tb\tc\td":    "a\tb\tc\td",
 	} {
 		var out bytes.Buffer
-		r := &textReporter{out: &syncWriter{w: &out}}
+		r := &textReporter{out: terminal.NewWriter(&out)}
 		r.Line(lambda.Line{Function: "f", RequestID: id, Stream: lambda.StreamStdout, Text: text, Time: at})
 		if got := strings.TrimSuffix(out.String(), "\n"); got != "03:04:05.000    0d4ff3a2   f │ "+want {
 			t.Errorf("got %q, want it to end in %q", got, want)
 		}
 	}
 	var out bytes.Buffer
-	r := &textReporter{out: &syncWriter{w: &out}}
+	r := &textReporter{out: terminal.NewWriter(&out)}
 	r.Line(lambda.Line{Function: "f", RequestID: id, Stream: lambda.StreamPlatform, Text: "START", Time: at})
 	if out.Len() != 0 {
 		t.Errorf("platform lines are for the debug level, got %q", out.String())

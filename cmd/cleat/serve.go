@@ -19,6 +19,7 @@ import (
 	"cleat/internal/listen"
 	"cleat/internal/project"
 	"cleat/internal/server"
+	"cleat/internal/terminal"
 )
 
 // serveFlags are the settings of a node that the command line and the environment make; "serve" and "check --serve"
@@ -91,7 +92,7 @@ func (c *serveCommand) Run(p *process) error {
 		}
 	}()
 	o.Reload = reload
-	out := &syncWriter{w: p.stdout}
+	out := terminal.NewWriter(p.stdout)
 	o.Stdout, o.Stderr = out, p.stderr
 	o.Access = accessOptions(&process{env: p.env, stdout: out, stderr: p.stderr})
 	json := false

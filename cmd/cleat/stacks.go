@@ -7,6 +7,7 @@ import (
 
 	"cleat/internal/controlapi/stackapi"
 	"cleat/internal/store"
+	"cleat/internal/terminal"
 )
 
 // stacksCommand looks after what "cleat apply" has made.
@@ -34,7 +35,7 @@ func (*stacksLs) Run(p *process, c *stacksCommand) error {
 		return inPlainWords(err)
 	}
 	for _, s := range list.Stacks {
-		if _, err := fmt.Fprintln(p.stdout, printable(s.Name)); err != nil {
+		if _, err := fmt.Fprintln(p.stdout, terminal.Printable(s.Name)); err != nil {
 			return err
 		}
 	}
@@ -63,7 +64,7 @@ func (g *stacksGet) Run(p *process, c *stacksCommand) error {
 	table := tabwriter.NewWriter(p.stdout, 0, 8, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "RESOURCE\tTYPE\tID")
 	for _, r := range d.Resources {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", printable(r.LogicalID), printable(r.Type), printable(r.PhysicalID))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", terminal.Printable(r.LogicalID), terminal.Printable(r.Type), terminal.Printable(r.PhysicalID))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"cleat/internal/awsclient"
 	"cleat/internal/cfn"
 	"cleat/internal/codezip"
+	"cleat/internal/terminal"
 )
 
 // code is the code of some functions, ready to be sent.
@@ -95,11 +96,11 @@ func (a *applying) upload(c *code) error {
 	if failed, ok := errors.AsType[*awsclient.Error](err); !ok || failed.Status != http.StatusNotFound {
 		return fmt.Errorf("ask for the code of %s: %w", strings.Join(c.functions, ", "), inPlainWords(err))
 	}
-	progress := newProgress(a.p.stderr, fmt.Sprintf("sending the code of %s (%s)", strings.Join(c.functions, ", "), count(c.Files, "file")), len(c.Zip))
+	progress := terminal.NewProgress(a.p.stderr, fmt.Sprintf("sending the code of %s (%s)", strings.Join(c.functions, ", "), count(c.Files, "file")), len(c.Zip))
 	_, err = a.node.client.Do(a.p.ctx, awsclient.Request{
-		Method: http.MethodPut, Path: path, Header: http.Header{"Content-Type": {"application/zip"}}, Body: c.Zip, Progress: progress.sent,
+		Method: http.MethodPut, Path: path, Header: http.Header{"Content-Type": {"application/zip"}}, Body: c.Zip, Progress: progress.Sent,
 	})
-	progress.end()
+	progress.End()
 	if err != nil {
 		return fmt.Errorf("send the code of %s: %w", strings.Join(c.functions, ", "), inPlainWords(err))
 	}

@@ -8,7 +8,7 @@ import (
 	"os"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	sock "cleat/internal/socket"
 )
 
 // canPeek says that an idle connection can be looked at without reading from it.
@@ -22,16 +22,8 @@ func stale(c net.Conn) bool {
 	if !ok {
 		return false
 	}
-	raw, err := s.SyscallConn()
-	if err != nil { // it is closed
-		return true
-	}
-	gone := false
-	err = raw.Control(func(fd uintptr) {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // descriptors are small
-		gone = n > 0 || err != nil && err != unix.EINTR
-	})
-	return err != nil || gone
+	found := sock.Peek(s)
+	return found == sock.Ready || found == sock.Ended
 }
 
 // spoke is stale for connections of every kind, as long as nobody reads from them.

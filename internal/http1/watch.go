@@ -4,6 +4,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"cleat/internal/socket"
 )
 
 // Finding out that a client has gone, while its request is being handled. Nothing but a read tells, and what a read finds
@@ -88,16 +90,16 @@ func (c *conn) lost(x *requestContext) bool {
 		return true
 	}
 	switch peek(c.nc) {
-	case peekSilent:
+	case socket.Silent:
 		return false
-	case peekEnded:
+	case socket.Ended:
 		return true
-	case peekBytes:
+	case socket.Ready:
 		if c.client.TLS == nil {
 			return false
 		}
 		// They may be TLS's own goodbye.
-	case peekUnknown:
+	case socket.Unknown:
 	}
 	c.makeRoom()
 	if c.end == len(c.buf) {
@@ -112,15 +114,13 @@ func (c *conn) lost(x *requestContext) bool {
 	return c.err != nil
 }
 
-// What peek finds.
-type peeked int
-
-const (
-	peekUnknown peeked = iota // this connection cannot be peeked into
-	peekSilent
-	peekBytes
-	peekEnded
-)
+// peek looks without waiting what a read of the socket below a connection would find.
+func peek(c net.Conn) socket.State {
+	if s := socketOf(c); s != nil {
+		return socket.Peek(s)
+	}
+	return socket.Unknown
+}
 
 // socketOf looks below wrappers for what has a descriptor; nil when nothing has.
 func socketOf(c net.Conn) syscall.Conn {

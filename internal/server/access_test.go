@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/gorilla/websocket"
 
+	"cleat/internal/access"
 	"cleat/internal/awsapi"
 	"cleat/internal/control/stacks"
 	"cleat/internal/project"
@@ -205,7 +206,7 @@ func TestServeFirstKeyNotShown(t *testing.T) {
 	broken := errors.New("broken pipe")
 	err := server.RunServe(t.Context(), server.ServeOptions{
 		DataDir: t.TempDir(), Overrides: listening("127.0.0.1:0"),
-		Access: server.AccessOptions{ShowFirstKey: func(awsapi.Credentials) error { return broken }},
+		Access: access.Options{ShowFirstKey: func(awsapi.Credentials) error { return broken }},
 	})
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "could not be shown") {
 		t.Errorf("got %v", err)
@@ -218,13 +219,13 @@ func TestServeSealKeyFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		access server.AccessOptions
+		access access.Options
 		want   string
 	}{
-		"text":    {server.AccessOptions{SealKey: "secret"}, "the sealing key that was given: it is no sealing key"},
-		"file":    {server.AccessOptions{SealKeyFile: filepath.Join(dir, "bad.key")}, "bad.key: it is no sealing key"},
-		"no file": {server.AccessOptions{SealKeyFile: filepath.Join(dir, "none.key")}, "none.key"},
-		"audit":   {server.AccessOptions{Audit: filepath.Join(dir, "none", "audit.log")}, "the audit log"},
+		"text":    {access.Options{SealKey: "secret"}, "the sealing key that was given: it is no sealing key"},
+		"file":    {access.Options{SealKeyFile: filepath.Join(dir, "bad.key")}, "bad.key: it is no sealing key"},
+		"no file": {access.Options{SealKeyFile: filepath.Join(dir, "none.key")}, "none.key"},
+		"audit":   {access.Options{Audit: filepath.Join(dir, "none", "audit.log")}, "the audit log"},
 	} {
 		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: filepath.Join(dir, "data"), Overrides: listening("127.0.0.1:0"), Access: test.access})
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), `"secret"`) {
@@ -387,7 +388,7 @@ func TestServeKeepsUsers(t *testing.T) {
 	if err != nil || !seen {
 		t.Errorf("found no keys in the store, %v", err)
 	}
-	attempt := func(what, want string, access server.AccessOptions) {
+	attempt := func(what, want string, access access.Options) {
 		t.Helper()
 		access.ShowFirstKey = func(awsapi.Credentials) error { t.Errorf("%s: a key was made", what); return nil }
 		err := server.RunServe(t.Context(), server.ServeOptions{DataDir: dir, Overrides: listening("127.0.0.1:0"), Access: access})
@@ -398,8 +399,8 @@ func TestServeKeepsUsers(t *testing.T) {
 	if err := os.Rename(seal, seal+".away"); err != nil {
 		t.Fatal(err)
 	}
-	attempt("no sealing key", "seal.key is not there, and without it the 2 secrets in the store cannot be opened", server.AccessOptions{})
-	attempt("another sealing key", "the sealing key does not open the secret of access key "+admin.AccessKeyID, server.AccessOptions{SealKey: "cleat-seal-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="})
+	attempt("no sealing key", "seal.key is not there, and without it the 2 secrets in the store cannot be opened", access.Options{})
+	attempt("another sealing key", "the sealing key does not open the secret of access key "+admin.AccessKeyID, access.Options{SealKey: "cleat-seal-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="})
 	if _, err := os.Stat(seal); err == nil {
 		t.Error("a sealing key was made in the place of one that is missing")
 	}
@@ -426,9 +427,9 @@ func TestResetAdmin(t *testing.T) {
 	bob := s.newUser(t, "bob", allowPush)
 	var key awsapi.Credentials
 	reset := func(discard bool) error {
-		return server.ResetAdmin(t.Context(), server.ResetAdminOptions{
+		return access.ResetAdmin(t.Context(), access.ResetOptions{
 			DataDir: dir, Log: slog.New(slog.DiscardHandler), DiscardKeys: discard,
-			Access: server.AccessOptions{ShowFirstKey: func(c awsapi.Credentials) error { key = c; return nil }},
+			Access: access.Options{ShowFirstKey: func(c awsapi.Credentials) error { key = c; return nil }},
 		})
 	}
 	if err := reset(false); err == nil || !strings.Contains(err.Error(), "another process") {
@@ -474,7 +475,7 @@ func TestResetAdmin(t *testing.T) {
 	if told["FirstAdmin"] != 1 || told["ResetAdmin"] != 2 || told["DiscardKeys"] != 1 {
 		t.Errorf("the audit log tells of %v", told)
 	}
-	if err := server.ResetAdmin(t.Context(), server.ResetAdminOptions{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}); err == nil {
+	if err := access.ResetAdmin(t.Context(), access.ResetOptions{DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("an empty folder is taken for a data directory")
 	}
 }

@@ -20,14 +20,14 @@ import (
 // controlPlane returns the handler of the AWS APIs, and Cleat's own, by which definitions are changed; o lacks the services
 // only. reload makes the node serve what the store holds; it may be called while follow calls it.
 func (n *node) controlPlane(o controlapi.Options, reload func(context.Context) error) *controlapi.Handler {
-	o.Log, o.Authorize, o.Audit = n.log, n.authorize, n.access.audit.entry
+	o.Log, o.Authorize, o.Audit = n.log, n.access.Authorize, n.access.Audit
 	o.Services = []controlapi.Service{
 		apigatewayv2.Service(n.control),
 		n.stackService(reload),
 		apigateway.Service(apigateway.Options{Control: n.control, Used: n.planUsage, SetRemaining: n.setRemaining, LinkLeads: n.linkLeads}),
 		lambdaapi.Service(lambdaapi.Options{Functions: functions.New(n.store, n.effect.await), Code: n.code, Invoker: n.invoker}),
 		lambdaapi.CodeService(n.code),
-		iamapi.IAM(n.access.ids),
+		iamapi.IAM(n.access.Identities()),
 		iamapi.STS(),
 		backupapi.Service(func(ctx context.Context, w io.Writer) error { return datadir.WriteBackup(ctx, w, n.store, n.dataDir) }),
 	}

@@ -15,14 +15,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"cleat/internal/access"
 	"cleat/internal/apigw"
+	"cleat/internal/authorizer"
 	"cleat/internal/awsapi"
 	"cleat/internal/backend"
 	"cleat/internal/codestore"
 	"cleat/internal/config"
 	"cleat/internal/control"
 	"cleat/internal/control/stacks"
-	"cleat/internal/credentials"
 	"cleat/internal/eventlog"
 	"cleat/internal/eventstream"
 	"cleat/internal/gateway"
@@ -61,10 +62,8 @@ type node struct {
 	dynamoDB  string                                       // URL of a DynamoDB that the command line names; empty: none
 	lambdaURL string                                       // URL of Lambda's API that functions are told; empty: AWS's own
 
-	access access // who may call
-
-	functionEnv  []string           // that functions inherit
-	functionKeys awsapi.Credentials // of this run, for functions that must sign
+	access      *access.Gate // who may call
+	functionEnv []string     // that functions inherit
 
 	configuredLinks atomic.Pointer[[]config.VPCLink] // those of the last load
 	effect          effect                           // what of the store is served
@@ -95,10 +94,10 @@ type nodeOptions struct {
 	gateway  gateway.Options
 	logs     eventlog.Options
 	control  control.Options
-	access   accessOptions
-	dataDir  string // what backups have files of; empty: no files
-	codeDir  string // where uploaded code is kept; empty: as long as the node runs
-	usageDir string // where the usage of API keys is kept; empty: nowhere
+	access   access.GateOptions // newNode adds what the node itself knows
+	dataDir  string             // what backups have files of; empty: no files
+	codeDir  string             // where uploaded code is kept; empty: as long as the node runs
+	usageDir string             // where the usage of API keys is kept; empty: nowhere
 	// own, dynamoDB and lambdaURL are as in node.
 	own, dynamoDB, lambdaURL string
 	addresses                func(api apigw.APIID, stage string) []string // as in node; nil: below own
@@ -113,10 +112,15 @@ type settings struct {
 	Environment map[string]string
 }
 
+// access are those of them that say who may call.
+func (p *settings) access() access.Settings {
+	return access.Settings{Region: p.Region, Users: p.Users}
+}
+
 func newNode(o nodeOptions) (*node, error) {
 	n := &node{
 		log: o.log, store: o.store, events: eventstream.New(), logs: eventlog.New(o.logs), meter: meter.New(), own: o.own, dynamoDB: o.dynamoDB, lambdaURL: o.lambdaURL, dataDir: o.dataDir,
-		functionEnv: o.lambda.Env, functionKeys: credentials.NewTemporary(), plans: &usageplan.Index{},
+		functionEnv: o.lambda.Env, plans: &usageplan.Index{},
 	}
 	if n.addresses = o.addresses; n.addresses == nil {
 		n.addresses = addressesAt([]string{"ws" + strings.TrimPrefix(o.own, "http")})
@@ -134,7 +138,13 @@ func newNode(o nodeOptions) (*node, error) {
 	}
 	n.control, n.view = control.New(n.store, o.control), n.store.NewView()
 	n.stacks = stacks.New(n.store, stacks.Options{Unlimited: o.control.Unlimited})
-	n.setAccess(o.access, o.lambda.Region, o.lambda.Account)
+	o.access.Log, o.access.Region, o.access.Account = o.log, o.lambda.Region, o.lambda.Account
+	o.access.FunctionEnv = o.lambda.Env
+	o.access.Apply = func(iam *authorizer.IAM, functions awsapi.Credentials) {
+		n.gateway.SetIAM(iam)
+		n.functions.SetCredentials(functions)
+	}
+	n.access = access.New(n.store, o.access)
 	ended, end := context.WithCancel(context.Background())
 	end() // what runs with it only lets go of what it holds
 	if n.functions, err = lambda.New(o.lambda); err != nil {
@@ -173,8 +183,8 @@ func (n *node) newGateway(o gateway.Options) error {
 	}
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	n.registry.MustRegister(n.access.collectors()...)
-	n.gateway.SetIAM(n.access.closed())
+	n.registry.MustRegister(n.access.Collectors()...)
+	n.gateway.SetIAM(n.access.Closed())
 	n.metrics, err = metrics.New(n.registry, metrics.Options{Connections: n.gateway.Stats, Dropped: n.logs.Dropped, Excess: n.gateway.Excess})
 	return err
 }
@@ -250,7 +260,7 @@ func (n *node) load(ctx context.Context, p settings, logs logSettings) error {
 	for i := range serving.Domains {
 		n.domains = append(n.domains, serving.Domains[i].DomainName)
 	}
-	if err := n.loadIdentities(ctx, p); err != nil { // before the routes that ask for them
+	if err := n.access.Load(ctx, p.access()); err != nil { // before the routes that ask for them
 		return err
 	}
 	if err := n.loadServices(p); err != nil {

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cleat/internal/access"
 	"cleat/internal/apigw"
 	"cleat/internal/certs"
 	"cleat/internal/config"
@@ -38,7 +39,7 @@ type ServeOptions struct {
 	Overrides []project.Override // settings of the command line, which come before the file's
 	DataDir   string             // where everything is kept that outlives the process, unless the settings say
 	Env       []string           // the process's, which functions inherit
-	Access    AccessOptions
+	Access    access.Options
 	// NewLog makes the log, in the form "text" or "json".
 	NewLog func(format string, level slog.Leveler) *slog.Logger
 	// Stdout and Stderr are what those targets of logs mean.
@@ -193,8 +194,8 @@ func (s *serveNode) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	closeAccess, err := openAccess(ctx, &o, v.Data, s.o.Access)
-	defer func() { err = errors.Join(err, closeAccess()) }()
+	closeData, err := openData(ctx, &o, s.o.Access)
+	defer func() { err = errors.Join(err, closeData()) }()
 	if err != nil {
 		return errors.Join(err, closeLogs(o.logs))
 	}
@@ -206,7 +207,8 @@ func (s *serveNode) run(ctx context.Context) (err error) {
 	}
 	stop := s.node.start() //nolint:contextcheck // ends by stop, after ctx
 	defer func() { err = errors.Join(err, stop()) }()
-	if err := s.node.admit(ctx, globalSettings(s.settings), s.o.Access); err != nil {
+	who := globalSettings(s.settings)
+	if err := s.node.access.Admit(ctx, who.access(), s.o.Access.ShowFirstKey); err != nil {
 		return err
 	}
 	return s.serve(ctx, sockets)
@@ -267,6 +269,25 @@ func (s *serveNode) nodeOptions(open *sockets) (nodeOptions, error) {
 
 func (s *serveNode) functionOutput(l lambda.Line) {
 	s.log.Info("function output", "line", l.Text, "function", l.Function, "time", l.Time.Format(time.RFC3339Nano))
+}
+
+// openData opens what a node that asks for signatures keeps in its data directory: its store, the sealing key and the audit
+// log. It comes before newNode; what it returns is called after the node's end, and after a failure too.
+func openData(ctx context.Context, o *nodeOptions, a access.Options) (closeData func() error, err error) {
+	closeStore := func() error { return nil }
+	if o.store == nil {
+		if o.store, closeStore, err = datadir.Open(ctx, o.dataDir, o.log); err != nil {
+			return func() error { return nil }, err
+		}
+	}
+	o.access.Required = true
+	if o.access.SealKey, err = access.OpenSealKey(ctx, o.store, o.dataDir, a); err != nil {
+		return closeStore, err
+	}
+	if o.access.Audit, err = access.OpenAudit(o.dataDir, a, o.log); err != nil {
+		return closeStore, err
+	}
+	return func() error { return errors.Join(o.access.Audit.Close(), closeStore()) }, nil
 }
 
 // part is something that runs until its context ends.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"cleat/internal/access"
 	"cleat/internal/controlapi"
 	"cleat/internal/listen"
 )
@@ -61,8 +62,8 @@ func (s *serveNode) adminHandler(addr net.Addr) http.Handler {
 	mux := http.NewServeMux()
 	s.health(mux)
 	local := isLoopback(addr)
-	mux.Handle("GET /metrics", s.node.login(actionReadMetrics, local, promhttp.HandlerFor(s.node.registry, promhttp.HandlerOpts{})))
-	mux.Handle("GET /_cleat/usage", s.node.login(actionReadConsole, local, http.HandlerFunc(s.node.serveUsage)))
+	mux.Handle("GET /metrics", s.node.access.Login(access.ActionReadMetrics, local, promhttp.HandlerFor(s.node.registry, promhttp.HandlerOpts{})))
+	mux.Handle("GET /_cleat/usage", s.node.access.Login(access.ActionReadConsole, local, http.HandlerFunc(s.node.serveUsage)))
 	mux.HandleFunc("GET /_cleat/events", s.node.serveEvents)
 	debug := http.NewServeMux()
 	debug.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -70,7 +71,7 @@ func (s *serveNode) adminHandler(addr net.Addr) http.Handler {
 	debug.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	debug.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	debug.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	mux.Handle("GET /debug/pprof/", s.node.login(actionReadDebug, local, debug))
+	mux.Handle("GET /debug/pprof/", s.node.access.Login(access.ActionReadDebug, local, debug))
 	mux.Handle("/", s.node.controlPlane(controlapi.Options{Region: s.settings.Region, Account: s.settings.Serve.Account}, s.load))
 	return mux
 }

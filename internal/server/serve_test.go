@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"cleat/internal/access"
 	"cleat/internal/apigw"
 	"cleat/internal/awsapi"
 	"cleat/internal/project"
@@ -55,7 +56,7 @@ func serve(t *testing.T, change func(*server.ServeOptions)) *served {
 	ready := make(chan server.Serving, 1)
 	o := server.ServeOptions{
 		DataDir: s.dir, Overrides: listening("127.0.0.1:0"), Ready: func(is server.Serving) { ready <- is },
-		Access: server.AccessOptions{ShowFirstKey: func(c awsapi.Credentials) error { s.key = c; return nil }},
+		Access: access.Options{ShowFirstKey: func(c awsapi.Credentials) error { s.key = c; return nil }},
 	}
 	if change != nil {
 		change(&o)

@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"context"
@@ -20,13 +20,13 @@ import (
 	"cleat/internal/throttle"
 )
 
-// auditLog is the record of every change of a node's definitions and users, and of those that were refused: one JSON object
+// Audit is the record of every change of a node's definitions and users, and of those that were refused: one JSON object
 // a line, written before the change is answered. A line that cannot be written is an error in the node's log and counts as
-// a failure; the change stands, for it was made. A nil auditLog writes nothing.
+// a failure; the change stands, for it was made. A nil Audit writes nothing.
 //
 // Of calls by nobody known only so many get a line of their own, and the others are counted in the next line: whoever can
 // reach the listener could otherwise push all that matters out of the files that are kept.
-type auditLog struct {
+type Audit struct {
 	log     *slog.Logger
 	failed  atomic.Int64
 	nobody  *throttle.Bucket
@@ -48,13 +48,13 @@ const (
 // auditTime bounds the writing of one line.
 const auditTime = 10 * time.Second
 
-// openAuditLog opens the audit log of a data directory, or another target. Nil: there is neither.
-func openAuditLog(dataDir string, o AccessOptions, log *slog.Logger) (*auditLog, error) {
+// OpenAudit opens the audit log of a data directory, or another target. Nil: there is neither.
+func OpenAudit(dataDir string, o Options, log *slog.Logger) (*Audit, error) {
 	target := o.Audit
 	switch {
 	case target != "":
 	case dataDir == "":
-		return nil, nil //nolint:nilnil // a nil auditLog writes nothing
+		return nil, nil //nolint:nilnil // a nil Audit writes nothing
 	default:
 		target = filepath.Join(dataDir, datadir.AuditFile)
 	}
@@ -62,7 +62,7 @@ func openAuditLog(dataDir string, o AccessOptions, log *slog.Logger) (*auditLog,
 	if err != nil {
 		return nil, fmt.Errorf("the audit log: %w", err)
 	}
-	return &auditLog{log: log, out: out, nobody: throttle.New(nobodyRate, nobodyBurst)}, nil
+	return &Audit{log: log, out: out, nobody: throttle.New(nobodyRate, nobodyBurst)}, nil
 }
 
 // auditLine is one line. Who reads it relies on its names.
@@ -118,8 +118,8 @@ func auditLineOf(e *controlapi.Entry) auditLine {
 	}
 }
 
-// entry writes one line. It may be called concurrently.
-func (a *auditLog) entry(e controlapi.Entry) {
+// Entry writes one line. It may be called concurrently.
+func (a *Audit) Entry(e controlapi.Entry) {
 	if a == nil {
 		return
 	}
@@ -148,15 +148,15 @@ func (a *auditLog) entry(e controlapi.Entry) {
 }
 
 // failures is how many lines could not be written.
-func (a *auditLog) failures() int64 {
+func (a *Audit) failures() int64 {
 	if a == nil {
 		return 0
 	}
 	return a.failed.Load()
 }
 
-// close lets go of the target. It may be called again.
-func (a *auditLog) close() error {
+// Close lets go of the target. It may be called again.
+func (a *Audit) Close() error {
 	if a == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"net"
@@ -36,26 +36,26 @@ func isLocalPeer(r *http.Request) bool {
 
 // The actions that let somebody see what a node tells of itself.
 const (
-	actionReadMetrics = "cleat:ReadMetrics" // /metrics
-	actionReadConsole = "cleat:ReadConsole" // the console, and what it shows
-	actionReadDebug   = "cleat:ReadDebug"   // profiles and the like
+	ActionReadMetrics = "cleat:ReadMetrics" // /metrics
+	ActionReadConsole = "cleat:ReadConsole" // the console, and what it shows
+	ActionReadDebug   = "cleat:ReadDebug"   // profiles and the like
 )
 
-// login keeps next for who may see it: everybody on this machine where nobody else reaches the listener, and otherwise users
+// Login keeps next for who may see it: everybody on this machine where nobody else reaches the listener, and otherwise users
 // whose policies allow the action, by a signature for the service "cleat" or by HTTP Basic with an access key's ID and
 // secret. local tells of a listener that this machine alone reaches.
 //
 // A reverse proxy on this machine makes everybody look as if they were on it; what it passed on is therefore never local.
 // Web pages that are open on this machine are kept out by their Origin and Host.
-func (n *node) login(action string, local bool, next http.Handler) http.Handler {
+func (g *Gate) Login(action string, local bool, next http.Handler) http.Handler {
 	here, anywhere := listen.Guard{}.Wrap(next), listen.Guard{Hosts: []string{"*"}}.Wrap(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who := n.access.current.Load()
+		who := g.current.Load()
 		if !who.enforced || local && isLocalPeer(r) && !isForwarded(r) {
 			here.ServeHTTP(w, r)
 			return
 		}
-		a := authorizer.Access{Service: serviceCleat, Action: action, Resource: nodeARN(n.access.region, n.access.account)}
+		a := authorizer.Access{Service: serviceCleat, Action: action, Resource: nodeARN(g.o.Region, g.o.Account)}
 		if err := logIn(who.iam, r, a); err != nil {
 			refuseLogin(w, err)
 			return

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// progress shows how far an upload is: on a terminal as it goes, elsewhere in one line.
-type progress struct {
+// Progress shows how far an upload is: on a terminal as it goes, elsewhere in one line. It may be used concurrently.
+type Progress struct {
 	w     io.Writer
 	what  string
 	total int
@@ -21,16 +21,17 @@ type progress struct {
 // showEvery is the time between two looks at an upload.
 const showEvery = 200 * time.Millisecond
 
-func newProgress(w io.Writer, what string, total int) *progress {
-	p := &progress{w: w, what: what, total: total, live: isTerminal(w)}
+// NewProgress begins to show that total bytes are sent, and what they are.
+func NewProgress(w io.Writer, what string, total int) *Progress {
+	p := &Progress{w: w, what: what, total: total, live: Is(w)}
 	if !p.live {
 		_, _ = fmt.Fprintf(w, "%s, %s\n", what, megabytes(total))
 	}
 	return p
 }
 
-// sent is told how many bytes have gone.
-func (p *progress) sent(n int) {
+// Sent is told how many bytes have gone.
+func (p *Progress) Sent(n int) {
 	if !p.live {
 		return
 	}
@@ -43,8 +44,8 @@ func (p *progress) sent(n int) {
 	_, _ = fmt.Fprintf(p.w, "\r%s, %s of %s", p.what, megabytes(n), megabytes(p.total))
 }
 
-// end finishes the line.
-func (p *progress) end() {
+// End finishes the line.
+func (p *Progress) End() {
 	if p.live {
 		_, _ = fmt.Fprintln(p.w)
 	}

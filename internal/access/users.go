@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"fmt"
@@ -23,34 +23,33 @@ type identities struct {
 	enforced  bool               // the control plane asks for signatures, as the management API does
 }
 
-// identitiesOf makes them of a node's settings and of who is in the store. own are credentials of this run for functions;
-// they come into play only where functions could not call back otherwise. env is the environment that functions inherit.
-func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.Credentials, env []string) (identities, error) {
+// identitiesOf makes them of a node's settings and of who is in the store.
+func (g *Gate) identitiesOf(p Settings, stored []identity.Signer) (identities, error) {
 	var out identities
 	o := authorizer.IAMOptions{
-		Region: p.Region, Account: a.account, Management: p.Users.Management || a.required,
-		Failures: a.failures, Used: a.ids.Used,
+		Region: p.Region, Account: g.o.Account, Management: p.Users.Management || g.o.Required,
+		Failures: &g.failures, Used: g.ids.Used,
 	}
-	if len(p.Users.List) == 0 && !a.required {
+	if len(p.Users.List) == 0 && !g.o.Required {
 		out.iam = authorizer.NewIAM(o)
 		return out, nil
 	}
 	out.enforced = o.Management
-	users, err := usersOf(p, a.account, stored)
+	users, err := usersOf(p, g.o.Account, stored)
 	if err != nil {
 		return out, err
 	}
-	if o.Management && !hasKeyOf(users[:len(p.Users.List)], env) {
+	if o.Management && !hasKeyOf(users[:len(p.Users.List)], g.o.FunctionEnv) {
 		policy, err := iampolicy.Parse([]byte(functionPolicy), iampolicy.UseIdentity)
 		if err != nil {
 			return out, fmt.Errorf("the policy of local functions: %w", err)
 		}
-		out.functions = own
+		out.functions = g.own
 		users = append(users, credentials.User{
 			Name:     "cleat-functions",
-			Account:  a.account,
-			ARN:      "arn:" + awsapi.Partition(p.Region) + ":sts::" + a.account + ":assumed-role/cleat-functions/local",
-			Keys:     []credentials.AccessKey{{Credentials: own}},
+			Account:  g.o.Account,
+			ARN:      "arn:" + awsapi.Partition(p.Region) + ":sts::" + g.o.Account + ":assumed-role/cleat-functions/local",
+			Keys:     []credentials.AccessKey{{Credentials: g.own}},
 			Policies: []*iampolicy.Policy{policy},
 		})
 	}
@@ -62,7 +61,7 @@ func (a *access) identitiesOf(p settings, stored []identity.Signer, own awsapi.C
 }
 
 // usersOf are the users of cleat.yaml, and after them those of the store, who must have different names and keys.
-func usersOf(p settings, account string, stored []identity.Signer) ([]credentials.User, error) {
+func usersOf(p Settings, account string, stored []identity.Signer) ([]credentials.User, error) {
 	users := make([]credentials.User, 0, len(p.Users.List)+len(stored)+1)
 	for _, u := range p.Users.List {
 		c := credentials.User{Name: u.Name, Account: u.Account, Policies: u.Policies}

@@ -1,4 +1,4 @@
-package server
+package access
 
 import (
 	"cmp"
@@ -17,12 +17,12 @@ import (
 	"cleat/internal/store"
 )
 
-// ResetAdminOptions say whose administrator is to be reset.
-type ResetAdminOptions struct {
+// ResetOptions say whose administrator is to be reset.
+type ResetOptions struct {
 	DataDir string // of a node that is not running
 	Region  string // empty: awsapi.DefaultRegion
 	Account string // empty: awsapi.DefaultAccount
-	Access  AccessOptions
+	Access  Options
 	// DiscardKeys takes every user's access keys away and, where the sealing key is the data directory's own, makes a new one,
 	// the old one put aside: for a sealing key that is lost.
 	DiscardKeys bool
@@ -31,7 +31,7 @@ type ResetAdminOptions struct {
 
 // ResetAdmin gives the user admin of a data directory a new access key, which Access.ShowFirstKey is given, in the place of
 // those that they had, and a policy that allows everything. It is the way back in for who has lost all keys.
-func ResetAdmin(ctx context.Context, o ResetAdminOptions) (err error) {
+func ResetAdmin(ctx context.Context, o ResetOptions) (err error) {
 	o.Region, o.Account = cmp.Or(o.Region, awsapi.DefaultRegion), cmp.Or(o.Account, awsapi.DefaultAccount)
 	if _, err := os.Stat(filepath.Join(o.DataDir, datadir.StoreFolder)); err != nil {
 		return fmt.Errorf("%q is no data directory of a node: %w", o.DataDir, err)
@@ -41,18 +41,18 @@ func ResetAdmin(ctx context.Context, o ResetAdminOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
-	audit, err := openAuditLog(o.DataDir, o.Access, o.Log)
+	audit, err := OpenAudit(o.DataDir, o.Access, o.Log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, audit.close()) }()
+	defer func() { err = errors.Join(err, audit.Close()) }()
 	if o.DiscardKeys {
 		if err := discardKeys(ctx, s, o); err != nil {
 			return err
 		}
-		audit.entry(offlineEntry("DiscardKeys", nodeARN(o.Region, o.Account))) //nolint:contextcheck // what was done is written down whatever becomes of ctx
+		audit.Entry(offlineEntry("DiscardKeys", nodeARN(o.Region, o.Account))) //nolint:contextcheck // what was done is written down whatever becomes of ctx
 	}
-	key, err := openSealKey(ctx, s, o.DataDir, o.Access)
+	key, err := OpenSealKey(ctx, s, o.DataDir, o.Access)
 	if err != nil {
 		return err
 	}
@@ -63,11 +63,11 @@ func ResetAdmin(ctx context.Context, o ResetAdminOptions) (err error) {
 	if err := ids.ResetAdmin(ctx, o.Access.ShowFirstKey); err != nil {
 		return err
 	}
-	audit.entry(offlineEntry("ResetAdmin", nodeARN(o.Region, o.Account))) //nolint:contextcheck // what was done is written down whatever becomes of ctx
+	audit.Entry(offlineEntry("ResetAdmin", nodeARN(o.Region, o.Account))) //nolint:contextcheck // what was done is written down whatever becomes of ctx
 	return nil
 }
 
-func discardKeys(ctx context.Context, s *store.Store, o ResetAdminOptions) error {
+func discardKeys(ctx context.Context, s *store.Store, o ResetOptions) error {
 	if _, err := identity.New(s, identity.Options{}).DiscardKeys(ctx); err != nil {
 		return fmt.Errorf("take the access keys away: %w", err)
 	}
