@@ -34,6 +34,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 	defer g.hub.Abandon(id) // for a panic alone: by the end the ID is pending no more
 	snap := st.snapshot.Load()
 	o := s.occur(apigw.EventConnect, "connect", id, now, snap.variables)
+	o.room.Yield = listen.Yielder(r)
 	ev, rec := &o.event, &o.record
 	rec.SourceIP, rec.RouteKey = s.sourceIP, apigw.RouteConnect
 
@@ -64,6 +65,9 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 		g.hub.Abandon(id)
 		awsapi.WriteHandshakeError(w, err, id, ev.Context.RequestID)
 	}
+	if g.observeWaits {
+		o.room.Yield()
+	}
 	g.observe(rec)
 	o.leave() // a panic leaves it to the garbage collector
 }
@@ -93,6 +97,9 @@ func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, o *occ
 	ev.Headers = connectHeaders(r, fields, ev)
 	ev.Query = queryFields(r.URL.RawQuery)
 	rec.Target = p.target()
+	if p.authorizer != nil {
+		o.room.Yield()
+	}
 	if err := g.admit(r, s, p, ev, rec); err != nil {
 		return integration.Result{}, err
 	}

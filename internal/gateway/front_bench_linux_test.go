@@ -121,7 +121,7 @@ func newFront(b *testing.B, server string, cfg *tls.Config) (n *node, addr strin
 	}
 	var running sync.WaitGroup
 	if server == "listen" {
-		o := listen.Options{Log: slog.New(slog.DiscardHandler), Handler: n.Gateway}
+		o := listen.Options{Log: slog.New(slog.DiscardHandler), Handler: n.Gateway, Yields: true}
 		if cfg != nil {
 			o.TLS = func(c net.Conn) net.Conn { return conn.ServerTLS(c, cfg) }
 		}

@@ -34,6 +34,8 @@ type clientConn struct {
 	server   *Server
 
 	state     atomic.Int32
+	leads     atomic.Bool // the goroutine that serves it is to accept the next connection too
+	yields    func()      // yield
 	recording atomic.Bool
 	unread    []byte // what http1 has read and left to net/http
 
@@ -60,7 +62,24 @@ func (c *clientConn) Idle() {
 		c.raw.served = true
 		c.raw.kept = newKept(c.raw.Conn)
 	}
+	c.yield()
 	c.server.idle(c)
+}
+
+// yield has another goroutine accept connections before the one that serves this connection waits for something.
+func (c *clientConn) yield() {
+	if c.leads.Swap(false) {
+		c.server.crew.succeed()
+	}
+}
+
+// Yielder returns what a handler that yields (Options.Yields) calls before it waits. It may be called at any time, on any
+// goroutine, and more than once.
+func Yielder(r *http.Request) func() {
+	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+		return c.yields
+	}
+	return func() {}
 }
 
 // Taken implements http1.Owner.
@@ -115,7 +134,9 @@ func bare(c net.Conn) net.Conn {
 
 func (s *Server) newClientConn(nc net.Conn) *clientConn {
 	raw := &rawConn{Conn: nc}
-	return &clientConn{Conn: raw, raw: raw, server: s}
+	c := &clientConn{Conn: raw, raw: raw, server: s}
+	c.yields = c.yield
+	return c
 }
 
 // NetConn returns the connection below, as tls.Conn does.
