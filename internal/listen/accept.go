@@ -86,16 +86,23 @@ const queueLong = 8
 
 // next returns the next connection, and whether it had to be waited for; none when another leader waits for it.
 func (s *Server) next() (nc net.Conn, waited bool, err error) {
-	if s.queue != nil {
+	if s.queue == nil {
+		nc, err = s.ln.Accept()
+		return nc, true, err
+	}
+	if !s.crew.alone() {
 		if c := s.queue.AcceptNow(); c != nil {
 			return c, false, nil
 		}
+		if s.crew.leave() {
+			return nil, false, nil
+		}
 	}
-	if s.crew.leave() {
-		return nil, false, nil
+	c, waited, err := s.queue.AcceptConn()
+	if err != nil {
+		return nil, waited, err
 	}
-	nc, err = s.ln.Accept()
-	return nc, true, err
+	return c, waited, nil
 }
 
 // reserve waits for a slot, at the expense of idle connections; false when ctx ends first.
@@ -223,7 +230,7 @@ func (s *Server) Inject(nc net.Conn) {
 // converse speaks HTTP on a connection that is ready for it: http1 serves the plain requests, and from the first one
 // on that is not, net/http serves the connection.
 func (s *Server) converse(c *clientConn, nc net.Conn) {
-	client := http1.Client{Conn: c, Owner: c, Context: context.WithValue(s.base, connKey{}, c)}
+	client := http1.Client{Conn: c, Owner: c, Context: &c.context}
 	switch a := c.raw.RemoteAddr().(type) {
 	case nil:
 	case *net.TCPAddr: // as its String, for less

@@ -41,6 +41,9 @@ func (w *crew) grow() {
 	}
 }
 
+// alone tells whether nobody but the caller leads.
+func (w *crew) alone() bool { return w.leaders.Load() < 2 }
+
 // leave ends the caller's lead, if another one leads.
 func (w *crew) leave() bool {
 	for {

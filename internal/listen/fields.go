@@ -26,7 +26,7 @@ var spelled = map[string]string{
 // Fields returns the header lines of a request, Host included. For the first request of a connection that a Server
 // accepted they are in the client's order and spelling; for any other they are sorted by name in the usual spelling. Of
 // a request that Forwarded lets through they are as its client sent them to the proxy.
-// It must be called before the handler returns, and the caller owns the result.
+// There is room behind them for the few that an event adds. It must be called before the handler returns, and the caller owns the result.
 func Fields(r *http.Request) apigw.Fields {
 	if said, ok := r.Context().Value(forwardedKey{}).(*forwarded); ok {
 		return said.asSent(r.Host, fieldsOf(r))
@@ -34,11 +34,14 @@ func Fields(r *http.Request) apigw.Fields {
 	return fieldsOf(r)
 }
 
+// added is how many header lines an event adds to those of a request, at most.
+const added = 4
+
 func fieldsOf(r *http.Request) apigw.Fields {
 	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
 		plain, raw := c.head()
 		if plain != nil {
-			out := make(apigw.Fields, len(plain.Fields))
+			out := make(apigw.Fields, len(plain.Fields), len(plain.Fields)+added)
 			for i, f := range plain.Fields {
 				out[i] = apigw.Field(f)
 			}

@@ -47,6 +47,7 @@ func NewListener(ln *net.TCPListener) (net.Listener, error) {
 type acceptance struct {
 	conn *Conn
 	err  syscall.Errno
+	runs int // of accept
 	from unix.RawSockaddrAny
 	step func(listener uintptr) (done bool) // accept
 	once func(listener uintptr)             // the same
@@ -61,6 +62,7 @@ var acceptances = sync.Pool{New: func() any {
 
 // accept accepts what is in the queue; false when there is nothing.
 func (a *acceptance) accept(listener uintptr) (done bool) {
+	a.runs++
 	for {
 		size := uint32(unix.SizeofSockaddrAny)
 		// Not announced to Go's scheduler, for the reason that Read gives.
@@ -81,34 +83,43 @@ func (a *acceptance) accept(listener uintptr) (done bool) {
 }
 
 // leave gives the acceptance back, and returns what came of it.
-func (a *acceptance) leave() (*Conn, syscall.Errno) {
-	c, err := a.conn, a.err
-	a.conn, a.err = nil, 0
+func (a *acceptance) leave() (c *Conn, runs int, err syscall.Errno) {
+	c, runs, err = a.conn, a.runs, a.err
+	a.conn, a.runs, a.err = nil, 0, 0
 	acceptances.Put(a)
-	return c, err
+	return c, runs, err
 }
 
 // Accept implements net.Listener: it waits for a connection.
 func (l *Listener) Accept() (net.Conn, error) {
+	c, _, err := l.AcceptConn()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// AcceptConn is Accept, and tells whether it had to wait.
+func (l *Listener) AcceptConn() (c *Conn, waited bool, err error) {
 	a, _ := acceptances.Get().(*acceptance)
-	err := l.raw.Read(a.step)
-	c, errno := a.leave()
+	err = l.raw.Read(a.step)
+	c, runs, errno := a.leave()
 	switch {
 	case c != nil:
-		return c, nil
+		return c, runs > 1, nil
 	case err != nil:
 		err = net.ErrClosed // waiting fails for nothing else
 	default:
 		err = os.NewSyscallError("accept4", errno)
 	}
-	return nil, &net.OpError{Op: "accept", Net: l.addr.Network(), Addr: l.addr, Err: err}
+	return nil, false, &net.OpError{Op: "accept", Net: l.addr.Network(), Addr: l.addr, Err: err}
 }
 
 // AcceptNow returns a connection that waits in the queue; nil when there is none, or anything is wrong, which Accept then finds.
 func (l *Listener) AcceptNow() *Conn {
 	a, _ := acceptances.Get().(*acceptance)
 	_ = l.raw.Control(a.once) // it is closed: there is no connection then
-	c, _ := a.leave()
+	c, _, _ := a.leave()
 	return c
 }
 

@@ -10,6 +10,9 @@ func NewListener(ln *net.TCPListener) (net.Listener, error) { return ln, nil }
 // Listener is nothing on this system.
 type Listener struct{ net.Listener }
 
+// AcceptConn returns nothing: there is no Listener on this system.
+func (*Listener) AcceptConn() (*Conn, bool, error) { return nil, false, net.ErrClosed }
+
 // AcceptNow returns nil.
 func (*Listener) AcceptNow() *Conn { return nil }
 
