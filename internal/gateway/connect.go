@@ -34,12 +34,14 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 	defer g.hub.Abandon(id) // for a panic alone: by the end the ID is pending no more
 	snap := st.snapshot.Load()
 	o := s.occur(apigw.EventConnect, "connect", id, now, snap.variables)
+	o.room.Yield = listen.Yielder(r)
 	ev, rec := &o.event, &o.record
 	rec.SourceIP, rec.RouteKey = s.sourceIP, apigw.RouteConnect
 
 	res, err := g.runConnect(r, s, snap, o, fields)
 	if err == nil {
-		err = g.open(w, r, id, upgrade, res.Subprotocol)
+		waited := rec.Integration.Taken || rec.Authorizer.Taken
+		err = g.open(w, r, id, upgrade, res.Subprotocol, waited)
 	}
 	if err == nil && g.directory.Load().stage(st.api, st.name) != st {
 		// Removed meanwhile, and passed over by closeRemoved, which found the ID pending. That looks at the connections behind
@@ -63,6 +65,9 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, st *stage, upg
 		failed(rec, err)
 		g.hub.Abandon(id)
 		awsapi.WriteHandshakeError(w, err, id, ev.Context.RequestID)
+	}
+	if g.observeWaits {
+		o.room.Yield()
 	}
 	g.observe(rec)
 	o.leave() // a panic leaves it to the garbage collector
@@ -93,6 +98,9 @@ func (g *Gateway) runConnect(r *http.Request, s *session, snap *snapshot, o *occ
 	ev.Headers = connectHeaders(r, fields, ev)
 	ev.Query = queryFields(r.URL.RawQuery)
 	rec.Target = p.target()
+	if p.authorizer != nil {
+		o.room.Yield()
+	}
 	if err := g.admit(r, s, p, ev, rec); err != nil {
 		return integration.Result{}, err
 	}
@@ -120,9 +128,10 @@ func refusal(status int) error {
 }
 
 // open hands the socket to the hub, which sends the 101: no push overtakes it, and none that comes right behind it
-// finds the connection still pending (spec data-plane §10).
-func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.ConnectionID, upgrade listen.Upgrade, subprotocol string) error {
-	if r.Context().Err() != nil {
+// finds the connection still pending (spec data-plane §10). A client that has hung up is looked for where it had the time to,
+// for a look is a system call: waited says that somebody was asked whether it may connect.
+func (g *Gateway) open(w http.ResponseWriter, r *http.Request, id apigw.ConnectionID, upgrade listen.Upgrade, subprotocol string, waited bool) error {
+	if waited && r.Context().Err() != nil {
 		return &refused{status: 499, reason: "the client hung up during $connect"}
 	}
 	answer, err := listen.AppendSwitching(nil, upgrade.Key, subprotocol, upgrade.Deflate.Fields()...)
@@ -154,9 +163,18 @@ func newSession(r *http.Request, st *stage, fields apigw.Fields, now time.Time) 
 		stage:       st,
 		domainName:  unique.Make(strings.ToLower(r.Host)),
 		userAgent:   unique.Make(agent),
-		sourceIP:    remoteIP(r).String(),
+		sourceIP:    sourceIP(r),
 		connectedAt: now.UnixMilli(),
 	}
+}
+
+// sourceIP is remoteIP as events have it.
+func sourceIP(r *http.Request) string {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && peer.Addr().Is4() {
+		text, _, _ := strings.Cut(r.RemoteAddr, ":") // an IPv4 address can be written in one way alone
+		return text
+	}
+	return remoteIP(r).String()
 }
 
 // remoteIP is the address that a request came from.
@@ -180,9 +198,9 @@ func remoteText(r *http.Request) string {
 
 // connectHeaders are the client's headers as the CONNECT event shows them: without Connection and Upgrade, with those
 // that the gateway adds (spec events-and-integrations §1.1, data-plane §1). Port and scheme are those that the client
-// really used, where AWS has 443 and https only.
+// really used, where AWS has 443 and https only. They are put in the place of fields.
 func connectHeaders(r *http.Request, fields apigw.Fields, ev *apigw.Event) apigw.Fields {
-	out := make(apigw.Fields, 0, len(fields)+4)
+	out := fields[:0]
 	forwarded := ev.Context.Identity.SourceIP
 	for _, f := range fields {
 		switch {

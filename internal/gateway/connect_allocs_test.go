@@ -33,8 +33,8 @@ func TestConnectAllocations(t *testing.T) {
 		<-n.records // the connect's
 		<-n.records // its end's
 	})
-	if got > 56 {
-		t.Errorf("%v allocations a connect and its end, want 56 at most", got)
+	if got > 36 {
+		t.Errorf("%v allocations a connect and its end, want 36 at most", got)
 	}
 }
 

@@ -52,7 +52,7 @@ func BenchmarkFrontPushSigned(b *testing.B) { benchPush(b, "listen", 1<<10, true
 
 func benchPush(b *testing.B, server string, bytes int, sign bool) {
 	b.Helper()
-	n, addr := newFront(b, server, nil)
+	n, addr := newFront(b, server, nil, helloConnect)
 	c := newLoad(b)
 	id := c.ask(b, "open %s", n.addr)
 	if sign {
@@ -87,7 +87,7 @@ func BenchmarkFrontConnect(b *testing.B) {
 				if secure {
 					cfg = benchTLS(b)
 				}
-				_, addr := newFront(b, server, cfg)
+				_, addr := newFront(b, server, cfg, helloConnect)
 				c := newLoad(b)
 				c.ask(b, "connect %s %v 16 1000", addr, secure)
 				c.measure(b, "connect %s %v 16 %d", addr, secure, b.N)
@@ -96,12 +96,27 @@ func BenchmarkFrontConnect(b *testing.B) {
 	}
 }
 
+// A connect that nobody decides, for there is no $connect route: it waits for nobody.
+func BenchmarkFrontConnectFree(b *testing.B) {
+	for _, server := range []string{"listen", "net/http"} {
+		b.Run(server, func(b *testing.B) {
+			_, addr := newFront(b, server, nil, nil)
+			c := newLoad(b)
+			c.ask(b, "connect %s false 16 1000", addr)
+			c.measure(b, "connect %s false 16 %d", addr, b.N)
+		})
+	}
+}
+
+// helloConnect has a function decide.
+var helloConnect = map[string]string{"$connect": "hello"}
+
 // newFront is a node whose records nobody reads, and the address of the server to measure.
-func newFront(b *testing.B, server string, cfg *tls.Config) (n *node, addr string) {
+func newFront(b *testing.B, server string, cfg *tls.Config, routes map[string]string) (n *node, addr string) {
 	b.Helper()
 	limits := apigw.LimitsAWS()
 	limits.RequestRate, limits.ConnectRate = 0, 0
-	n = newTestNode(b, api{routes: map[string]string{"$connect": "hello"}, keepAlive: -1}, limits)
+	n = newTestNode(b, api{routes: routes, keepAlive: -1}, limits)
 	n.functions.fast.Store(&instant{answer: []byte(`{"statusCode":200}`)})
 	ended, drained := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -121,7 +136,7 @@ func newFront(b *testing.B, server string, cfg *tls.Config) (n *node, addr strin
 	}
 	var running sync.WaitGroup
 	if server == "listen" {
-		o := listen.Options{Log: slog.New(slog.DiscardHandler), Handler: n.Gateway}
+		o := listen.Options{Log: slog.New(slog.DiscardHandler), Handler: n.Gateway, Yields: true}
 		if cfg != nil {
 			o.TLS = func(c net.Conn) net.Conn { return conn.ServerTLS(c, cfg) }
 		}

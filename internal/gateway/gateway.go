@@ -148,7 +148,7 @@ func (g *Gateway) Connections() int { return g.hub.Len() }
 // Stats are the hub's figures.
 func (g *Gateway) Stats() conn.Stats { return g.hub.Stats() }
 
-// ServeHTTP answers a handshake or a management request.
+// ServeHTTP answers a handshake or a management request. It yields (listen.Options.Yields).
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	dir := g.directory.Load()
 	path := listen.EscapedPath(r.URL)
@@ -201,6 +201,9 @@ func answerHealth(w http.ResponseWriter) {
 
 // refuse answers a request that never came to have a connection ID.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if g.observeWaits {
+		listen.Yielder(r)()
+	}
 	if apigw.KindOf(err) == apigw.KindUpgradeRequired {
 		listen.SetUpgradeHeaders(w.Header())
 	}
@@ -224,6 +227,7 @@ func (g *Gateway) tell(r apigw.Record, err error) {
 }
 
 func (g *Gateway) servePush(w http.ResponseWriter, r *http.Request, target listen.Target, path string) {
+	listen.Yielder(r)() // for one push: the connection is kept, as a rule
 	start := time.Now()
 	http1.KeepsNothing(w) // push and who is told of its outcome do not, nor do the handlers that the server puts around this one
 	var o push.Outcome

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -206,12 +205,12 @@ func newTestNode(tb testing.TB, a api, limits apigw.Limits) *node {
 	if err := g.Swap(a.serving(1)); err != nil {
 		tb.Fatal(err)
 	}
-	ln, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	ln, err := listen.Open(tb.Context(), "127.0.0.1:0", 0)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	n.addr = ln.Addr().String()
-	srv := listen.New(ln, listen.Options{Log: slog.New(slog.DiscardHandler), Handler: g})
+	srv := listen.New(ln, listen.Options{Log: slog.New(slog.DiscardHandler), Handler: g, Yields: true})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = srv.Run(ctx) })

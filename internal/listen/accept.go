@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cleat/internal/http1"
+	"cleat/internal/socket"
 )
 
 // Pauses after an Accept that failed.
@@ -19,30 +20,52 @@ const (
 	maxPause = time.Second
 )
 
-// accept takes connections until ctx ends or the listener is closed. Any other failure is taken to pass: descriptors
+// accept has connections accepted until ctx ends or the listener is closed, which is an error.
+func (s *Server) accept(ctx context.Context) error {
+	s.accepting = ctx
+	s.crew.begin()
+	return <-s.crew.ended
+}
+
+// lead accepts connections, and serves at once those that need not be waited for, until another goroutine of the crew leads or
+// accepting has ended. A failure but the end is taken to pass: descriptors
 // (EMFILE, ENFILE) and memory (ENOBUFS, ENOMEM) come back, aborted connections (ECONNABORTED) are the clients' own
 // doing. It pauses, longer each time, and logs the first failure of an episode and its end.
-func (s *Server) accept(ctx context.Context) error {
-	failures := 0
+func (s *Server) lead() {
+	failures, streak := 0, 0
 	for {
-		if !s.reserve(ctx) {
-			return nil
+		if !s.reserve(s.accepting) {
+			s.crew.end(nil)
+			return
 		}
-		nc, err := s.next()
-		if err == nil {
+		nc, waited, err := s.next()
+		switch {
+		case err == nil && nc == nil: // another leader waits
+			<-s.slots
+			return
+		case err == nil:
 			if failures > 0 {
 				s.o.Log.Info("accepting connections again", "addr", s.ln.Addr().String(), "failures", failures)
 				failures = 0
 			}
-			s.admit(nc) //nolint:contextcheck // a connection outlives ctx: end gives it its time
+			if streak++; waited {
+				streak = 0
+			} else if streak%queueLong == 0 {
+				s.crew.grow()
+			}
+			if !s.admit(nc) {
+				return
+			}
 			continue
 		}
 		<-s.slots
-		if ctx.Err() != nil {
-			return nil
+		if s.accepting.Err() != nil {
+			s.crew.end(nil)
+			return
 		}
 		if errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("accept on %s: %w", s.ln.Addr(), err)
+			s.crew.end(fmt.Errorf("accept on %s: %w", s.ln.Addr(), err))
+			return
 		}
 		if failures == 0 {
 			s.o.Log.Warn("accepting connections is paused", "addr", s.ln.Addr().String(), "err", err)
@@ -52,20 +75,34 @@ func (s *Server) accept(ctx context.Context) error {
 		failures++
 		select {
 		case <-pause.C:
-		case <-ctx.Done():
+		case <-s.accepting.Done():
 			pause.Stop()
 		}
 	}
 }
 
-// next returns the next connection: one that waits already, at less expense, or else the one that will come.
-func (s *Server) next() (net.Conn, error) {
-	if s.queue != nil {
-		if c := s.queue.Accept(); c != nil {
-			return c, nil
+// queueLong is how many connections in a row wait already before one more goroutine accepts.
+const queueLong = 8
+
+// next returns the next connection, and whether it had to be waited for; none when another leader waits for it.
+func (s *Server) next() (nc net.Conn, waited bool, err error) {
+	if s.queue == nil {
+		nc, err = s.ln.Accept()
+		return nc, true, err
+	}
+	if !s.crew.alone() {
+		if c := s.queue.AcceptNow(); c != nil {
+			return c, false, nil
+		}
+		if s.crew.leave() {
+			return nil, false, nil
 		}
 	}
-	return s.ln.Accept()
+	c, waited, err := s.queue.AcceptConn()
+	if err != nil {
+		return nil, waited, err
+	}
+	return c, waited, nil
 }
 
 // reserve waits for a slot, at the expense of idle connections; false when ctx ends first.
@@ -87,25 +124,43 @@ func (s *Server) reserve(ctx context.Context) bool {
 	}
 }
 
-// admit lets an accepted connection in, for which a slot is reserved.
-func (s *Server) admit(nc net.Conn) {
+// admit lets an accepted connection in, for which a slot is reserved. It is for leaders, and reports whether the caller still
+// leads.
+func (s *Server) admit(nc net.Conn) (leads bool) {
+	t, ok := s.enter(nc)
+	if !ok {
+		return true
+	}
+	direct, ok := nc.(*socket.Conn)
+	if !ok || t.prepares {
+		s.crew.run(t)
+		return true
+	}
+	direct.BeforeWait(t.client.yields)
+	t.client.leads.Store(true)
+	defer t.client.yield() // where a handler has ended its goroutine
+	t.run()
+	return t.client.leads.Swap(false)
+}
+
+// enter counts a connection in, for which a slot is reserved; false when the server has ended, and the connection with it.
+func (s *Server) enter(nc net.Conn) (task, bool) {
 	c := s.newClientConn(nc)
 	if !s.join(c) {
 		<-s.slots
 		c.abort()
-		return
+		return task{}, false
 	}
 	prefaced := s.o.ProxyProtocol.peer(nc.RemoteAddr())
 	if s.o.TLS == nil && !prefaced {
-		s.crew.run(task{s, c, false, false})
-		return
+		return task{s, c, false, false}, true
 	}
 	if !s.begin() {
 		s.leave(c)
 		c.abort()
-		return
+		return task{}, false
 	}
-	s.crew.run(task{s, c, true, prefaced})
+	return task{s, c, true, prefaced}, true
 }
 
 // task is to serve a new connection.
@@ -163,7 +218,9 @@ func (s *Server) Inject(nc net.Conn) {
 	defer s.finish()
 	select {
 	case s.slots <- struct{}{}:
-		s.admit(nc)
+		if t, ok := s.enter(nc); ok {
+			s.crew.run(t)
+		}
 	default:
 		s.o.Log.Warn("too many connections to serve another tunnel", "max", s.o.MaxConns)
 		_ = nc.Close() // its client learns by it
@@ -173,7 +230,7 @@ func (s *Server) Inject(nc net.Conn) {
 // converse speaks HTTP on a connection that is ready for it: http1 serves the plain requests, and from the first one
 // on that is not, net/http serves the connection.
 func (s *Server) converse(c *clientConn, nc net.Conn) {
-	client := http1.Client{Conn: c, Owner: c, Context: context.WithValue(s.base, connKey{}, c)}
+	client := http1.Client{Conn: c, Owner: c, Context: &c.context}
 	switch a := c.raw.RemoteAddr().(type) {
 	case nil:
 	case *net.TCPAddr: // as its String, for less
@@ -207,6 +264,7 @@ func (s *Server) converse(c *clientConn, nc net.Conn) {
 
 // pass gives a connection to net/http.
 func (s *Server) pass(c *clientConn, nc net.Conn) {
+	c.yield()
 	select {
 	case s.incoming.conns <- nc:
 	case <-s.done:

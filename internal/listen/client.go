@@ -3,6 +3,7 @@ package listen
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -26,14 +27,32 @@ const (
 // connKey is the context key under which a request finds its *clientConn.
 type connKey struct{}
 
+// connContext is what context.WithValue would make of the server's context and the connection, within the connection.
+type connContext struct {
+	context.Context
+
+	client *clientConn
+}
+
+// Value implements context.Context.
+func (x *connContext) Value(key any) any {
+	if key == (connKey{}) {
+		return x.client
+	}
+	return x.Context.Value(key)
+}
+
 // clientConn is a connection as http1 and net/http see it, decrypted. It keeps the head of the first request for Fields:
 // http1 has one to show, and of what net/http reads it is recorded.
 type clientConn struct {
 	net.Conn          // what is read: raw, or TLS over raw
 	raw      *rawConn // what was accepted
 	server   *Server
+	context  connContext // of the requests that http1 serves
 
 	state     atomic.Int32
+	leads     atomic.Bool // the goroutine that serves it is to accept the next connection too
+	yields    func()      // yield
 	recording atomic.Bool
 	unread    []byte // what http1 has read and left to net/http
 
@@ -60,7 +79,24 @@ func (c *clientConn) Idle() {
 		c.raw.served = true
 		c.raw.kept = newKept(c.raw.Conn)
 	}
+	c.yield()
 	c.server.idle(c)
+}
+
+// yield has another goroutine accept connections before the one that serves this connection waits for something.
+func (c *clientConn) yield() {
+	if c.leads.Swap(false) {
+		c.server.crew.succeed()
+	}
+}
+
+// Yielder returns what a handler that yields (Options.Yields) calls before it waits. It may be called at any time, on any
+// goroutine, and more than once.
+func Yielder(r *http.Request) func() {
+	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
+		return c.yields
+	}
+	return func() {}
 }
 
 // Taken implements http1.Owner.
@@ -114,8 +150,16 @@ func bare(c net.Conn) net.Conn {
 }
 
 func (s *Server) newClientConn(nc net.Conn) *clientConn {
-	raw := &rawConn{Conn: nc}
-	return &clientConn{Conn: raw, raw: raw, server: s}
+	var both struct { // which live as long as each other
+		client clientConn
+		raw    rawConn
+	}
+	c := &both.client
+	both.raw.Conn = nc
+	c.raw, c.Conn, c.server = &both.raw, &both.raw, s
+	c.context = connContext{s.base, c}
+	c.yields = c.yield
+	return c
 }
 
 // NetConn returns the connection below, as tls.Conn does.

@@ -26,7 +26,7 @@ var spelled = map[string]string{
 // Fields returns the header lines of a request, Host included. For the first request of a connection that a Server
 // accepted they are in the client's order and spelling; for any other they are sorted by name in the usual spelling. Of
 // a request that Forwarded lets through they are as its client sent them to the proxy.
-// It must be called before the handler returns, and the caller owns the result.
+// There is room behind them for the few that an event adds. It must be called before the handler returns, and the caller owns the result.
 func Fields(r *http.Request) apigw.Fields { return AppendFields(nil, r) }
 
 // AppendFields appends Fields to what the caller owns.
@@ -37,11 +37,14 @@ func AppendFields(dst apigw.Fields, r *http.Request) apigw.Fields {
 	return appendFields(dst, r)
 }
 
+// added is how many header lines an event adds to those of a request, at most.
+const added = 4
+
 func appendFields(out apigw.Fields, r *http.Request) apigw.Fields {
 	if c, ok := r.Context().Value(connKey{}).(*clientConn); ok {
 		plain, raw := c.head()
 		if plain != nil {
-			out = slices.Grow(out, len(plain.Fields))
+			out = slices.Grow(out, len(plain.Fields)+added)
 			for _, f := range plain.Fields {
 				out = append(out, apigw.Field(f))
 			}

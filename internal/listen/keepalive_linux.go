@@ -19,7 +19,7 @@ const (
 )
 
 // setKeepAlive prepares a socket to listen, as net.ListenConfig.Control: its connections inherit keep-alive, and TCP_NODELAY,
-// which package net sets anew on those that it accepts and socket.Accepter does not. Connections that are not upgraded have keep-alive
+// which package net sets anew on those that it accepts and package socket does not. Connections that are not upgraded have keep-alive
 // too, which does no harm: their own limits are shorter.
 func setKeepAlive(_, _ string, raw syscall.RawConn) error {
 	var err error

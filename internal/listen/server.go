@@ -23,6 +23,10 @@ import (
 type Options struct {
 	Log     *slog.Logger
 	Handler http.Handler
+	// Yields says that the Handler calls what Yielder returns before it waits for anybody but its client, and before it works for longer
+	// than a few hundred microseconds: it may hold up the accepting of connections until then. Without, it never does, which costs a
+	// wake-up for each connection.
+	Yields bool
 	// TLS makes the server side of TLS over an accepted connection; what it returns must be a *tls.Conn, with or
 	// without something in between that speaks for it. Nil: plain HTTP only.
 	TLS func(net.Conn) net.Conn
@@ -100,15 +104,17 @@ const headSlack = 4096
 // or Inject gave (a *net.TCPConn or *socket.Conn as a rule), with no wrapper of this package and no deadline. All methods may be called
 // at any time from any goroutine.
 type Server struct {
-	o        Options
-	ln       net.Listener
-	queue    *socket.Accepter // of ln; nil: there is none, or every connection will have to be waited for
-	base     context.Context  // of all requests; set by Run
-	plain    *http1.Server
-	http     *http.Server // of what is not plain
-	incoming *handover
-	turns    turns
-	crew     *crew
+	o     Options
+	ln    net.Listener
+	queue *socket.Listener // ln where it is one; else nil
+	base  context.Context  // of all requests; set by Run
+	// accepting ends accepting; set by Run.
+	accepting context.Context
+	plain     *http1.Server
+	http      *http.Server // of what is not plain
+	incoming  *handover
+	turns     turns
+	crew      *crew
 
 	slots chan struct{} // one per connection that counts towards MaxConns; never closed
 	full  atomic.Bool   // somebody waits for a slot: idle connections must go
@@ -134,10 +140,8 @@ func New(ln net.Listener, o Options) *Server {
 		conns: map[*clientConn]struct{}{},
 		empty: make(chan struct{}),
 	}
-	if o.TLS == nil { // a TLS handshake has to wait for its client, more than once
-		s.queue = socket.NewAccepter(ln)
-	}
-	s.crew = newCrew(s.done)
+	s.queue, _ = ln.(*socket.Listener)
+	s.crew = newCrew(s)
 	s.incoming = &handover{conns: make(chan net.Conn), done: s.done, addr: ln.Addr()}
 	return s
 }
@@ -284,6 +288,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		http.Error(w, "This port speaks HTTP/1.1", http.StatusHTTPVersionNotSupported)
 		return
+	}
+	if !s.o.Yields {
+		c.yield()
 	}
 	if _, ok := w.(taker); !ok {
 		w = &response{ResponseWriter: w}

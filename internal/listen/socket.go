@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"cleat/internal/socket"
 )
 
 // DefaultSocketMode lets the owner and the group of a Unix socket connect.
@@ -23,7 +25,11 @@ func Open(ctx context.Context, address string, mode fs.FileMode) (net.Listener, 
 	if !unix {
 		// Package net is to leave keep-alive alone: it comes from the listening socket (KeepAliveInherited), or else from the
 		// hub for those connections that stay.
-		return (&net.ListenConfig{KeepAlive: -1, Control: setKeepAlive}).Listen(ctx, "tcp", address)
+		ln, err := (&net.ListenConfig{KeepAlive: -1, Control: prepare}).Listen(ctx, "tcp", address)
+		if tcp, ok := ln.(*net.TCPListener); ok {
+			return socket.NewListener(tcp)
+		}
+		return ln, err
 	}
 	if err := removeStale(ctx, path); err != nil {
 		return nil, err
@@ -39,6 +45,11 @@ func Open(ctx context.Context, address string, mode fs.FileMode) (net.Listener, 
 		return nil, errors.Join(fmt.Errorf("set the mode of the socket: %w", err), ln.Close())
 	}
 	return ln, nil
+}
+
+// prepare sets the options of a socket that is about to listen, as net.ListenConfig.Control.
+func prepare(network, address string, raw syscall.RawConn) error {
+	return errors.Join(setKeepAlive(network, address, raw), deferAccept(raw))
 }
 
 // dialTime bounds the look whether somebody listens on a socket.

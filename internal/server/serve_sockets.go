@@ -85,7 +85,9 @@ func (s *serveNode) servers(open *sockets) []part {
 		parts = append(parts, part{"the " + what + " listener", listen.New(ln, o).Run})
 	}
 	for _, ln := range open.public {
-		add("public", ln, s.listenOptions(&s.settings.Serve.Public, s.publicHandler()))
+		o := s.listenOptions(&s.settings.Serve.Public, s.publicHandler())
+		o.Yields = true // as the gateway does
+		add("public", ln, o)
 	}
 	for _, ln := range open.admin {
 		add("admin", ln, s.listenOptions(&s.settings.Serve.Admin, s.adminHandler(ln.Addr())))

@@ -30,6 +30,7 @@ type Conn struct {
 	readBy      time.Time       // deadlines until file has them; zero: none
 	writeBy     time.Time
 	unavailable bool // closed or detached
+	beforeWait  func()
 }
 
 var (
@@ -114,8 +115,15 @@ func (c *Conn) writeNow(p []byte) (int, *os.File, error) {
 // isPast tells whether a deadline is over.
 func isPast(t time.Time) bool { return !t.IsZero() && time.Until(t) <= 0 }
 
+// BeforeWait has f called once, before anybody waits for the connection for the first time. f must not use the connection.
+// It is set before the connection is in use.
+func (c *Conn) BeforeWait(f func()) { c.beforeWait = f }
+
 // poll gives the descriptor to the runtime's poller. mu is held.
 func (c *Conn) poll() (*os.File, error) {
+	if c.beforeWait != nil {
+		c.beforeWait()
+	}
 	c.file = os.NewFile(uintptr(c.fd), "socket")
 	c.fd = -1
 	raw, err := c.file.SyscallConn()

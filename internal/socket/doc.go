@@ -4,6 +4,6 @@
 // duplicate it. The request of a client that waits in the kernel's queue is usually there when its connection is
 // accepted, so one read, one write and the descriptor itself are all that a WebSocket handshake takes.
 //
-// There is something of that on Linux alone: elsewhere NewAccepter returns nil, and package net's Accept is all there is.
+// There is something of that on Linux alone: elsewhere NewListener returns package net's, and its Accept is all there is.
 // Read and Write, of bare descriptors, are for every Unix.
 package socket

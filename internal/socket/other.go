@@ -4,17 +4,23 @@ package socket
 
 import "net"
 
-// Accepter is nothing on this system.
-type Accepter struct{}
+// NewListener returns ln: there is nothing better on this system.
+func NewListener(ln *net.TCPListener) (net.Listener, error) { return ln, nil }
 
-// NewAccepter returns nil: there is no Accepter on this system.
-func NewAccepter(net.Listener) *Accepter { return nil }
+// Listener is nothing on this system.
+type Listener struct{ net.Listener }
 
-// Accept returns nil.
-func (*Accepter) Accept() *Conn { return nil }
+// AcceptConn returns nothing: there is no Listener on this system.
+func (*Listener) AcceptConn() (*Conn, bool, error) { return nil, false, net.ErrClosed }
+
+// AcceptNow returns nil.
+func (*Listener) AcceptNow() *Conn { return nil }
 
 // Conn is nothing on this system.
 type Conn struct{ net.Conn }
 
 // Detach returns false.
 func (*Conn) Detach() (fd int, ok bool) { return -1, false }
+
+// BeforeWait does nothing.
+func (*Conn) BeforeWait(func()) {}

@@ -37,30 +37,35 @@ func listenTCP(t *testing.T, address string) net.Listener {
 	return ln
 }
 
-// accept takes the one connection that is on its way.
-func accept(t *testing.T, a *socket.Accepter) *socket.Conn {
+// listenOurs returns a Listener of package socket.
+func listenOurs(t *testing.T, address string) *socket.Listener {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
-		if c := a.Accept(); c != nil {
-			return c
-		}
+	tcp, _ := listenTCP(t, address).(*net.TCPListener)
+	ln, err := socket.NewListener(tcp)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no connection came")
-	return nil
+	t.Cleanup(func() { _ = ln.Close() }) // a test may have closed it
+	ours, ok := ln.(*socket.Listener)
+	if !ok {
+		t.Fatalf("NewListener made a %T", ln)
+	}
+	return ours
 }
 
 // pair returns both ends of a connection: the server's as package socket or as package net has it.
 func pair(t *testing.T, ours bool) (server net.Conn, client *net.TCPConn) {
 	t.Helper()
 	ln := listenTCP(t, "127.0.0.1:0")
+	if ours {
+		ln = listenOurs(t, "127.0.0.1:0")
+	}
 	dialed, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	client, _ = dialed.(*net.TCPConn)
-	if ours {
-		server = accept(t, socket.NewAccepter(ln))
-	} else if server, err = ln.Accept(); err != nil {
+	if server, err = ln.Accept(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -248,8 +253,7 @@ func TestRemoteAddrOfIPv6(t *testing.T) {
 			t.Skip("this machine has no IPv6: ", err)
 		}
 		_ = probe.Close() // nobody connected
-		ln := listenTCP(t, at)
-		a := socket.NewAccepter(ln)
+		ln := listenOurs(t, at)
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
 		host := "127.0.0.1" // by the wildcard an IPv4 address in IPv6's form
 		if at == "[::1]:0" {
@@ -259,7 +263,10 @@ func TestRemoteAddrOfIPv6(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := accept(t, a)
+		c, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got, want := c.RemoteAddr().String(), client.LocalAddr().String(); got != want {
 			t.Errorf("%s: the client is at %s, want %s", at, got, want)
 		}
@@ -307,33 +314,123 @@ func TestDetachAfterWaiting(t *testing.T) {
 	}
 }
 
-func TestNewAccepterRefuses(t *testing.T) {
+func TestNewListenerUsesUp(t *testing.T) {
 	t.Parallel()
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	tcp, _ := listenTCP(t, "127.0.0.1:0").(*net.TCPListener)
+	at := tcp.Addr().String()
+	ln, err := socket.NewListener(tcp)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer plain.Close()
-	if socket.NewAccepter(plain) != nil {
-		t.Error("a listener without options has an Accepter")
+	defer ln.Close()
+	if err := tcp.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closing what was used up: %v, want %v", err, net.ErrClosed)
 	}
-	if socket.NewAccepter(struct{ net.Listener }{listenTCP(t, "127.0.0.1:0")}) != nil {
-		t.Error("a wrapper has an Accepter")
+	if got := ln.Addr().String(); got != at {
+		t.Errorf("it listens on %s, want %s", got, at)
+	}
+	if _, err := socket.NewListener(tcp); err == nil {
+		t.Error("a closed listener was taken")
 	}
 }
 
-func TestAcceptNeverWaits(t *testing.T) {
+func TestAcceptNowNeverWaits(t *testing.T) {
 	t.Parallel()
-	ln := listenTCP(t, "127.0.0.1:0")
-	a := socket.NewAccepter(ln)
-	if c := a.Accept(); c != nil {
+	ln := listenOurs(t, "127.0.0.1:0")
+	if c := ln.AcceptNow(); c != nil {
 		t.Errorf("accepted %v, and nobody has connected", c.RemoteAddr())
+	}
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var c *socket.Conn
+	for end := time.Now().Add(10 * time.Second); c == nil && time.Now().Before(end); runtime.Gosched() {
+		c = ln.AcceptNow()
+	}
+	if c == nil {
+		t.Fatal("the connection that waits was not accepted")
+	}
+	_ = c.Close() // nothing was sent
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c := ln.AcceptNow(); c != nil {
+		t.Errorf("accepted %v of a closed listener", c.RemoteAddr())
+	}
+}
+
+// Several wait at a time; each gets a connection, and the end of the listener ends the wait of the others.
+func TestAcceptWaits(t *testing.T) {
+	t.Parallel()
+	ln := listenOurs(t, "127.0.0.1:0")
+	const waiting, come = 4, 3
+	accepted := make(chan error, waiting)
+	for range waiting {
+		go func() {
+			c, err := ln.Accept()
+			if err == nil {
+				_ = c.Close() // nothing was sent
+			}
+			accepted <- err
+		}()
+	}
+	for range come {
+		client, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		if err := <-accepted; err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c := a.Accept(); c != nil {
-		t.Errorf("accepted %v of a closed listener", c.RemoteAddr())
+	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept of a closed listener: %v, want %v", err, net.ErrClosed)
+	}
+	if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closing it again: %v, want %v", err, net.ErrClosed)
+	}
+}
+
+func TestAcceptAllocations(t *testing.T) {
+	ln := listenOurs(t, "127.0.0.1:0")
+	if got := testing.AllocsPerRun(100, func() { _ = ln.AcceptNow() }); got > 0 {
+		t.Errorf("%v allocations to find nothing, want none", got)
+	}
+}
+
+func TestBeforeWait(t *testing.T) {
+	t.Parallel()
+	s, client := pair(t, true)
+	c, _ := s.(*socket.Conn)
+	waits := make(chan struct{}, 2)
+	c.BeforeWait(func() { waits <- struct{}{} })
+	if _, err := client.Write([]byte("ab")); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 1)
+	for read := 0; read < 2; { // the first may have to wait
+		n, err := c.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read += n
+	}
+	if err := c.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := c.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("Read: %v, want a time-out", err)
+		}
+	}
+	if n := len(waits); n != 1 {
+		t.Errorf("called %d times before it was waited for, want once", n)
 	}
 }
 
