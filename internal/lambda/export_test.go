@@ -35,7 +35,7 @@ func CauseOf(body []byte, errType string, def apigw.Function) (payload []byte, c
 func RuntimeAPI(secret string) http.Handler {
 	exited := make(chan struct{})
 	close(exited)
-	w := &worker{parked: make(chan struct{}, 1), jobs: make(chan *job, 1), initError: make(chan outcome, 1), exited: exited}
+	w := &worker{plan: &plan{}, parked: make(chan struct{}, 1), jobs: make(chan *job, 1), initError: make(chan outcome, 1), exited: exited}
 	p := &Pool{workers: map[string]*worker{secret: w}}
 	return http.HandlerFunc(p.serveRuntimeAPI)
 }

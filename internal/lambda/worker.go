@@ -53,6 +53,8 @@ type worker struct {
 	last    string    // request ID that output belongs to
 	tail    *tail     // where that output is kept too; may be nil
 	killed  killCause // the first one
+	channel *channel  // nil unless the worker asked for it
+	ending  bool      // the process has ended: it gets no channel any more
 
 	// Guarded by function.mu.
 	idleSince time.Time
@@ -184,6 +186,7 @@ func (w *worker) wait() {
 	p := w.function.pool
 	defer p.wg.Done()
 	err := w.group.wait(w.cmd)
+	w.endChannel()
 	w.stdout.close()
 	w.stderr.close()
 	p.unregister(w)
@@ -266,9 +269,14 @@ func (w *worker) run(j *job) outcome {
 	j.deadline = time.Now().Add(j.timeout)
 	w.mu.Lock()
 	w.current, w.awaited, w.last, w.tail = j, j, j.requestID, j.log
+	c := w.channel
 	w.mu.Unlock()
 	w.platform(j, "START RequestId: "+j.requestID+" Version: "+versionOf(w.def))
-	w.jobs <- j
+	if c != nil {
+		c.send(j)
+	} else {
+		w.jobs <- j
+	}
 	t := time.NewTimer(j.timeout)
 	defer t.Stop()
 	select {
@@ -293,6 +301,24 @@ func (w *worker) run(j *job) outcome {
 		return w.timeoutOutcome(j)
 	}
 	return w.exitOutcome(j)
+}
+
+// park notes that the worker asks for an event.
+func (w *worker) park() {
+	select {
+	case w.parked <- struct{}{}:
+	default: // asked before and not heard yet
+	}
+}
+
+// failStart notes that the worker cannot start; it reports false when that was reported already.
+func (w *worker) failStart(o outcome) bool {
+	select {
+	case w.initError <- o:
+		return true
+	default:
+		return false
+	}
 }
 
 // answer ends the job with the given request ID; it reports false when that is not the one being run, or has been
