@@ -42,6 +42,10 @@ type worker struct {
 	started    time.Time
 	start      *job // stands for the start, as far as output goes
 
+	// The driver's.
+	peak     int // MB of memory, when it was measured last
+	measured time.Time
+
 	jobs      chan *job     // buffered, one; never closed
 	parked    chan struct{} // buffered, one: the worker asks for an event; never closed
 	initError chan outcome  // buffered, one; never closed
@@ -362,7 +366,10 @@ func (w *worker) report(j *job, took time.Duration) {
 		"\tDuration: " + strconv.FormatFloat(ms, 'f', 2, 64) + " ms" +
 		"\tBilled Duration: " + strconv.FormatInt(int64(ms)+1, 10) + " ms" +
 		"\tMemory Size: " + strconv.Itoa(memorySize(w.def)) + " MB"
-	if mb := peakMemory(w.cmd.Process.Pid); mb > 0 {
+	if time.Since(w.measured) >= memoryEvery {
+		w.peak, w.measured = peakMemory(w.cmd.Process.Pid), time.Now()
+	}
+	if mb := w.peak; mb > 0 {
 		text += "\tMax Memory Used: " + strconv.Itoa(mb) + " MB"
 	}
 	w.platform(j, text)

@@ -111,8 +111,8 @@ class Channel {
   }
 }
 
-// What was installed is named the same way wherever the pool's folder is.
-const socketFile = path.join(__dirname, '..', '..', 'api');
+// By the path that Cleat gave, which links do not make longer than a socket's may be.
+const socketFile = path.resolve(process.argv[1], '..', '..', '..', 'api');
 const client = new Channel(process.env.AWS_LAMBDA_RUNTIME_API, process.platform !== 'win32' && fs.existsSync(socketFile) ? socketFile : '');
 
 // ---- Console -----------------------------------------------------------------------------------------------------
