@@ -77,7 +77,7 @@ func parseMessage(line string) (message, error) {
 	m := message{kind: kind}
 	switch kind {
 	case "next", "bye":
-		if rest != "" {
+		if line != kind {
 			return message{}, fmt.Errorf("a runtime said %q, with more than one word", line)
 		}
 		return m, nil

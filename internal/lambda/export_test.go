@@ -1,6 +1,8 @@
 package lambda
 
 import (
+	"bufio"
+	"io"
 	"net/http"
 
 	"cleat/internal/apigw"
@@ -38,4 +40,26 @@ func RuntimeAPI(secret string) http.Handler {
 	w := &worker{plan: &plan{}, parked: make(chan struct{}, 1), jobs: make(chan *job, 1), initError: make(chan outcome, 1), exited: exited}
 	p := &Pool{workers: map[string]*worker{secret: w}}
 	return http.HandlerFunc(p.serveRuntimeAPI)
+}
+
+// Heard is what a pool understood of what a worker of our own runtimes said, while the request with some ID ran.
+type Heard struct {
+	Payload     []byte // of the answer; nil without one
+	Failed      bool
+	StartFailed bool
+	Parked      bool
+}
+
+// Listen hears a worker out.
+func Listen(said io.Reader, requestID string) (h Heard, err error) {
+	j := &job{requestID: requestID, answers: make(chan outcome, 1)}
+	w := &worker{plan: &plan{language: languageNode}, current: j, parked: make(chan struct{}, 1), initError: make(chan outcome, 1)}
+	err = w.listen(&channel{in: bufio.NewReaderSize(said, channelBuffer)})
+	select {
+	case o := <-j.answers:
+		h.Payload, h.Failed = o.payload, o.failed
+	default:
+	}
+	h.Parked, h.StartFailed = len(w.parked) > 0, len(w.initError) > 0
+	return h, err
 }
