@@ -24,8 +24,9 @@ const channelSocket = "api"
 //
 //	worker                                  pool
 //	GET /{secret}/channel, Upgrade: cleat   101
-//	next
+//	next                                    the start is over
 //	                                        {"id":"…","deadline":1700000000000,"length":13,…} + event
+//	written                                 the output is: see type stream
 //	response ID LENGTH + payload
 //	error ID LENGTH TYPE + report
 //	error init LENGTH TYPE + report         the start has failed
@@ -76,7 +77,7 @@ func parseMessage(line string) (message, error) {
 	kind, rest, _ := strings.Cut(line, " ")
 	m := message{kind: kind}
 	switch kind {
-	case "next", "bye":
+	case "written", "next", "bye":
 		if line != kind {
 			return message{}, fmt.Errorf("a runtime said %q, with more than one word", line)
 		}
@@ -158,6 +159,8 @@ func (w *worker) listen(c *channel) error {
 		switch {
 		case m.kind == "bye":
 			return nil
+		case m.kind == "written":
+			w.written()
 		case m.kind == "next":
 			w.park()
 		case m.kind == "response" && m.length > maxResponse:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"os/exec"
 
 	"cleat/internal/apigw"
 )
@@ -53,7 +54,12 @@ type Heard struct {
 // Listen hears a worker out.
 func Listen(said io.Reader, requestID string) (h Heard, err error) {
 	j := &job{requestID: requestID, answers: make(chan outcome, 1)}
-	w := &worker{plan: &plan{language: languageNode}, current: j, parked: make(chan struct{}, 1), initError: make(chan outcome, 1)}
+	w := &worker{plan: &plan{language: languageNode}, cmd: &exec.Cmd{}, current: j, parked: make(chan struct{}, 1), initError: make(chan outcome, 1)}
+	w.stdout, w.stderr = newStream(w, StreamStdout), newStream(w, StreamStderr)
+	if err := w.openOutput(); err != nil {
+		return h, err
+	}
+	defer w.closeOutput()
 	err = w.listen(&channel{in: bufio.NewReaderSize(said, channelBuffer)})
 	select {
 	case o := <-j.answers:

@@ -31,6 +31,7 @@ const (
 	maxWaitingBytes = 256 << 20              // of the payloads of those, all together
 	settleGrace     = 20 * time.Millisecond  // a worker that has just answered is waited for so long before another is started
 	flushGrace      = 100 * time.Millisecond // the output of an invocation may lag its answer by so much
+	outputGrace     = time.Second            // an ended process's pipes are read for so long, if others hold them
 	memoryEvery     = 100 * time.Millisecond // a worker's memory is measured no more often than that: to ask costs more than a call
 	keepBundles     = 4                      // of one function; older ones are removed
 	exitGrace       = 2 * time.Second        // a worker may take so long to end by itself after it reported a failed start

@@ -138,18 +138,22 @@ func (f *function) launch(def apigw.Function, generation int, pl *plan) (*worker
 	cmd := exec.Command(pl.path, pl.args...)
 	cmd.Dir = def.CodeDir
 	cmd.Env = p.workerEnvironment(def, pl, p.listener.Addr().String()+"/"+w.secret)
-	cmd.Stdout, cmd.Stderr = w.stdout, w.stderr
-	cmd.WaitDelay = time.Second // children that were left behind may hold the pipes
 	w.cmd = cmd
+	if err := w.openOutput(); err != nil {
+		return nil, fmt.Errorf("start function %s: %w", def.Name, err)
+	}
 
 	if !p.register(w) { // first, since the process may call at once
+		w.closeOutput()
 		return nil, errStopped
 	}
 	if err := w.spawn(); err != nil {
+		w.closeOutput()
 		p.unregister(w)
 		p.wg.Done()
 		return nil, &fault{kind: "Runtime.InvalidEntrypoint", message: "start the runtime: " + err.Error(), cause: fmt.Sprintf("%s: start %s: %v", place(def), pl.path, err)}
 	}
+	w.readOutput()
 	go w.wait()
 	return w, nil
 }
@@ -190,6 +194,7 @@ func (w *worker) wait() {
 	p := w.function.pool
 	defer p.wg.Done()
 	err := w.group.wait(w.cmd)
+	w.endOutput()
 	w.endChannel()
 	w.stdout.close()
 	w.stderr.close()
@@ -342,6 +347,11 @@ func (w *worker) answer(requestID string, o outcome) bool {
 
 // awaitOutput waits, not for long, until what the invocation wrote has been read.
 func (w *worker) awaitOutput(j *job) {
+	select {
+	case <-j.flushed:
+		return
+	default:
+	}
 	grace := flushGrace
 	if !w.plan.marks {
 		if j.log == nil {

@@ -16,8 +16,8 @@ const util = require('util');
 const { pathToFileURL } = require('url');
 
 const [bundle, bundleAs] = process.argv.splice(2);
-const stdout = process.stdout.write.bind(process.stdout);
-const stderr = process.stderr.write.bind(process.stderr);
+const streams = [process.stdout, process.stderr]; // which a function may replace
+const [stdout, stderr] = streams.map((stream) => stream.write.bind(stream));
 const now = Date.now;
 const immediately = setImmediate;
 
@@ -57,15 +57,11 @@ class Channel {
     this.socket.unref();
   }
 
-  // answer says how an invocation went, and asks for the next event in the same write.
+  // answer says how an invocation or the start went, and asks for the next event in the same write.
   answer(words, body, done) {
     this.done = done;
     this.socket.ref();
     this.socket.write(`${words}${body}next\n`);
-  }
-
-  next(done) {
-    this.answer('', '', done);
   }
 
   // leave says the last words and ends the process once they were read.
@@ -117,10 +113,14 @@ const client = new Channel(process.env.AWS_LAMBDA_RUNTIME_API, process.platform 
 
 // ---- Console -----------------------------------------------------------------------------------------------------
 
-// A line that begins with NUL tells Cleat that all output of the invocation, or of the start, came before it. Both streams end with one.
-function markOutput(id) {
+// endOutput makes sure that Cleat has all output of the invocation, or of the start, before it hears what follows, and
+// returns what is to be said of it. Usually the output lies in the pipes. Else a line that begins with NUL tells where it ends,
+// on both streams.
+function endOutput(id) {
+  if (process.platform !== 'win32' && streams.every((stream) => stream.writableLength === 0)) return 'written\n';
   stdout(`\0${id}\n`);
   stderr(`\0${id}\n`);
+  return '';
 }
 
 function log(level, ...args) {
@@ -205,10 +205,9 @@ function die(title, e, code) {
   }
   logError(title, e);
   if (!invocation) process.exit(code);
-  markOutput(invocation.id);
   const what = describe(e);
   const body = JSON.stringify(what);
-  client.leave(words('error', invocation.id, body, what.errorType), body, code);
+  client.leave(endOutput(invocation.id) + words('error', invocation.id, body, what.errorType), body, code);
 }
 
 process.on('uncaughtException', (e) => die('Uncaught Exception', e, 129));
@@ -301,8 +300,7 @@ function answer(handler, invocation, kind, body, type) {
   if (current !== invocation) return;
   current = undefined;
   beforeExit = () => {};
-  markOutput(invocation.id);
-  client.answer(words(kind, invocation.id, body, type), body, (head, event) => invoke(handler, head, event));
+  client.answer(endOutput(invocation.id) + words(kind, invocation.id, body, type), body, (head, event) => invoke(handler, head, event));
 }
 
 function succeed(handler, invocation, result) {
@@ -393,6 +391,5 @@ function invoke(handler, head, body) {
 }
 
 loadHandler().then((handler) => {
-  markOutput('init');
-  client.next((head, event) => invoke(handler, head, event));
+  client.answer(endOutput('init'), '', (head, event) => invoke(handler, head, event));
 }, failInit);

@@ -46,7 +46,7 @@ class Channel:
         while self.file.readline().strip():
             pass
 
-    def next(self, answer=b""):
+    def next(self, answer):
         """Gives the answer to the last event and waits for the next: what is told of it, and its payload."""
         try:
             self.socket.sendall(answer + b"next\n")
@@ -104,18 +104,25 @@ def set_up_logging():
     logging.getLogger().addHandler(handler)
 
 
-def mark_output(mark_id):
-    """Tells Cleat that all output of the invocation, or of the start, came before: a line that begins with NUL on both streams."""
-    mark = b"\0" + mark_id.encode() + b"\n"
-    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+def end_output(mark_id):
+    """Makes sure that Cleat has all output of the invocation, or of the start, before it hears what follows.
+
+    Returns what is to be said of it: that the output lies in the pipes. Where Cleat cannot look into them, a line that begins
+    with NUL tells where it ends, on both streams.
+    """
+    for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except Exception:  # replaced by something else, or closed
             pass
+    if os.name == "posix":
+        return b"written\n"
+    for descriptor in (1, 2):
         try:
-            os.write(descriptor, mark)
+            os.write(descriptor, b"\0" + mark_id.encode() + b"\n")
         except OSError:  # closed by the function
             pass
+    return b""
 
 
 class CognitoIdentity:
@@ -250,8 +257,7 @@ def invoke(handler, head, body, escape):
         error = describe(e)
         log_error(error)
         answer = report(request_id, error)
-    mark_output(request_id)
-    return answer
+    return end_output(request_id) + answer
 
 
 def main():
@@ -270,8 +276,7 @@ def main():
         log_error(error)
         channel.leave(report("init", error))
         sys.exit(1)
-    mark_output("init")
-    answer = b""
+    answer = end_output("init")
     while True:
         head, body = channel.next(answer)
         request_id = head["id"]
