@@ -121,7 +121,7 @@ func (w *worker) serveChannel(rw http.ResponseWriter) {
 		w.lost(err)
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // all was read
 	w.mu.Lock()
 	c.conn = conn
 	if w.ending {

@@ -38,8 +38,9 @@ const (
 // stream cuts one output of a worker into lines. Write is called by one goroutine at a time.
 //
 // The output of an invocation is read before its answer is passed on. Our own runtimes say in their channel when all is
-// written, so that nothing is left to do but to look into the pipes. Where that would not be true, as with a pipe that was full,
-// they write NUL, the request ID (markInit once they have started) and a newline to both streams; that mark is not shown.
+// written, and then nothing is left to do but to look into the pipes. Where the pool cannot, on Windows, they write NUL, the
+// request ID (markInit once they have started) and a newline to both streams when an invocation is over; that mark is not
+// shown.
 type stream struct {
 	w       *worker
 	kind    Stream

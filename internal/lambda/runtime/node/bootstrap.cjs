@@ -114,13 +114,23 @@ const client = new Channel(process.env.AWS_LAMBDA_RUNTIME_API, process.platform 
 // ---- Console -----------------------------------------------------------------------------------------------------
 
 // endOutput makes sure that Cleat has all output of the invocation, or of the start, before it hears what follows, and
-// returns what is to be said of it. Usually the output lies in the pipes. Else a line that begins with NUL tells where it ends,
-// on both streams.
-function endOutput(id) {
-  if (process.platform !== 'win32' && streams.every((stream) => stream.writableLength === 0)) return 'written\n';
-  stdout(`\0${id}\n`);
-  stderr(`\0${id}\n`);
-  return '';
+// says what is to be said of it. What is written lies in the pipes, unless one is full: then it is waited for. Where Cleat
+// cannot look into them, a line that begins with NUL tells where it ends, on both streams.
+function endOutput(id, say) {
+  if (process.platform === 'win32') {
+    stdout(`\0${id}\n`);
+    stderr(`\0${id}\n`);
+    say('');
+    return;
+  }
+  const full = [stdout, stderr].filter((_, i) => streams[i].writableLength > 0);
+  if (full.length === 0) say('written\n');
+  let left = full.length;
+  for (const write of full) {
+    write('', () => {
+      if (--left === 0) say('written\n');
+    });
+  }
 }
 
 function log(level, ...args) {
@@ -207,7 +217,7 @@ function die(title, e, code) {
   if (!invocation) process.exit(code);
   const what = describe(e);
   const body = JSON.stringify(what);
-  client.leave(endOutput(invocation.id) + words('error', invocation.id, body, what.errorType), body, code);
+  endOutput(invocation.id, (ended) => client.leave(ended + words('error', invocation.id, body, what.errorType), body, code));
 }
 
 process.on('uncaughtException', (e) => die('Uncaught Exception', e, 129));
@@ -300,7 +310,9 @@ function answer(handler, invocation, kind, body, type) {
   if (current !== invocation) return;
   current = undefined;
   beforeExit = () => {};
-  client.answer(endOutput(invocation.id) + words(kind, invocation.id, body, type), body, (head, event) => invoke(handler, head, event));
+  endOutput(invocation.id, (ended) => {
+    client.answer(ended + words(kind, invocation.id, body, type), body, (head, event) => invoke(handler, head, event));
+  });
 }
 
 function succeed(handler, invocation, result) {
@@ -391,5 +403,5 @@ function invoke(handler, head, body) {
 }
 
 loadHandler().then((handler) => {
-  client.answer(endOutput('init'), '', (head, event) => invoke(handler, head, event));
+  endOutput('init', (ended) => client.answer(ended, '', (head, event) => invoke(handler, head, event)));
 }, failInit);
