@@ -4,11 +4,15 @@ package lambda_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +67,82 @@ func BenchmarkWarmInvoke(b *testing.B) {
 	b.ReportMetric(us(invokes, .5)-us(posts, .5), "overhead-p50-µs")
 	b.ReportMetric(us(invokes, .99), "invoke-p99-µs")
 	b.ReportMetric(us(posts, .99), "http-p99-µs")
+}
+
+// BenchmarkBusyInvoke measures the processor time of a call of a warm Node function while ten callers keep the pool busy:
+// this process's own part and that of the workers.
+func BenchmarkBusyInvoke(b *testing.B) {
+	const callers = 10
+	code := `exports.h = async (e) => {
+		if (!e.usage) return { statusCode: 200, body: e.body }
+		await new Promise((r) => setTimeout(r, 200)) // so that each worker gets one such call
+		const u = process.cpuUsage()
+		return { pid: process.pid, used: u.user + u.system }
+	}`
+	p := newTestPool(b, lambda.Options{}, node(write(b, map[string]string{"app.js": code}), "app.h"))
+	invoke := func(payload []byte) []byte {
+		r, err := p.Invoke(b.Context(), awsapi.Invocation{Function: "f", Payload: payload})
+		if err != nil || r.FunctionError != "" {
+			b.Errorf("Invoke: %s, %v", r.Payload, err)
+		}
+		return r.Payload
+	}
+	workers := func() (used map[int]float64) {
+		used = map[int]float64{}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for range callers {
+			wg.Go(func() {
+				var usage struct {
+					PID  int
+					Used float64 // microseconds
+				}
+				answer := invoke([]byte(`{"usage":true}`))
+				mu.Lock()
+				defer mu.Unlock()
+				if err := json.Unmarshal(answer, &usage); err != nil {
+					b.Errorf("usage: %s, %v", answer, err)
+				}
+				used[usage.PID] = usage.Used
+			})
+		}
+		wg.Wait()
+		return used
+	}
+	payload := []byte(`{"requestContext":{"routeKey":"$default","connectionId":"L0SM9cOFvHcCIhw="},"body":"` + strings.Repeat("x", 400) + `"}`)
+	busy := func(calls int) {
+		var left atomic.Int64
+		left.Store(int64(calls))
+		var wg sync.WaitGroup
+		for range callers {
+			wg.Go(func() {
+				for left.Add(-1) >= 0 {
+					invoke(payload)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	workers()
+	busy(2000)
+	var own [2]syscall.Rusage
+	before := workers()
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own[0]); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	busy(b.N)
+	b.StopTimer()
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own[1]); err != nil {
+		b.Fatal(err)
+	}
+	var theirs float64
+	for pid, used := range workers() {
+		theirs += used - before[pid]
+	}
+	each := func(ns int64) float64 { return float64(ns) / 1000 / float64(b.N) }
+	b.ReportMetric(each(own[1].Utime.Nano()+own[1].Stime.Nano()-own[0].Utime.Nano()-own[0].Stime.Nano()), "own-cpu-µs/op")
+	b.ReportMetric(theirs/float64(b.N), "workers-cpu-µs/op")
 }
 
 // startBareServer runs a Node process that echoes over plain HTTP, and returns its URL.

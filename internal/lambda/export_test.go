@@ -1,7 +1,10 @@
 package lambda
 
 import (
+	"bufio"
+	"io"
 	"net/http"
+	"os/exec"
 
 	"cleat/internal/apigw"
 )
@@ -35,7 +38,34 @@ func CauseOf(body []byte, errType string, def apigw.Function) (payload []byte, c
 func RuntimeAPI(secret string) http.Handler {
 	exited := make(chan struct{})
 	close(exited)
-	w := &worker{parked: make(chan struct{}, 1), jobs: make(chan *job, 1), initError: make(chan outcome, 1), exited: exited}
+	w := &worker{plan: &plan{}, parked: make(chan struct{}, 1), jobs: make(chan *job, 1), initError: make(chan outcome, 1), exited: exited}
 	p := &Pool{workers: map[string]*worker{secret: w}}
 	return http.HandlerFunc(p.serveRuntimeAPI)
+}
+
+// Heard is what a pool understood of what a worker of our own runtimes said, while the request with some ID ran.
+type Heard struct {
+	Payload     []byte // of the answer; nil without one
+	Failed      bool
+	StartFailed bool
+	Parked      bool
+}
+
+// Listen hears a worker out.
+func Listen(said io.Reader, requestID string) (h Heard, err error) {
+	j := &job{requestID: requestID, answers: make(chan outcome, 1)}
+	w := &worker{plan: &plan{language: languageNode}, cmd: &exec.Cmd{}, current: j, parked: make(chan struct{}, 1), initError: make(chan outcome, 1)}
+	w.stdout, w.stderr = newStream(w, StreamStdout), newStream(w, StreamStderr)
+	if err := w.openOutput(); err != nil {
+		return h, err
+	}
+	defer w.closeOutput()
+	err = w.listen(&channel{in: bufio.NewReaderSize(said, channelBuffer)})
+	select {
+	case o := <-j.answers:
+		h.Payload, h.Failed = o.payload, o.failed
+	default:
+	}
+	h.Parked, h.StartFailed = len(w.parked) > 0, len(w.initError) > 0
+	return h, err
 }

@@ -1,13 +1,17 @@
 package lambda_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf8"
 
 	"cleat/internal/apigw"
@@ -81,6 +85,32 @@ func FuzzRuntimeAPI(f *testing.F) {
 			t.Errorf("who does not know the secret got %d", w.Code)
 		case w.Body.Len() > 0 && !json.Valid(w.Body.Bytes()):
 			t.Errorf("answer %q is not JSON", w.Body)
+		}
+	})
+}
+
+// FuzzChannel is a worker of our own runtimes that says anything: what is heard does not depend on how it arrives.
+func FuzzChannel(f *testing.F) {
+	f.Add([]byte("next\nresponse 8f5b3c1e 2\n{}next\nbye\n"))
+	f.Add([]byte("error 8f5b3c1e 20 Runtime.Error of a kind\n{\"errorMessage\":\"m\"}next\n"))
+	f.Add([]byte("error init 2 \n[]bye\nnext\n"))
+	f.Add([]byte("response other 1\n1response 8f5b3c1e 0\n"))
+	f.Add([]byte("response 8f5b3c1e 99999999\nx"))
+	f.Add([]byte("response 8f5b3c1e -1\n"))
+	f.Add([]byte("next \n"))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		want, wantErr := lambda.Listen(bytes.NewReader(said), "8f5b3c1e")
+		got, err := lambda.Listen(iotest.OneByteReader(bytes.NewReader(said)), "8f5b3c1e")
+		if !reflect.DeepEqual(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+			t.Errorf("byte by byte %+v, %v; at once %+v, %v", got, err, want, wantErr)
+		}
+		switch {
+		case want.Payload != nil && !want.Failed && !bytes.Contains(said, append([]byte("\n"), want.Payload...)):
+			t.Errorf("payload %q is not what was said", want.Payload)
+		case want.Failed && !json.Valid(want.Payload):
+			t.Errorf("error report %q is not JSON", want.Payload)
+		case want.Parked && !bytes.Contains(said, []byte("next\n")):
+			t.Error("an event was asked for by nobody")
 		}
 	})
 }

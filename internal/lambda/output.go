@@ -35,14 +35,18 @@ const (
 	keepLast = 20 // lines of each stream kept for the cause of a crash
 )
 
-// stream cuts one output of a worker into lines. Write is called by one goroutine.
+// stream cuts one output of a worker into lines. Write is called by one goroutine at a time.
 //
-// Our own runtimes write NUL, the request ID (markInit once they have started) and a newline when an invocation is over;
-// that mark is not shown.
+// The output of an invocation is read before its answer is passed on. Our own runtimes say in their channel when all is
+// written, and then nothing is left to do but to look into the pipes. Where the pool cannot, on Windows, they write NUL, the
+// request ID (markInit once they have started) and a newline to both streams when an invocation is over; that mark is not
+// shown.
 type stream struct {
-	w    *worker
-	kind Stream
-	line []byte
+	w       *worker
+	kind    Stream
+	pipe    *pipe
+	reading sync.Mutex // held while what was read from the pipe is taken in
+	line    []byte
 
 	mu   sync.Mutex
 	last []string // lines, oldest first
@@ -100,11 +104,11 @@ func (s *stream) endLine() {
 	s.emit(line)
 }
 
-// close emits what is left once the process has ended.
+// close emits what is left without an end of line once the invocation or the process has ended.
 func (s *stream) close() {
 	if len(s.line) > 0 {
 		s.emit(s.line)
-		s.line = nil
+		s.line = s.line[:0]
 	}
 }
 
@@ -142,6 +146,18 @@ func (w *worker) marked(requestID string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.plan.marks && requestID != "" && (requestID == w.last || requestID == markInit)
+}
+
+// written takes in all output of the invocation that was run last, or of the start, which lies in the pipes.
+func (w *worker) written() {
+	w.stdout.drain()
+	w.stderr.drain()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.awaited != nil {
+		close(w.awaited.flushed)
+		w.awaited = nil
+	}
 }
 
 // flushed notes that one of the two streams holds nothing more of an invocation.

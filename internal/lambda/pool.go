@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,8 @@ const (
 	maxWaitingBytes = 256 << 20              // of the payloads of those, all together
 	settleGrace     = 20 * time.Millisecond  // a worker that has just answered is waited for so long before another is started
 	flushGrace      = 100 * time.Millisecond // the output of an invocation may lag its answer by so much
+	outputGrace     = time.Second            // an ended process's pipes are read for so long, if others hold them
+	memoryEvery     = 100 * time.Millisecond // a worker's memory is measured no more often than that: to ask costs more than a call
 	keepBundles     = 4                      // of one function; older ones are removed
 	exitGrace       = 2 * time.Second        // a worker may take so long to end by itself after it reported a failed start
 )
@@ -100,6 +103,7 @@ type Pool struct {
 	base     environment
 	capture  *capturer
 	listener net.Listener
+	local    net.Listener  // of channelSocket; nil where there is none
 	stop     chan struct{} // closed when the pool ends
 	queue    int           // maxWaitingBytes, but in tests
 	wg       sync.WaitGroup
@@ -160,6 +164,12 @@ func (p *Pool) prepare() error {
 	if err != nil {
 		return fmt.Errorf("listen for local functions: %w", err)
 	}
+	if runtime.GOOS != "windows" { // whose Node takes the path for that of a pipe
+		if p.local, err = lc.Listen(context.Background(), "unix", filepath.Join(p.dir, channelSocket)); err != nil {
+			p.local = nil
+			p.log.Debug("local functions are reached by TCP", "err", err)
+		}
+	}
 	return nil
 }
 
@@ -178,8 +188,14 @@ func (p *Pool) Run(ctx context.Context) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(p.listener) }()
+	served := make(chan error, 2)
+	listeners := []net.Listener{p.listener}
+	if p.local != nil {
+		listeners = append(listeners, p.local)
+	}
+	for _, l := range listeners {
+		go func() { served <- srv.Serve(l) }()
+	}
 
 	var failed error
 	tick := time.NewTicker(max(p.o.IdleAfter/4, 10*time.Millisecond))
@@ -210,8 +226,10 @@ func (p *Pool) Run(ctx context.Context) error {
 	if err := srv.Close(); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("stop serving local functions: %w", err))
 	}
-	if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
-		p.log.Debug("runtime API ended", "err", err)
+	for range listeners {
+		if err := <-served; err != nil && !errors.Is(err, http.ErrServerClosed) {
+			p.log.Debug("runtime API ended", "err", err)
+		}
 	}
 	if err := removeDir(p.dir, p.lock); err != nil {
 		failed = errors.Join(failed, fmt.Errorf("remove the files of local functions: %w", err))

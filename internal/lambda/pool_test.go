@@ -474,6 +474,36 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+// More than pipes hold comes before the end of its invocation too.
+func TestMuchOutput(t *testing.T) {
+	t.Parallel()
+	const lines = 3000
+	dir := write(t, map[string]string{
+		"app.js": `exports.h = async () => { for (let i = 0; i < 3000; i++) (i % 2 ? process.stdout : process.stderr).write('x'.repeat(200) + '\n') }`,
+		"app.py": "import sys\ndef h(e, c):\n    for i in range(3000):\n        (sys.stdout if i % 2 else sys.stderr).write('x' * 200 + '\\n')\n",
+	})
+	for name, f := range map[string]apigw.Function{"node": node(dir, "app.h"), "python": python(dir, "app.h")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newTestPool(t, lambda.Options{}, f)
+			p.succeed(t, `{}`)
+			p.succeed(t, `{}`)
+			got := 0
+			for _, l := range p.output() {
+				switch {
+				case l.Text == strings.Repeat("x", 200):
+					got++
+				case strings.HasPrefix(l.Text, "END "):
+					if got != lines {
+						t.Errorf("%d lines came before %q, want %d", got, l.Text, lines)
+					}
+					got = 0
+				}
+			}
+		})
+	}
+}
+
 func TestOutputIsBounded(t *testing.T) {
 	t.Parallel()
 	p := newTestPool(t, lambda.Options{}, node(write(t, map[string]string{"app.js": `exports.h = async () => { process.stdout.write('ü'.repeat(50000) + '\n\0not a mark\n') }`}), "app.h"))

@@ -17,6 +17,7 @@ import (
 //	POST /{secret}/2018-06-01/runtime/invocation/{id}/response            202 {"status":"OK"}
 //	POST /{secret}/2018-06-01/runtime/invocation/{id}/error               202 {"status":"OK"}
 //	POST /{secret}/2018-06-01/runtime/init/error                          202 {"status":"OK"}
+//	GET  /{secret}/channel (see type channel)                             101
 func (p *Pool) serveRuntimeAPI(rw http.ResponseWriter, r *http.Request) {
 	secret, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	p.mu.Lock()
@@ -24,6 +25,10 @@ func (p *Pool) serveRuntimeAPI(rw http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	if w == nil {
 		apiError(rw, http.StatusForbidden, "Forbidden", "unknown worker")
+		return
+	}
+	if path == "channel" {
+		w.serveChannel(rw)
 		return
 	}
 	resource, ok := strings.CutPrefix(path, "2018-06-01/runtime/")
@@ -48,10 +53,7 @@ func (p *Pool) serveRuntimeAPI(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (w *worker) serveNext(rw http.ResponseWriter, r *http.Request) {
-	select {
-	case w.parked <- struct{}{}:
-	default: // asked before and not heard yet
-	}
+	w.park()
 	select {
 	case j := <-w.jobs:
 		h := rw.Header()
@@ -112,10 +114,9 @@ func (w *worker) serveInitError(rw http.ResponseWriter, r *http.Request) {
 		apiError(rw, http.StatusBadRequest, "BadRequest", "read the error: "+err.Error())
 		return
 	}
-	select {
-	case w.initError <- w.reportedOutcome(body, r.Header.Get("Lambda-Runtime-Function-Error-Type")):
+	if w.failStart(w.reportedOutcome(body, r.Header.Get("Lambda-Runtime-Function-Error-Type"))) {
 		accepted(rw)
-	default:
+	} else {
 		apiError(rw, http.StatusForbidden, "InvalidStateTransition", "the failure was reported already")
 	}
 }

@@ -42,6 +42,10 @@ type worker struct {
 	started    time.Time
 	start      *job // stands for the start, as far as output goes
 
+	// The driver's.
+	peak     int // MB of memory, when it was measured last
+	measured time.Time
+
 	jobs      chan *job     // buffered, one; never closed
 	parked    chan struct{} // buffered, one: the worker asks for an event; never closed
 	initError chan outcome  // buffered, one; never closed
@@ -53,6 +57,8 @@ type worker struct {
 	last    string    // request ID that output belongs to
 	tail    *tail     // where that output is kept too; may be nil
 	killed  killCause // the first one
+	channel *channel  // nil unless the worker asked for it
+	ending  bool      // the process has ended: it gets no channel any more
 
 	// Guarded by function.mu.
 	idleSince time.Time
@@ -132,18 +138,22 @@ func (f *function) launch(def apigw.Function, generation int, pl *plan) (*worker
 	cmd := exec.Command(pl.path, pl.args...)
 	cmd.Dir = def.CodeDir
 	cmd.Env = p.workerEnvironment(def, pl, p.listener.Addr().String()+"/"+w.secret)
-	cmd.Stdout, cmd.Stderr = w.stdout, w.stderr
-	cmd.WaitDelay = time.Second // children that were left behind may hold the pipes
 	w.cmd = cmd
+	if err := w.openOutput(); err != nil {
+		return nil, fmt.Errorf("start function %s: %w", def.Name, err)
+	}
 
 	if !p.register(w) { // first, since the process may call at once
+		w.closeOutput()
 		return nil, errStopped
 	}
 	if err := w.spawn(); err != nil {
+		w.closeOutput()
 		p.unregister(w)
 		p.wg.Done()
 		return nil, &fault{kind: "Runtime.InvalidEntrypoint", message: "start the runtime: " + err.Error(), cause: fmt.Sprintf("%s: start %s: %v", place(def), pl.path, err)}
 	}
+	w.readOutput()
 	go w.wait()
 	return w, nil
 }
@@ -184,6 +194,8 @@ func (w *worker) wait() {
 	p := w.function.pool
 	defer p.wg.Done()
 	err := w.group.wait(w.cmd)
+	w.endOutput()
+	w.endChannel()
 	w.stdout.close()
 	w.stderr.close()
 	p.unregister(w)
@@ -266,9 +278,14 @@ func (w *worker) run(j *job) outcome {
 	j.deadline = time.Now().Add(j.timeout)
 	w.mu.Lock()
 	w.current, w.awaited, w.last, w.tail = j, j, j.requestID, j.log
+	c := w.channel
 	w.mu.Unlock()
 	w.platform(j, "START RequestId: "+j.requestID+" Version: "+versionOf(w.def))
-	w.jobs <- j
+	if c != nil {
+		c.send(j)
+	} else {
+		w.jobs <- j
+	}
 	t := time.NewTimer(j.timeout)
 	defer t.Stop()
 	select {
@@ -295,6 +312,24 @@ func (w *worker) run(j *job) outcome {
 	return w.exitOutcome(j)
 }
 
+// park notes that the worker asks for an event.
+func (w *worker) park() {
+	select {
+	case w.parked <- struct{}{}:
+	default: // asked before and not heard yet
+	}
+}
+
+// failStart notes that the worker cannot start; it reports false when that was reported already.
+func (w *worker) failStart(o outcome) bool {
+	select {
+	case w.initError <- o:
+		return true
+	default:
+		return false
+	}
+}
+
 // answer ends the job with the given request ID; it reports false when that is not the one being run, or has been
 // answered.
 func (w *worker) answer(requestID string, o outcome) bool {
@@ -312,6 +347,11 @@ func (w *worker) answer(requestID string, o outcome) bool {
 
 // awaitOutput waits, not for long, until what the invocation wrote has been read.
 func (w *worker) awaitOutput(j *job) {
+	select {
+	case <-j.flushed:
+		return
+	default:
+	}
 	grace := flushGrace
 	if !w.plan.marks {
 		if j.log == nil {
@@ -336,7 +376,10 @@ func (w *worker) report(j *job, took time.Duration) {
 		"\tDuration: " + strconv.FormatFloat(ms, 'f', 2, 64) + " ms" +
 		"\tBilled Duration: " + strconv.FormatInt(int64(ms)+1, 10) + " ms" +
 		"\tMemory Size: " + strconv.Itoa(memorySize(w.def)) + " MB"
-	if mb := peakMemory(w.cmd.Process.Pid); mb > 0 {
+	if time.Since(w.measured) >= memoryEvery {
+		w.peak, w.measured = peakMemory(w.cmd.Process.Pid), time.Now()
+	}
+	if mb := w.peak; mb > 0 {
 		text += "\tMax Memory Used: " + strconv.Itoa(mb) + " MB"
 	}
 	w.platform(j, text)

@@ -267,8 +267,17 @@ func (s *serveNode) nodeOptions(open *sockets) (nodeOptions, error) {
 	return o, err
 }
 
+// functionOutput writes what functions print to the log, and what Lambda's platform would print of each call for who looks
+// closely: three lines a call.
 func (s *serveNode) functionOutput(l lambda.Line) {
-	s.log.Info("function output", "line", l.Text, "function", l.Function, "time", l.Time.Format(time.RFC3339Nano))
+	level := slog.LevelInfo
+	if l.Stream == lambda.StreamPlatform {
+		level = slog.LevelDebug
+	}
+	if !s.log.Enabled(context.Background(), level) {
+		return
+	}
+	s.log.Log(context.Background(), level, "function output", "line", l.Text, "function", l.Function, "time", l.Time.Format(time.RFC3339Nano))
 }
 
 // openData opens what a node that asks for signatures keeps in its data directory: its store, the sealing key and the audit

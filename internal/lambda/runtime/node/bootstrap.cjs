@@ -1,6 +1,6 @@
 'use strict';
 
-// The runtime that Cleat starts for nodejs* functions. It loads the handler, asks the Runtime API for one event after
+// The runtime that Cleat starts for nodejs* functions. It loads the handler, asks the pool for one event after
 // the other and keeps the contract of AWS's own runtime: the order in which a handler is looked up, callback, promise
 // and synchronous handlers, the shapes of errors, exit codes and the format of console lines.
 //
@@ -16,8 +16,8 @@ const util = require('util');
 const { pathToFileURL } = require('url');
 
 const [bundle, bundleAs] = process.argv.splice(2);
-const stdout = process.stdout.write.bind(process.stdout);
-const stderr = process.stderr.write.bind(process.stderr);
+const streams = [process.stdout, process.stderr]; // which a function may replace
+const [stdout, stderr] = streams.map((stream) => stream.write.bind(stream));
 const now = Date.now;
 const immediately = setImmediate;
 
@@ -25,84 +25,112 @@ let requestId; // of the invocation that runs or ran last
 let current; // the invocation that has not been answered yet, else undefined
 let beforeExit = () => {}; // what an empty event loop means for the current invocation
 
-// ---- Runtime API -------------------------------------------------------------------------------------------------
+// ---- Channel -----------------------------------------------------------------------------------------------------
 
-// A lean HTTP client on a plain socket: code that instruments or mocks Node's http module must not see these calls.
-// The socket keeps the process alive only while an answer is awaited, so that an empty event loop is noticed.
-class Client {
-  constructor(address) {
+// The pool's channel (channel.go has its words) on a plain socket: code that instruments or mocks Node's http module must
+// not see these calls. The socket keeps the process alive only while an event or a goodbye is awaited, so that an empty
+// event loop is noticed.
+class Channel {
+  constructor(address, file) {
     const slash = address.indexOf('/');
-    this.host = slash < 0 ? address : address.slice(0, slash);
-    this.prefix = (slash < 0 ? '' : address.slice(slash)) + '/2018-06-01/runtime/';
-    this.waiting = []; // callbacks of the answers still to come, oldest first
-    this.chunks = [];
-    this.size = 0;
-    this.need = 0; // bytes of the next answer, 0 while its head is incomplete
-    const colon = this.host.lastIndexOf(':');
-    this.socket = net.connect({ host: this.host.slice(0, colon), port: Number(this.host.slice(colon + 1)), noDelay: true });
-    this.socket.on('data', (chunk) => this.received(chunk));
-    // Without its Runtime API a worker has nothing left to live for.
-    this.socket.on('error', () => process.exit(1));
-    this.socket.on('close', () => process.exit(1));
+    const host = address.slice(0, slash);
+    const colon = host.lastIndexOf(':');
+    this.room = Buffer.allocUnsafeSlow(64 << 10); // what arrives lies here, until the next bytes do
+    this.parts = []; // of what has arrived in part
+    this.size = 0; // of the parts
+    this.need = 0; // bytes that a whole event has, 0 while its line is incomplete
+    this.open = false; // the answer to the upgrade was read
+    this.code = 1; // for the exit: without its channel a worker has nothing left to live for
+    this.socket = net.connect({
+      ...(file ? { path: file } : { host: host.slice(0, colon), port: Number(host.slice(colon + 1)), noDelay: true }),
+      onread: {
+        buffer: this.room,
+        callback: (n) => {
+          this.received(this.room.subarray(0, n));
+          return true;
+        },
+      },
+    });
+    this.socket.on('error', () => process.exit(this.code));
+    this.socket.on('close', () => process.exit(this.code));
+    this.socket.write(`GET ${address.slice(slash)}/channel HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: cleat\r\n\r\n`);
     this.socket.unref();
   }
 
-  cork() {
-    this.socket.cork();
-  }
-
-  uncork() {
-    this.socket.uncork();
-  }
-
-  send(method, resource, headers, body, done) {
-    let head = `${method} ${this.prefix}${resource} HTTP/1.1\r\nHost: ${this.host}\r\n`;
-    for (const name of Object.keys(headers)) head += `${name}: ${headers[name]}\r\n`;
-    const length = typeof body === 'string' ? Buffer.byteLength(body) : 0;
-    if (method === 'POST') head += `Content-Length: ${length}\r\n`;
-    this.waiting.push(done);
+  // answer says how an invocation or the start went, and asks for the next event in the same write.
+  answer(words, body, done) {
+    this.done = done;
     this.socket.ref();
-    this.socket.write(length > 0 ? `${head}\r\n${body}` : `${head}\r\n`);
+    this.socket.write(`${words}${body}next\n`);
+  }
+
+  // leave says the last words and ends the process once they were read.
+  leave(words, body, code) {
+    this.code = code;
+    this.socket.ref();
+    this.socket.write(`${words}${body}bye\n`);
   }
 
   received(chunk) {
-    this.chunks.push(chunk);
-    this.size += chunk.length;
-    while (this.size > 0 && this.size >= this.need) {
-      if (this.chunks.length > 1) this.chunks = [Buffer.concat(this.chunks)];
-      const all = this.chunks[0];
-      const end = all.indexOf('\r\n\r\n');
-      if (end < 0) return;
-      const lines = all.latin1Slice(0, end).split('\r\n');
-      const headers = {};
-      for (let i = 1; i < lines.length; i++) {
-        const colon = lines[i].indexOf(':');
-        headers[lines[i].slice(0, colon).toLowerCase()] = lines[i].slice(colon + 1).trim();
-      }
-      const total = end + 4 + Number(headers['content-length'] || 0);
-      if (all.length < total) {
-        this.need = total;
-        return;
-      }
-      const rest = all.subarray(total);
-      this.chunks = rest.length > 0 ? [rest] : [];
-      this.size = rest.length;
-      this.need = 0;
-      const done = this.waiting.shift();
-      if (this.waiting.length === 0) this.socket.unref();
-      done(headers, all.subarray(end + 4, total), Number(lines[0].split(' ')[1]));
+    if (this.size > 0 || this.need > chunk.length) {
+      this.parts.push(Buffer.from(chunk)); // a copy
+      this.size += chunk.length;
+      if (this.size < this.need) return;
+      chunk = Buffer.concat(this.parts);
+      this.parts = [];
+      this.size = 0;
     }
+    if (!this.open) {
+      const end = chunk.indexOf('\r\n\r\n');
+      if (end >= 0) {
+        if (chunk.latin1Slice(9, 12) !== '101') process.exit(1);
+        this.open = true;
+        chunk = chunk.subarray(end + 4);
+      }
+    }
+    if (chunk.length === 0) return;
+    const end = this.open ? chunk.indexOf(10) : -1;
+    let length = 0;
+    if (end >= 0) {
+      const head = JSON.parse(chunk.utf8Slice(0, end));
+      length = end + 1 + head.length;
+      if (chunk.length >= length) {
+        this.need = 0;
+        this.socket.unref();
+        this.done(head, chunk.utf8Slice(end + 1, length));
+        return; // nothing comes unasked
+      }
+    }
+    this.need = length;
+    this.parts.push(Buffer.from(chunk));
+    this.size = chunk.length;
   }
 }
 
-const client = new Client(process.env.AWS_LAMBDA_RUNTIME_API);
+// By the path that Cleat gave, which links do not make longer than a socket's may be.
+const socketFile = path.resolve(process.argv[1], '..', '..', '..', 'api');
+const client = new Channel(process.env.AWS_LAMBDA_RUNTIME_API, process.platform !== 'win32' && fs.existsSync(socketFile) ? socketFile : '');
 
 // ---- Console -----------------------------------------------------------------------------------------------------
 
-// A line that begins with NUL tells Cleat that all output of the invocation, or of the start, came before it. Both streams end with one.
-function markOutput(id) {
-  stdout(`\0${id}\n`);
-  stderr(`\0${id}\n`);
+// endOutput makes sure that Cleat has all output of the invocation, or of the start, before it hears what follows, and
+// says what is to be said of it. What is written lies in the pipes, unless one is full: then it is waited for. Where Cleat
+// cannot look into them, a line that begins with NUL tells where it ends, on both streams.
+function endOutput(id, say) {
+  if (process.platform === 'win32') {
+    stdout(`\0${id}\n`);
+    stderr(`\0${id}\n`);
+    say('');
+    return;
+  }
+  const full = [stdout, stderr].filter((_, i) => streams[i].writableLength > 0);
+  if (full.length === 0) say('written\n');
+  let left = full.length;
+  for (const write of full) {
+    write('', () => {
+      if (--left === 0) say('written\n');
+    });
+  }
 }
 
 function log(level, ...args) {
@@ -150,9 +178,8 @@ function describe(e) {
   }
 }
 
-function errorHeaders(type) {
-  return { 'Content-Type': 'application/json', 'Lambda-Runtime-Function-Error-Type': type.replace(/[^\x20-\x7e]/g, '_') };
-}
+// words begin what is said of an invocation, or of the start (init).
+const words = (kind, id, body, type = '') => `${kind} ${id} ${Buffer.byteLength(body)} ${type.slice(0, 256).replace(/[^\x20-\x7e]/g, '_')}\n`;
 
 // logError prints an error as AWS does: one line of JSON.
 function logError(title, e) {
@@ -173,7 +200,8 @@ function logError(title, e) {
 function failInit(e) {
   logError('Uncaught Exception', e);
   const what = describe(e);
-  client.send('POST', 'init/error', errorHeaders(what.errorType), JSON.stringify(what), () => process.exit(1));
+  const body = JSON.stringify(what);
+  client.leave(words('error', 'init', body, what.errorType), body, 1);
 }
 
 // die reports an error that leaves the process in an unknown state, and ends it.
@@ -187,9 +215,9 @@ function die(title, e, code) {
   }
   logError(title, e);
   if (!invocation) process.exit(code);
-  markOutput(invocation.id);
   const what = describe(e);
-  client.send('POST', `invocation/${invocation.id}/error`, errorHeaders(what.errorType), JSON.stringify(what), () => process.exit(code));
+  const body = JSON.stringify(what);
+  endOutput(invocation.id, (ended) => client.leave(ended + words('error', invocation.id, body, what.errorType), body, code));
 }
 
 process.on('uncaughtException', (e) => die('Uncaught Exception', e, 129));
@@ -274,25 +302,17 @@ async function loadHandler() {
 
 // ---- Invocation --------------------------------------------------------------------------------------------------
 
+const env = { ...process.env }; // what the handler is told of itself does not change
 const AsyncFunction = (async () => {}).constructor;
 
-function next(handler) {
-  client.send('GET', 'invocation/next', {}, undefined, (headers, body, status) => {
-    if (status !== 200) process.exit(1);
-    invoke(handler, headers, body.toString('utf8'));
-  });
-}
-
-// answer ends the invocation, once, and asks for the next event in the same write.
-function answer(handler, invocation, resource, headers, body) {
+// answer ends the invocation, once, and asks for the next event.
+function answer(handler, invocation, kind, body, type) {
   if (current !== invocation) return;
   current = undefined;
   beforeExit = () => {};
-  markOutput(invocation.id);
-  client.cork();
-  client.send('POST', `invocation/${invocation.id}/${resource}`, headers, body, () => {});
-  next(handler);
-  client.uncork();
+  endOutput(invocation.id, (ended) => {
+    client.answer(ended + words(kind, invocation.id, body, type), body, (head, event) => invoke(handler, head, event));
+  });
 }
 
 function succeed(handler, invocation, result) {
@@ -304,20 +324,18 @@ function succeed(handler, invocation, result) {
     fail(handler, invocation, new RuntimeError('Runtime.UnserializableResponse', `Unable to stringify response body: ${e.message}`, e));
     return;
   }
-  answer(handler, invocation, 'response', { 'Content-Type': 'application/json' }, body === undefined ? 'null' : body);
+  answer(handler, invocation, 'response', body === undefined ? 'null' : body);
 }
 
 function fail(handler, invocation, e) {
   if (current !== invocation) return;
   logError('Invoke Error ', e);
   const what = describe(e);
-  answer(handler, invocation, 'error', errorHeaders(what.errorType), JSON.stringify(what));
+  answer(handler, invocation, 'error', JSON.stringify(what), what.errorType);
 }
 
-function makeContext(headers, done) {
-  const deadline = Number(headers['lambda-runtime-deadline-ms']);
-  const parse = (name) => (headers[name] ? JSON.parse(headers[name]) : undefined);
-  const env = process.env;
+function makeContext(head, done) {
+  const { deadline } = head;
   return {
     callbackWaitsForEmptyEventLoop: true,
     functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
@@ -325,11 +343,11 @@ function makeContext(headers, done) {
     memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-    clientContext: parse('lambda-runtime-client-context'),
-    identity: parse('lambda-runtime-cognito-identity'),
-    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
-    awsRequestId: headers['lambda-runtime-aws-request-id'],
-    tenantId: headers['lambda-runtime-aws-tenant-id'],
+    clientContext: head.context ? JSON.parse(head.context) : undefined,
+    identity: undefined, // of Cognito's users
+    invokedFunctionArn: head.arn,
+    awsRequestId: head.id,
+    tenantId: undefined,
     getRemainingTimeInMillis: () => deadline - now(),
     succeed: (result) => done(null, result),
     fail: (e) => done(e === undefined || e === null ? 'handled' : e),
@@ -337,12 +355,11 @@ function makeContext(headers, done) {
   };
 }
 
-function invoke(handler, headers, body) {
-  const invocation = { id: headers['lambda-runtime-aws-request-id'] };
+function invoke(handler, head, body) {
+  const invocation = { id: head.id };
   current = invocation;
   requestId = invocation.id;
-  if (headers['lambda-runtime-trace-id']) process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'];
-  else delete process.env._X_AMZN_TRACE_ID;
+  process.env._X_AMZN_TRACE_ID = head.trace;
 
   let decided = false; // only the first completion counts
   const done = (e, result) => {
@@ -351,7 +368,7 @@ function invoke(handler, headers, body) {
     if (e === undefined || e === null) succeed(handler, invocation, result);
     else fail(handler, invocation, e);
   };
-  const context = makeContext(headers, done);
+  const context = makeContext(head, done);
   const callback = (e, result) => {
     if (decided) return;
     if (context.callbackWaitsForEmptyEventLoop === false || (e !== undefined && e !== null)) {
@@ -386,6 +403,5 @@ function invoke(handler, headers, body) {
 }
 
 loadHandler().then((handler) => {
-  markOutput('init');
-  next(handler);
+  endOutput('init', (ended) => client.answer(ended, '', (head, event) => invoke(handler, head, event)));
 }, failInit);

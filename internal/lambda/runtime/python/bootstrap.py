@@ -1,6 +1,6 @@
 """The runtime that Cleat starts for python3.* functions.
 
-It loads the handler, asks the Runtime API for one event after the other and keeps the contract of AWS's own runtime:
+It loads the handler, asks the pool for one event after the other and keeps the contract of AWS's own runtime:
 how a handler is named, what it gets and may return, the shapes of errors, exit codes and the format of log lines.
 """
 
@@ -25,44 +25,57 @@ class Fault(Exception):
         self.trace = list(trace)
 
 
-class Client:
-    """A lean HTTP client on a plain socket: code that patches http.client must not see these calls."""
+class Channel:
+    """The pool's channel (channel.go has its words) on a plain socket: code that patches http.client must not see these calls."""
 
     def __init__(self, address):
-        self.host, _, prefix = address.partition("/")
-        self.prefix = ("/" + prefix if prefix else "") + "/2018-06-01/runtime/"
-        host, _, port = self.host.rpartition(":")
-        self.socket = socket.create_connection((host, int(port)))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        host, _, secret = address.partition("/")
+        path = os.path.normpath(os.path.join(os.path.abspath(__file__), "..", "..", "..", "api"))
+        if hasattr(socket, "AF_UNIX") and os.path.exists(path):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(path)
+        else:
+            name, _, port = host.rpartition(":")
+            self.socket = socket.create_connection((name, int(port)))
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
+        upgrade = "GET /%s/channel HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: cleat\r\n\r\n" % (secret, host)
+        self.socket.sendall(upgrade.encode("latin-1"))
+        if not self.file.readline().startswith(b"HTTP/1.1 101 "):
+            os._exit(1)
+        while self.file.readline().strip():
+            pass
 
-    def call(self, method, resource, body=b"", headers=()):
-        head = "%s %s%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n" % (method, self.prefix, resource, self.host, len(body))
-        head += "".join("%s: %s\r\n" % h for h in headers)
+    def next(self, answer):
+        """Gives the answer to the last event and waits for the next: what is told of it, and its payload."""
         try:
-            self.socket.sendall(head.encode("latin-1") + b"\r\n" + body)
-            return self.read()
+            self.socket.sendall(answer + b"next\n")
+            line = self.file.readline()
+            if line:
+                head = json.loads(line)
+                return head, self.file.read(head["length"])
         except OSError:
-            os._exit(1)  # without its Runtime API a worker has nothing left to live for
+            pass
+        os._exit(1)  # without its channel a worker has nothing left to live for
 
-    def read(self):
-        line = self.file.readline()
-        if not line:
-            raise ConnectionError("the Runtime API closed the connection")
-        status = int(line.split()[1])
-        headers = {}
-        while True:
-            line = self.file.readline().strip()
-            if not line:
-                break
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.lower()] = value.strip()
-        return status, headers, self.file.read(int(headers.get("content-length", 0)))
+    def leave(self, answer):
+        """Says the last words, and returns once they were read."""
+        try:
+            self.socket.sendall(answer + b"bye\n")
+            self.file.read()
+        except OSError:
+            os._exit(1)
 
-    def report(self, resource, error):
-        kind = error["errorType"].encode("ascii", "replace").decode()
-        body = json.dumps(error).encode("utf-8")
-        self.call("POST", resource, body, [("Content-Type", "application/json"), ("Lambda-Runtime-Function-Error-Type", kind)])
+
+def words(kind, invocation_id, body, error_type=""):
+    """What is said of an invocation, or of the start (init)."""
+    head = "%s %s %d %s\n" % (kind, invocation_id, len(body), error_type)
+    return head.encode("ascii", "replace") + body
+
+
+def report(invocation_id, error):
+    kind = "".join(c if " " <= c <= "~" else "_" for c in error["errorType"][:256])
+    return words("error", invocation_id, json.dumps(error).encode("utf-8"), kind)
 
 
 class LogFormatter(logging.Formatter):
@@ -91,18 +104,25 @@ def set_up_logging():
     logging.getLogger().addHandler(handler)
 
 
-def mark_output(mark_id):
-    """Tells Cleat that all output of the invocation, or of the start, came before: a line that begins with NUL on both streams."""
-    mark = b"\0" + mark_id.encode() + b"\n"
-    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+def end_output(mark_id):
+    """Makes sure that Cleat has all output of the invocation, or of the start, before it hears what follows.
+
+    Returns what is to be said of it: that the output lies in the pipes. Where Cleat cannot look into them, a line that begins
+    with NUL tells where it ends, on both streams.
+    """
+    for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except Exception:  # replaced by something else, or closed
             pass
+    if os.name == "posix":
+        return b"written\n"
+    for descriptor in (1, 2):
         try:
-            os.write(descriptor, mark)
+            os.write(descriptor, b"\0" + mark_id.encode() + b"\n")
         except OSError:  # closed by the function
             pass
+    return b""
 
 
 class CognitoIdentity:
@@ -127,21 +147,20 @@ class ClientContext:
 class Context:
     """The second argument of a handler."""
 
-    def __init__(self, headers):
+    def __init__(self, head):
         env = os.environ
-        self.aws_request_id = headers["lambda-runtime-aws-request-id"]
+        self.aws_request_id = head["id"]
         self.log_group_name = env.get("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream_name = env.get("AWS_LAMBDA_LOG_STREAM_NAME")
         self.function_name = env.get("AWS_LAMBDA_FUNCTION_NAME")
         self.memory_limit_in_mb = env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.function_version = env.get("AWS_LAMBDA_FUNCTION_VERSION")
-        self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
-        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
-        client = headers.get("lambda-runtime-client-context")
+        self.invoked_function_arn = head["arn"]
+        self.tenant_id = None
+        client = head.get("context")
         self.client_context = ClientContext(json.loads(client)) if client else None
-        identity = headers.get("lambda-runtime-cognito-identity")
-        self.identity = CognitoIdentity(json.loads(identity) if identity else {})
-        self._deadline = int(headers["lambda-runtime-deadline-ms"])
+        self.identity = CognitoIdentity({})
+        self._deadline = head["deadline"]
 
     def get_remaining_time_in_millis(self):
         return max(self._deadline - int(time.time() * 1000), 0)
@@ -214,42 +233,36 @@ def encode_unknown(value):
 
 def encode(result, escape):
     if isinstance(result, bytes):
-        return result, "application/unknown"
+        return result
     try:
         # A lone surrogate of the function's cannot be encoded; the escaped form can.
         try:
-            return json.dumps(result, default=encode_unknown, ensure_ascii=escape).encode("utf-8"), "application/json"
+            return json.dumps(result, default=encode_unknown, ensure_ascii=escape).encode("utf-8")
         except UnicodeEncodeError:
-            return json.dumps(result, default=encode_unknown).encode("utf-8"), "application/json"
+            return json.dumps(result, default=encode_unknown).encode("utf-8")
     except Exception as e:
         raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % e) from e
 
 
-def invoke(client, handler, headers, body, escape):
-    trace_id = headers.get("lambda-runtime-trace-id")
-    if trace_id:
-        os.environ["_X_AMZN_TRACE_ID"] = trace_id
-    else:
-        os.environ.pop("_X_AMZN_TRACE_ID", None)
+def invoke(handler, head, body, escape):
+    """Runs the handler, and returns what is said of it."""
+    os.environ["_X_AMZN_TRACE_ID"] = head["trace"]
     try:
         try:
             event = json.loads(body)
         except Exception as e:
             raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % e) from e
-        payload, content_type = encode(handler(event, Context(headers)), escape)
+        answer = words("response", request_id, encode(handler(event, Context(head)), escape))
     except Exception as e:
         error = describe(e)
         log_error(error)
-        mark_output(request_id)
-        client.report("invocation/%s/error" % request_id, error)
-        return
-    mark_output(request_id)
-    client.call("POST", "invocation/%s/response" % request_id, payload, [("Content-Type", content_type)])
+        answer = report(request_id, error)
+    return end_output(request_id) + answer
 
 
 def main():
     global request_id
-    client = Client(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    channel = Channel(os.environ["AWS_LAMBDA_RUNTIME_API"])
     root = os.environ["LAMBDA_TASK_ROOT"]
     sys.path[0] = root  # in place of this file's own folder
     sys.argv = [sys.argv[0]]
@@ -261,15 +274,13 @@ def main():
     except Exception as e:
         error = describe(e)
         log_error(error)
-        client.report("init/error", error)
+        channel.leave(report("init", error))
         sys.exit(1)
-    mark_output("init")
+    answer = end_output("init")
     while True:
-        status, headers, body = client.call("GET", "invocation/next")
-        if status != 200:
-            sys.exit(1)
-        request_id = headers["lambda-runtime-aws-request-id"]
-        invoke(client, handler, headers, body, escape)
+        head, body = channel.next(answer)
+        request_id = head["id"]
+        answer = invoke(handler, head, body, escape)
 
 
 main()
