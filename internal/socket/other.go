@@ -18,3 +18,9 @@ type Conn struct{ net.Conn }
 
 // Detach returns false.
 func (*Conn) Detach() (fd int, ok bool) { return -1, false }
+
+// Take returns c: there is no Conn on this system.
+func Take(c net.Conn) net.Conn { return c }
+
+// Unpoll returns false.
+func Unpoll(net.Conn) bool { return false }
