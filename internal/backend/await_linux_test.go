@@ -36,7 +36,7 @@ func (l *leader) await(fd int, until time.Time) bool {
 		most = max(time.Until(until), 0)
 	}
 	left := unix.NsecToTimespec(int64(most))
-	n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, &left, nil) //nolint:gosec // G115: a descriptor
+	n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, &left, nil)
 	if err != nil || n == 0 {
 		l.yields++
 		return false

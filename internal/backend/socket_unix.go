@@ -43,7 +43,7 @@ func (s *socket) at(c net.Conn) {
 	}
 	if raw, err := of.SyscallConn(); err == nil { // else it is closed, which the first call finds out
 		s.raw, s.step = raw, s.move
-		s.now = func(fd uintptr) { s.fd, s.over = int(fd), s.move(fd) } //nolint:gosec // G115: a descriptor
+		s.now = func(fd uintptr) { s.fd, s.over = int(fd), s.move(fd) }
 	}
 }
 
