@@ -22,6 +22,7 @@ type answerReader struct {
 	discard  bool            // nobody wants the body
 	buf      []byte          // room to read into
 	got      bool            // something came
+	request  *Request        // yields before more is waited for; nil: it has
 }
 
 // read reads the answer, of which the first read gave n bytes and err; again says that it was read to its end and that the
@@ -36,8 +37,10 @@ func (a *answerReader) read(n int, err error) (_ *Response, again bool, _ error)
 		case v == plainHead:
 			return a.body(&head, a.buf[head.size:n])
 		case v == otherHead, err != nil, n == len(a.buf):
+			a.request.yield()
 			return a.other(&rest{c: a.c, left: a.buf[:n], err: err, limit: maxResponseHeader})
 		}
+		a.request.yield()
 		var m int
 		m, err = a.c.Read(a.buf[n:])
 		n += m
@@ -53,6 +56,7 @@ func (a *answerReader) body(h *answerHead, came []byte) (_ *Response, again bool
 		return nil, false, tooLong(h.length, a.maxBody)
 	}
 	if missing > 0 {
+		a.request.yield()
 		if err := a.relax(); err != nil {
 			return nil, false, err
 		}

@@ -29,6 +29,12 @@ type Request struct {
 	// Deadline is when the call must have ended, besides what its context says; zero: that alone. It costs less than a
 	// context with a deadline.
 	Deadline time.Time
+	// Yield, where it is not nil, is called on the caller's goroutine before the call waits, more than once perhaps.
+	Yield func()
+	// Await, where it is not nil, waits instead, on that goroutine too: until the descriptor of a socket can be read from, or
+	// until is over (zero: never), or as long as it sees fit. It reports true in the first case, and has yielded in the others.
+	// It must not wait for long, for it keeps nobody from ending the context meanwhile, which is heeded only then.
+	Await func(fd int, until time.Time) bool
 	// Link is the VPC link through which the backend is reached; empty: none. Links alone know any.
 	Link string
 }
@@ -135,8 +141,12 @@ func (h *HTTP) Do(ctx context.Context, r *Request) (*Response, error) {
 
 // do is Do without a look at the link. sent tells, of a failed call, whether the backend may have read any of it.
 func (h *HTTP) do(ctx context.Context, r *Request) (_ *Response, sent bool, _ error) {
+	if r.Await == nil {
+		r.yield()
+	}
 	x := plainCall{plainRequest: plainRequest{Request: r}, h: h, ctx: ctx}
 	if h.pool == nil || !x.prepare() {
+		r.yield()
 		return h.transported(ctx, r)
 	}
 	x.deadline = r.deadline(ctx)
@@ -145,6 +155,12 @@ func (h *HTTP) do(ctx context.Context, r *Request) (_ *Response, sent bool, _ er
 		return nil, x.sent, fault(ctx, r, err)
 	}
 	return resp, true, nil
+}
+
+func (r *Request) yield() {
+	if r != nil && r.Yield != nil {
+		r.Yield()
+	}
 }
 
 // deadline is when a call must have ended; zero: whenever ctx ends.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	sock "cleat/internal/socket"
 )
 
 // plainConn is a connection for plain HTTP/1.1. One call at a time has it; while it is idle it has neither goroutine nor
@@ -31,8 +33,8 @@ type plainConn struct {
 var longAgo = time.Unix(1, 0)
 
 func newPlainConn(h *host, nc net.Conn) *plainConn {
-	c := &plainConn{Conn: nc, host: h}
-	c.sock.at(nc)
+	c := &plainConn{Conn: sock.Take(nc), host: h}
+	c.sock.at(c.Conn)
 	c.abort = func() { _ = c.SetDeadline(longAgo) } // of a closed connection it fails, and nothing waits there
 	return c
 }
@@ -133,7 +135,7 @@ var errInFlight = errors.New("the backend closed a kept connection while the req
 
 func (x *plainCall) attempt() (*Response, error) {
 	pool := x.h.pool
-	c, err := pool.get(x.ctx, x.URL, x.deadline)
+	c, err := pool.get(x.ctx, x.Request, x.deadline)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +159,7 @@ func (x *plainCall) attempt() (*Response, error) {
 func (x *plainCall) on(c *plainConn, room *[]byte) (resp *Response, again bool, err error) {
 	*room = x.append((*room)[:0])
 	a := answerReader{
-		c: c, ctx: x.ctx, deadline: x.deadline, method: x.Method, maxBody: x.h.maxBody, discard: x.DiscardBody, buf: (*room)[:cap(*room)],
+		c: c, ctx: x.ctx, request: x.Request, deadline: x.deadline, method: x.Method, maxBody: x.h.maxBody, discard: x.DiscardBody, buf: (*room)[:cap(*room)],
 	}
 	wrote, read, err := x.turn(&a, *room)
 	x.sent = x.sent || wrote > 0
@@ -187,13 +189,14 @@ func (x *plainCall) turn(a *answerReader, request []byte) (wrote, read int, err 
 		if err = c.limitRead(x.ctx, by); err != nil {
 			return 0, 0, err
 		}
-		wrote, read, err = c.sock.turn(c.Conn, request, a.buf, !c.kept)
+		wrote, read, err = c.sock.turn(c.Conn, request, a.buf, !c.kept, x.Await, by)
 		if err != nil || wrote == len(request) {
 			return wrote, read, err
 		}
 	} else if c.kept && spoke(c.Conn) {
 		return 0, 0, errStale
 	}
+	x.yield()
 	if err = c.limit(x.ctx, x.deadline); err != nil {
 		return wrote, 0, err
 	}

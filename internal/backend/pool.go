@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"net"
-	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -50,8 +49,9 @@ func newPool(o *HTTPOptions) *pool {
 	}
 }
 
-// get returns a connection for a call that must end at deadline (zero: when ctx ends); put or drop gives it back.
-func (p *pool) get(ctx context.Context, u *url.URL, deadline time.Time) (*plainConn, error) {
+// get returns a connection for a request that must end at deadline (zero: when ctx ends); put or drop gives it back.
+func (p *pool) get(ctx context.Context, r *Request, deadline time.Time) (*plainConn, error) {
+	u := r.URL
 	p.mu.Lock()
 	p.closed = false
 	h := p.hosts[u.Host]
@@ -70,6 +70,7 @@ func (p *pool) get(ctx context.Context, u *url.URL, deadline time.Time) (*plainC
 	place := h.waiting.PushBack(ready)
 	p.fill(h)
 	p.mu.Unlock()
+	r.yield()
 
 	var late <-chan time.Time
 	if !deadline.IsZero() {

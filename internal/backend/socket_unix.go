@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	sock "cleat/internal/socket"
 )
@@ -17,11 +18,14 @@ import (
 type socket struct {
 	raw  syscall.RawConn // nil: the connection is no socket, or a wrapped one
 	step func(fd uintptr) (done bool)
+	now  func(fd uintptr) // a step that is not repeated
 
 	// Of the turn under way.
 	out, in     []byte
 	silent      bool // the peer has said nothing yet that nobody asked for
 	asked       bool // all of out was written
+	fd          int
+	over        bool // after now: the step is done
 	wrote, read int
 	call        string // that failed
 	err         syscall.Errno
@@ -30,26 +34,30 @@ type socket struct {
 // at readies it for a connection.
 func (s *socket) at(c net.Conn) {
 	var of syscall.Conn
-	switch c := c.(type) {
-	case *net.TCPConn:
-		of = c
-	case *net.UnixConn:
-		of = c
-	default:
+	switch c.(type) {
+	case *sock.Conn, *net.TCPConn, *net.UnixConn:
+		of, _ = c.(syscall.Conn) // but on systems without sock.Conn
+	}
+	if of == nil {
 		return
 	}
 	if raw, err := of.SyscallConn(); err == nil { // else it is closed, which the first call finds out
 		s.raw, s.step = raw, s.move
+		s.now = func(fd uintptr) { s.fd, s.over = int(fd), s.move(fd) }
 	}
 }
 
 // turn writes out and reads once into in, which may be the same memory, until the connection's read deadline. Unless it is
 // fresh, the connection is looked at first. Nothing was read if wrote is less than out, without an error too: the socket
 // takes no more for now. It fails with errStale, before it writes, when the peer has ended the connection, or has said what
-// nobody asked for.
-func (s *socket) turn(c net.Conn, out, in []byte, fresh bool) (wrote, read int, err error) {
+// nobody asked for. Unless await is nil, it gets to wait until by, before Go's poller does.
+func (s *socket) turn(c net.Conn, out, in []byte, fresh bool, await func(int, time.Time) bool, by time.Time) (wrote, read int, err error) {
 	s.out, s.in, s.silent = out, in, fresh
-	err = s.raw.Read(s.step)
+	if await != nil && sock.Unpoll(c) {
+		err = s.awaited(await, by)
+	} else {
+		err = s.raw.Read(s.step)
+	}
 	wrote, read = s.wrote, s.read
 	switch {
 	case err != nil:
@@ -65,6 +73,20 @@ func (s *socket) turn(c net.Conn, out, in []byte, fresh bool) (wrote, read int, 
 	}
 	s.out, s.in, s.asked, s.wrote, s.read, s.err = nil, nil, false, 0, 0, 0
 	return wrote, read, err
+}
+
+// awaited goes through a turn without Go's poller, as long as await reports that there is something to read. The call has the
+// connection to itself, so that nobody closes the descriptor meanwhile.
+func (s *socket) awaited(await func(int, time.Time) bool, by time.Time) error {
+	if err := s.raw.Control(s.now); err != nil || !s.asked {
+		return err
+	}
+	if await(s.fd, by) {
+		if err := s.raw.Control(s.now); err != nil || s.over {
+			return err
+		}
+	}
+	return s.raw.Read(s.step)
 }
 
 // move goes on with a turn; where it reports false, it is called again once there is something to read.

@@ -37,6 +37,11 @@ type Message struct {
 	// Yield is what a Handler that yields calls before it waits; see Options.Yields. It may be called again, to no effect,
 	// but only on the goroutine that called Message, and not after Message has returned. It is nil where nobody is held up.
 	Yield func()
+	// Await is how a Handler that yields may wait without yielding: until a descriptor can be read from, or until is over
+	// (zero: never), or something else comes up in the event loop, a few milliseconds at most. It reports true in the first
+	// case alone; in the others it has yielded. It may be called where Yield may be. It is nil where nothing is to be gained:
+	// where nobody is held up, and where the loop has other things to do already.
+	Await func(fd int, until time.Time) bool
 }
 
 // Info is what is known of an open connection.
@@ -184,7 +189,7 @@ func New(h Handler, o Options) (*Hub, error) {
 	case EnginePortable:
 	case EngineEpoll, "":
 		var err error
-		hub.engine, err = newEpoll(hub, min(runtime.GOMAXPROCS(0), 8))
+		hub.engine, err = newEpoll(hub, min(max(runtime.GOMAXPROCS(0)-1, 1), 8))
 		if err != nil && (o.Engine != "" || !errors.Is(err, errors.ErrUnsupported)) {
 			return nil, fmt.Errorf("new hub: %w", err)
 		}

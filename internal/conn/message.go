@@ -3,6 +3,7 @@ package conn
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"cleat/internal/apigw"
 )
@@ -94,9 +95,26 @@ func (h *Hub) start(j *job, by *loop) {
 
 // loop is what the goroutine that leads an event loop hands on to the next one.
 type loop struct {
-	crew crew
-	jobs []*job // for messages that were read, and for connections that ended
-	next int    // of jobs, the first one that is still to be handled
+	crew  crew
+	jobs  []*job // for messages that were read, and for connections that ended
+	next  int    // of jobs, the first one that is still to be handled
+	waits waiter // nil: who leads waits for nothing but the loop
+}
+
+// waiter has the goroutine that leads a loop wait for a descriptor and for the loop at once.
+type waiter interface {
+	// idle reports whether the loop has no events left to act on.
+	idle() bool
+	// await is Message.Await, but that it does not yield.
+	await(fd int, until time.Time) bool
+}
+
+// quietFlight is how many messages the node may have in hand, and be quiet.
+const quietFlight = 2
+
+// quiet reports whether nothing is to be done but the job at hand, as far as can be seen.
+func (l *loop) quiet(f *flight) bool {
+	return l.waits != nil && l.next == len(l.jobs) && f.n.Load() <= quietFlight && l.waits.idle()
 }
 
 // handle has the Handler handle what was read, in the order in which it came. It reports whether the
@@ -116,11 +134,12 @@ func (l *loop) handle() (leads bool) {
 	return true
 }
 
-// job is one call of Handler.Message, or of Handler.Closed. Jobs are used again, and run and yield are their only closures, so that a message
+// job is one call of Handler.Message, or of Handler.Closed. Jobs are used again, and run, yield and await are their only closures, so that a message
 // costs no allocation here.
 type job struct {
 	hub        *Hub
 	run, yield func()
+	await      func(fd int, until time.Time) bool
 	leads      *loop // what the calling goroutine leads; nil: nothing, or no longer
 	e          entry
 	generation uint32
@@ -136,7 +155,7 @@ type jobPool struct{ pool sync.Pool }
 func (p *jobPool) init(h *Hub) {
 	p.pool.New = func() any {
 		j := &job{hub: h}
-		j.run, j.yield = func() { j.work() }, j.handOver
+		j.run, j.yield, j.await = func() { j.work() }, j.handOver, j.awaitOrHandOver
 		return j
 	}
 }
@@ -152,6 +171,9 @@ func (j *job) work() (leads bool) {
 	defer func() { leads = j.done(recover(), returned) }()
 	if j.hub.yields {
 		j.message.Yield = j.yield
+		if j.leads != nil && j.leads.quiet(&j.hub.flight) {
+			j.message.Await = j.await
+		}
 	} else {
 		j.handOver()
 	}
@@ -170,6 +192,15 @@ func (j *job) handOver() {
 		j.leads = nil
 		l.crew.promote()
 	}
+}
+
+// awaitOrHandOver is Message.Await.
+func (j *job) awaitOrHandOver(fd int, until time.Time) bool {
+	if j.leads != nil && j.leads.waits.await(fd, until) {
+		return true
+	}
+	j.handOver()
+	return false
 }
 
 // done ends a job, also when the Handler panicked with v, or ended its goroutine.

@@ -31,7 +31,7 @@ func (g *Gateway) Message(id apigw.ConnectionID, attachment any, m conn.Message)
 	now := time.Now()
 	snap := s.stage.snapshot.Load()
 	o := s.occur(apigw.EventMessage, "message", id, now, snap.variables)
-	o.room.Yield = m.Yield
+	o.room.Yield, o.room.Await = m.Yield, m.Await
 	ev, rec := &o.event, &o.record
 	ev.Body, ev.Binary = m.Data, m.Binary
 	ev.Context.MessageID = apigw.NewMessageID(id)

@@ -74,7 +74,7 @@ func (c *compiler) serviceURI(s *awsService) string {
 	return parsed.String()
 }
 
-func (s *awsService) call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error) {
+func (s *awsService) call(ctx context.Context, deadline time.Time, ev *apigw.Event, _ *Room) (Result, error) {
 	if s.services == nil {
 		return Result{}, misconfigured("this node calls no AWS services")
 	}

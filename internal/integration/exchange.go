@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"cleat/internal/apigw"
 	"cleat/internal/vtl"
@@ -28,6 +29,9 @@ type Room struct {
 	// Yield, where it is not nil, is called on the caller's goroutine, once at most, before a backend is waited for and before
 	// a template takes longer than a few hundred microseconds. A MOCK integration with a usual template never calls it.
 	Yield func()
+	// Await, where it is not nil, waits on the caller's goroutine as conn.Message.Await does. An HTTP integration hands it to its
+	// backend's call, and Yield with it; the others do without.
+	Await func(fd int, until time.Time) bool
 
 	exchange exchange
 	result   answer
@@ -43,6 +47,12 @@ func (r *Room) begin(ev *apigw.Event) *exchange {
 	r.exchange = exchange{ev: ev, yield: r.Yield}
 	r.result = answer{}
 	return &r.exchange
+}
+
+func (r *Room) yield() {
+	if r.Yield != nil {
+		r.Yield()
+	}
 }
 
 // Leave lets go of the last event, and of what came of it: Result.Body and Result.Request must not be in use any more.

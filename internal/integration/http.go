@@ -125,16 +125,16 @@ type httpCall struct {
 	lines   [16]apigw.Field // room for most requests' headers
 }
 
-func (h *httpCaller) call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error) {
+func (h *httpCaller) call(ctx context.Context, deadline time.Time, ev *apigw.Event, room *Room) (Result, error) {
 	if h.backend == nil {
 		return Result{}, misconfigured("this node calls no HTTP backends")
 	}
-	x := &httpCall{exchange: exchange{ev: ev}}
+	x := &httpCall{exchange: exchange{ev: ev, yield: room.Yield}}
 	req := &x.request
 	if err := h.shape(x); err != nil {
 		return Result{}, err
 	}
-	req.Deadline = deadline
+	req.Deadline, req.Yield, req.Await = deadline, room.Yield, room.Await
 	resp, err := h.backend.Do(ctx, req)
 	if err != nil {
 		return Result{Called: true, Cause: err.Error(), Request: req.Body}, err

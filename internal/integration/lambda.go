@@ -85,7 +85,7 @@ func (c *compiler) lambdaProxy() (caller, string) {
 	return &lambdaProxy{t}, name
 }
 
-func (p *lambdaProxy) call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error) {
+func (p *lambdaProxy) call(ctx context.Context, deadline time.Time, ev *apigw.Event, _ *Room) (Result, error) {
 	payload := lambdaevent.AppendProxy(make([]byte, 0, lambdaevent.Size(ev)), ev)
 	out, res, err := p.invoke(ctx, deadline, ev, awsapi.Invocation{Type: awsapi.InvokeRequestResponse, Payload: payload})
 	switch {
@@ -148,7 +148,7 @@ func (c *compiler) lambda() (caller, string) {
 	return l, name
 }
 
-func (l *lambda) call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error) {
+func (l *lambda) call(ctx context.Context, deadline time.Time, ev *apigw.Event, _ *Room) (Result, error) {
 	x := exchange{ev: ev}
 	call, err := l.newCall(&x)
 	if err != nil {

@@ -57,12 +57,13 @@ type Plan struct {
 	timeout time.Duration
 	mock    *mock  // instead of a caller
 	caller  caller // nil for MOCK
+	awaits  bool   // the caller yields by itself, and may not have to
 }
 
 // caller is one integration type's way of handling an event, until ctx ends or the deadline passes. Its error has a kind, or
-// is the context's.
+// is the context's. The room's Yield has been called, unless the Plan says that the caller awaits.
 type caller interface {
-	call(ctx context.Context, deadline time.Time, ev *apigw.Event) (Result, error)
+	call(ctx context.Context, deadline time.Time, ev *apigw.Event, room *Room) (Result, error)
 }
 
 // Compile makes the plan of a single integration and its integration responses: see Set.
@@ -81,6 +82,7 @@ func (s *Set) compile(in *apigw.Integration, responses []apigw.IntegrationRespon
 		p.caller, p.target = c.aws()
 	case apigw.IntegrationHTTPProxy, apigw.IntegrationHTTP:
 		p.caller, p.target = c.http()
+		p.awaits = true
 	case apigw.IntegrationMock:
 		p.mock, p.target = c.mock(), "mock"
 	default:
@@ -143,11 +145,11 @@ func (p *Plan) Do(ctx context.Context, ev *apigw.Event, room *Room) (Result, err
 	if p.mock != nil { // it waits for nobody, so its time-out means nothing
 		return p.mock.answer(ev, room)
 	}
-	if room.Yield != nil {
-		room.Yield()
+	if !p.awaits || room.Await == nil {
+		room.yield()
 	}
 	deadline := time.Now().Add(p.timeout)
-	res, err := p.caller.call(ctx, deadline, ev)
+	res, err := p.caller.call(ctx, deadline, ev, room)
 	switch {
 	case err == nil:
 		return res, nil

@@ -27,7 +27,7 @@ type Conn struct {
 	fd          int // -1: file has it, or it is closed or detached
 	file        *os.File
 	raw         syscall.RawConn // of file
-	readBy      time.Time       // deadlines until file has them; zero: none
+	readBy      time.Time       // deadlines, which file has too; zero: none
 	writeBy     time.Time
 	unavailable bool // closed or detached
 	beforeWait  func()
@@ -220,9 +220,11 @@ func (c *Conn) setDeadline(note *time.Time, set func(*os.File, time.Time) error,
 	case c.unavailable:
 		return c.explain("set", net.ErrClosed)
 	case c.file != nil:
-		return c.explain("set", set(c.file, t))
+		if err := set(c.file, t); err != nil {
+			return c.explain("set", err)
+		}
 	}
-	*note = t
+	*note = t // also for poll, should Unpoll have been called
 	return nil
 }
 

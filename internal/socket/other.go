@@ -24,3 +24,9 @@ func (*Conn) Detach() (fd int, ok bool) { return -1, false }
 
 // BeforeWait does nothing.
 func (*Conn) BeforeWait(func()) {}
+
+// Take returns c: there is no Conn on this system.
+func Take(c net.Conn) net.Conn { return c }
+
+// Unpoll returns false.
+func Unpoll(net.Conn) bool { return false }

@@ -455,3 +455,57 @@ func TestRawConnAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", got)
 	}
 }
+
+// What is taken from package net, or out of the poller again, reads, writes and heeds its deadlines as before.
+func TestTakeAndUnpoll(t *testing.T) {
+	t.Parallel()
+	s, client := pair(t, false)
+	remote := s.RemoteAddr().String()
+	c := socket.Take(s)
+	if _, ok := c.(*socket.Conn); !ok || c.RemoteAddr().String() != remote {
+		t.Fatalf("took %T from %v, want a *socket.Conn from %s", c, c.RemoteAddr(), remote)
+	}
+	defer c.Close()
+	b := make([]byte, 5)
+	for range 3 {
+		if err := c.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) { // it is in the poller now
+			t.Fatalf("Read: %v, want a time-out", err)
+		}
+		if !socket.Unpoll(c) {
+			t.Fatal("it is in the poller still")
+		}
+		if _, err := c.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) { // of before
+			t.Fatalf("Read: %v, want a time-out", err)
+		}
+		if err := c.SetReadDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if !socket.Unpoll(c) {
+			t.Fatal("it is in the poller still")
+		}
+		time.AfterFunc(5*time.Millisecond, func() { send(t, client, "hello") })
+		if _, err := io.ReadFull(c, b); err != nil || string(b) != "hello" {
+			t.Fatalf("read %q, %v", b, err)
+		}
+		if _, err := c.Write([]byte("there")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(client, b); err != nil || string(b) != "there" {
+			t.Fatalf("the client read %q, %v", b, err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if socket.Unpoll(c) {
+		t.Error("a closed one can be used")
+	}
+	other, _ := net.Pipe()
+	defer other.Close()
+	if socket.Take(other) != other || socket.Unpoll(other) {
+		t.Error("a pipe is no socket")
+	}
+}
