@@ -111,6 +111,9 @@ func (s *Server) Serve(client Client) (unread []byte, how Outcome) {
 			return nil, Over
 		}
 		if how, more := c.serve(c.head); !more {
+			if how == Over && c.unread {
+				c.linger()
+			}
 			return nil, how
 		}
 		client.Owner.Idle()
@@ -145,6 +148,8 @@ type conn struct {
 	began time.Time // when the first byte of the request was there
 	timed bool      // it is that of the body
 	read  bool      // a handler has left somebody behind who reads the body of the last request
+	// unread says that the last request was answered and that some of its body may yet come.
+	unread bool
 
 	mu         sync.Mutex
 	start, end int             // of what buf holds; the goroutine of a watch alone moves end while it runs
@@ -226,18 +231,20 @@ func (c *conn) setReadDeadline(t time.Time) {
 // serve handles one request and sends the answer; more tells whether another one may follow.
 func (c *conn) serve(h *Head) (how Outcome, more bool) {
 	r, x := c.newRequest(h)
+	finished := false
 	c.mu.Lock()
 	c.current, c.consumed, c.wanted = &x.ctx, h.ContentLength == 0, false
 	c.mu.Unlock()
 	defer func() {
 		if h.ContentLength > 0 {
 			c.read = !x.body.abandon()
+			c.unread = finished && !c.read && x.body.left > 0
 		}
 		if more && !c.read {
 			c.spare = x.recycle()
 		}
 	}()
-	finished := c.handle(x, r)
+	finished = c.handle(x, r)
 	c.stopWatching()
 	c.mu.Lock()
 	taken := c.taken
@@ -256,6 +263,23 @@ func (c *conn) serve(h *Head) (how Outcome, more bool) {
 		more = x.body.Close() == nil && more
 	}
 	return Over, more
+}
+
+// lingerTime is how long a client may go on sending what nobody wants to read.
+const lingerTime = 500 * time.Millisecond
+
+// linger has the client read its answer before the connection is closed: to close it while bytes of the client's are unread or on
+// their way is a reset, which takes the answer from it (RFC 9112 §9.6). net/http closes at once here, and does as much
+// for bodies that are larger.
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.setReadDeadline(time.Now().Add(lingerTime))
+	for c.err == nil {
+		_, c.err = c.nc.Read(c.buf)
+	}
 }
 
 // handle calls the handler; false when it panicked.
