@@ -168,3 +168,20 @@ func TestAwaitInVain(t *testing.T) {
 		})
 	}
 }
+
+// The promise of TestNoCallLostOrDoubled holds for calls whose callers wait by themselves, all the time or now and then.
+func TestNoCallLostOrDoubledWhileLeading(t *testing.T) {
+	var calls atomic.Int32
+	var awaited atomic.Int32
+	noCallLostOrDoubled(t, func(r *backend.Request) {
+		l := &leader{waits: calls.Add(1)%4 != 0}
+		r.Yield = func() { l.yields++ }
+		r.Await = func(fd int, until time.Time) bool {
+			awaited.Add(1)
+			return l.await(fd, until)
+		}
+	})
+	if awaited.Load() == 0 {
+		t.Error("nobody waited by itself")
+	}
+}

@@ -119,6 +119,12 @@ func (l *ledger) do(c net.Conn, w whim, r *rand.Rand) bool {
 // requests, and remembers by their IDs those of which it has read anything. No call reaches it twice; a call that succeeded
 // reached it once; one that failed says what is known, and did not fail because its connection was stale before it began.
 func TestNoCallLostOrDoubled(t *testing.T) {
+	noCallLostOrDoubled(t, func(*backend.Request) {})
+}
+
+// noCallLostOrDoubled has each of many calls prepared by its caller, and made.
+func noCallLostOrDoubled(t *testing.T, prepare func(*backend.Request)) {
+	t.Helper()
 	const callers, calls, seed = 8, 250, 5
 	l := &ledger{seen: map[string][]whim{}}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -141,9 +147,11 @@ func TestNoCallLostOrDoubled(t *testing.T) {
 	for k := range callers {
 		calling.Go(func() {
 			for i := k * calls; i < (k+1)*calls; i++ {
-				resp, err := h.Do(t.Context(), &backend.Request{
+				r := &backend.Request{
 					Method: "POST", URL: parse(t, fmt.Sprintf("http://%s/%d", ln.Addr(), i)), Body: []byte("{}"), Deadline: time.Now().Add(time.Minute),
-				})
+				}
+				prepare(r)
+				resp, err := h.Do(t.Context(), r)
 				if err == nil && string(resp.Body) != "ok" {
 					err = fmt.Errorf("another answer: %q", resp.Body)
 				}
