@@ -397,13 +397,6 @@ func TestAcceptWaits(t *testing.T) {
 	}
 }
 
-func TestAcceptAllocations(t *testing.T) {
-	ln := listenOurs(t, "127.0.0.1:0")
-	if got := testing.AllocsPerRun(100, func() { _ = ln.AcceptNow() }); got > 0 {
-		t.Errorf("%v allocations to find nothing, want none", got)
-	}
-}
-
 func TestBeforeWait(t *testing.T) {
 	t.Parallel()
 	s, client := pair(t, true)
