@@ -20,11 +20,23 @@ const (
 	maxPause = time.Second
 )
 
+// crewRest is for how long a goroutine of the crew waits at most.
+const crewRest = 10 * time.Second
+
 // accept has connections accepted until ctx ends or the listener is closed, which is an error.
 func (s *Server) accept(ctx context.Context) error {
 	s.accepting = ctx
 	s.crew.begin() //nolint:contextcheck // a connection outlives ctx: end gives it its time
-	return <-s.crew.ended
+	tidy := time.NewTicker(crewRest)
+	defer tidy.Stop()
+	for {
+		select {
+		case err := <-s.crew.ended:
+			return err
+		case <-tidy.C:
+			s.crew.trim()
+		}
+	}
 }
 
 // lead accepts connections, and serves at once those that need not be waited for, until another goroutine of the crew leads or
@@ -153,14 +165,14 @@ func (s *Server) enter(nc net.Conn) (task, bool) {
 	}
 	prefaced := s.o.ProxyProtocol.peer(nc.RemoteAddr())
 	if s.o.TLS == nil && !prefaced {
-		return task{s, c, false, false}, true
+		return task{server: s, client: c}, true
 	}
 	if !s.begin() {
 		s.leave(c)
 		c.abort()
 		return task{}, false
 	}
-	return task{s, c, true, prefaced}, true
+	return task{server: s, client: c, prepares: true, prefaced: prefaced}, true
 }
 
 // task is to serve a new connection.
@@ -168,6 +180,7 @@ type task struct {
 	server             *Server
 	client             *clientConn
 	prepares, prefaced bool // something comes before HTTP, for which begin was called; a PROXY protocol header does
+	over               bool // who gets this ends
 }
 
 func (t task) run() {

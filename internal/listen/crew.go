@@ -11,8 +11,8 @@ import (
 // while connections have to be waited for, and more while they queue.
 //
 // A few goroutines that are done wait for something else to do: their stacks have grown to what a handshake takes, and to
-// copy a new one from two kilobytes to that, twice over and more, is an eighth of a handshake's time. The garbage
-// collector shrinks the stacks of those that wait for long.
+// copy a new one from two kilobytes to that, twice over and more, is an eighth of a handshake's time. Those that wait when
+// trim is called end: an idle server is left with its leader, and a busy one has a few to make anew.
 type crew struct {
 	server  *Server
 	tasks   chan task    // unbuffered; never closed. The zero task is to lead
@@ -80,11 +80,25 @@ func (w *crew) run(t task) {
 	}
 }
 
+// trim ends the goroutines that wait.
+func (w *crew) trim() {
+	for range maxWaiting {
+		select {
+		case w.tasks <- task{over: true}:
+		default:
+			return
+		}
+	}
+}
+
 func (w *crew) work(t task) {
 	for {
-		if t.client == nil {
+		switch {
+		case t.over:
+			return
+		case t.client == nil:
 			w.server.lead()
-		} else {
+		default:
 			t.run()
 		}
 		if w.waiting.Add(1) > maxWaiting {

@@ -27,3 +27,9 @@ func RunTunnel(ctx context.Context, a, b net.Conn, idle time.Duration) {
 
 // NewKept is newKept of a connection that has a socket.
 func NewKept(c net.Conn) io.ReadWriter { return newKept(c) }
+
+// Trim has the goroutines end that wait for something to do, as happens every few seconds.
+func (s *Server) Trim() { s.crew.trim() }
+
+// Waiting counts the goroutines that wait for something to do.
+func (s *Server) Waiting() int { return int(s.crew.waiting.Load()) }
