@@ -83,7 +83,8 @@ func (h *hub) List(after apigw.ConnectionID, most int, keep func(any) bool) (inf
 // newTestHub has n connections on stage prod of API a1, and one on stage dev.
 func newTestHub(tb testing.TB, n int) *hub {
 	tb.Helper()
-	maker, err := conn.New(nobody{}, conn.Options{Limits: apigw.LimitsAWS()}) // makes well-formed IDs
+	// It makes well-formed IDs and never runs: the other engine would keep its descriptors.
+	maker, err := conn.New(nobody{}, conn.Options{Engine: conn.EnginePortable, Limits: apigw.LimitsAWS()})
 	if err != nil {
 		tb.Fatal(err)
 	}
