@@ -14,7 +14,7 @@ import (
 const module = "cleat/"
 
 var floors = [][]string{
-	0: {"internal/apigw", "internal/jsonpath", "internal/cfn", "internal/glob", "internal/filelock", "internal/javaregexp", "internal/jsbundle", "internal/systemd", "internal/collector", "internal/socket", "internal/terminal"},
+	0: {"internal/apigw", "internal/jsonpath", "internal/cfn", "internal/glob", "internal/percent", "internal/filelock", "internal/javaregexp", "internal/jsbundle", "internal/systemd", "internal/collector", "internal/socket", "internal/terminal"},
 	1: {"internal/awsapi", "internal/input", "internal/frame", "internal/http1", "internal/lambdaevent", "internal/iampolicy", "internal/expr", "internal/vtl", "internal/model", "internal/throttle", "internal/logformat", "internal/pricing", "internal/sam", "internal/link", "internal/store", "internal/unzip"},
 	2: {"internal/testkit", "internal/listen", "internal/conn", "internal/route", "internal/backend", "internal/lambda", "internal/localca", "internal/certs", "internal/config", "internal/variable", "internal/template", "internal/watch", "internal/draft", "internal/credentials", "internal/usageplan", "internal/codestore", "internal/codezip", "internal/awsclient", "internal/cluster", "internal/journal", "internal/blueprint", "internal/handlers"},
 	3: {"internal/authorizer", "internal/integration", "internal/push", "internal/control", "internal/identity", "internal/export", "internal/meter", "internal/eventlog", "internal/metrics", "internal/datadir", "internal/serverless", "internal/eventstream"},

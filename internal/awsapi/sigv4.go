@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"cleat/internal/apigw"
+	"cleat/internal/percent"
 )
 
 // Signature Version 4, the parts that signing and verifying share. What is signed is built in two steps:
@@ -224,12 +225,14 @@ func appendCanonicalQuery(dst []byte, raw, skip string, plus byte) []byte {
 func appendReencoded(dst []byte, s string, plus byte) []byte {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		switch {
-		case c == '+':
+		switch c {
+		case '+':
 			c = plus
-		case c == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-			c = unhex(s[i+1])<<4 | unhex(s[i+2])
-			i += 2
+		case '%':
+			if escaped, ok := percent.Byte(s, i); ok {
+				c = escaped
+				i += percent.Len - 1
+			}
 		}
 		if unreserved(c) {
 			dst = append(dst, c)
@@ -238,20 +241,6 @@ func appendReencoded(dst []byte, s string, plus byte) []byte {
 		}
 	}
 	return dst
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c <= 'F':
-		return c - 'A' + 10
-	}
-	return c - 'a' + 10
 }
 
 // appendCanonicalHeader appends the line of one header: its name in lower case, and its values in the order they came,

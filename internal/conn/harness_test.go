@@ -23,6 +23,7 @@ import (
 	"cleat/internal/apigw"
 	"cleat/internal/conn"
 	"cleat/internal/frame"
+	"cleat/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -133,28 +134,7 @@ func eachTransport(t *testing.T, test func(t *testing.T, tr transport)) {
 
 func tcpPair(tb testing.TB) (client, server net.Conn) {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	accepted := make(chan net.Conn, 1)
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			c = nil
-		}
-		accepted <- c
-	}()
-	client, err = net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	server = <-accepted
-	if server == nil {
-		tb.Fatal("accept failed")
-	}
-	return client, server
+	return testkit.TCPPair(tb)
 }
 
 func tlsPair(tb testing.TB) (client, server net.Conn) {

@@ -11,29 +11,8 @@ import (
 	"time"
 
 	"cleat/internal/listen"
+	"cleat/internal/testkit"
 )
-
-// socketPair is both ends of a TCP connection.
-func socketPair(t *testing.T) (ours, theirs *net.TCPConn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	out, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = in.Close(); _ = out.Close() })
-	ours, _ = in.(*net.TCPConn)
-	theirs, _ = out.(*net.TCPConn)
-	return ours, theirs
-}
 
 // keptWays are package net's own way to read and write a connection, and the one that must be like it.
 var keptWays = map[string]func(net.Conn) io.ReadWriter{
@@ -45,7 +24,7 @@ var keptWays = map[string]func(net.Conn) io.ReadWriter{
 // wait for each other.
 func TestKeptMoves(t *testing.T) {
 	for name, way := range keptWays {
-		ours, theirs := socketPair(t)
+		ours, theirs := testkit.TCPPair(t)
 		c, sent := way(ours), bytes.Repeat([]byte("0123456789abcdef"), 1<<19)
 		written := make(chan error, 2)
 		for _, w := range []io.Writer{c, theirs} {
@@ -110,7 +89,7 @@ func TestKeptEnds(t *testing.T) {
 	} {
 		var told [2]string
 		for i, way := range []string{"net", "kept"} {
-			ours, theirs := socketPair(t)
+			ours, theirs := testkit.TCPPair(t)
 			err := end.do(keptWays[way](ours), ours, theirs)
 			if !errors.Is(err, end.want) {
 				t.Errorf("%s, %s: got %v, want %v", name, way, err, end.want)
@@ -135,7 +114,7 @@ func reset(c *net.TCPConn) {
 
 // A call allocates nothing.
 func TestKeptAllocatesNothing(t *testing.T) {
-	ours, theirs := socketPair(t)
+	ours, theirs := testkit.TCPPair(t)
 	ours2, other := listen.NewKept(ours), listen.NewKept(theirs)
 	b := make([]byte, 100)
 	if got := testing.AllocsPerRun(100, func() {

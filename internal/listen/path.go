@@ -3,6 +3,8 @@ package listen
 import (
 	"net/url"
 	"strings"
+
+	"cleat/internal/percent"
 )
 
 // EscapedPath is u.EscapedPath for less: where the path is as it came, as with the "%3D" of connection IDs, it is known without
@@ -32,11 +34,11 @@ func escapes(escaped, text string) bool {
 	for i := 0; i < len(escaped); i++ {
 		c := escaped[i]
 		if c == '%' {
-			if i+2 >= len(escaped) || !isHex(escaped[i+1]) || !isHex(escaped[i+2]) {
+			var ok bool
+			if c, ok = percent.Byte(escaped, i); !ok {
 				return false
 			}
-			c = unhex(escaped[i+1])<<4 | unhex(escaped[i+2])
-			i += 2
+			i += percent.Len - 1
 		}
 		if at == len(text) || text[at] != c {
 			return false
@@ -63,24 +65,10 @@ func isSound(escaped string) bool {
 		if escaped[i] != '%' {
 			continue
 		}
-		if i+2 >= len(escaped) || !isHex(escaped[i+1]) || !isHex(escaped[i+2]) {
+		if _, ok := percent.Byte(escaped, i); !ok {
 			return false
 		}
-		i += 2
+		i += percent.Len - 1
 	}
 	return true
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c <= 'F':
-		return c - 'A' + 10
-	}
-	return c - 'a' + 10
 }

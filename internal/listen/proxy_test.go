@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"cleat/internal/listen"
+	"cleat/internal/testkit"
 )
 
 // startProxy runs a server whose front is a proxy, the way a development node has it.
@@ -192,7 +193,7 @@ func TestProxyRefusals(t *testing.T) {
 // echoed dials a proxy in front of one target connection and returns the client's and the target's end of the tunnel.
 func tunnelled(t *testing.T, o listen.ProxyOptions, early string) (s server, client *bufio.ReadWriter, clientConn, target net.Conn) {
 	t.Helper()
-	near, far := tcpPair(t)
+	near, far := testkit.TCPPair(t)
 	_ = far.SetDeadline(time.Now().Add(wait))
 	o.Dial = func(context.Context, string, string) (net.Conn, error) { return near, nil }
 	s, _ = startProxy(t, o)

@@ -21,6 +21,7 @@ import (
 
 	"cleat/internal/apigw"
 	"cleat/internal/listen"
+	"cleat/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -406,7 +407,7 @@ func TestInject(t *testing.T) {
 	outer := s.dial(t) // Run is at work once it has answered
 	write(t, outer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	answerOn(t, outer)
-	ours, theirs := tcpPair(t)
+	ours, theirs := testkit.TCPPair(t)
 	s.Inject(ours)
 	c := tls.Client(theirs, clientSide)
 	write(t, c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -416,29 +417,11 @@ func TestInject(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	ours, theirs = tcpPair(t)
+	ours, theirs = testkit.TCPPair(t)
 	s.Inject(ours)
 	if _, err := theirs.Read(make([]byte, 1)); err == nil {
 		t.Error("a connection injected after the end is open")
 	}
-}
-
-// tcpPair is two ends of one connection.
-func tcpPair(t *testing.T) (ours, theirs net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if ours, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if theirs, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
-	return ours, theirs
 }
 
 func TestPanicEndsTheConnectionOnly(t *testing.T) {

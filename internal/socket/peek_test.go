@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cleat/internal/socket"
+	"cleat/internal/testkit"
 )
 
 // Peek finds what a read would, takes nothing and disturbs nobody who waits in a read.
@@ -31,7 +32,7 @@ func TestPeek(t *testing.T) {
 		"a reset":        {peer: broken, want: socket.Ended},
 		"closed here":    {own: (*net.TCPConn).Close, want: socket.Ended},
 	} {
-		own, peer := twoEnds(t)
+		own, peer := testkit.TCPPair(t)
 		if test.peer != nil {
 			if err := test.peer(peer); err != nil {
 				t.Fatal(err)
@@ -72,7 +73,7 @@ func TestPeek(t *testing.T) {
 
 // A read that waits goes on waiting while somebody looks.
 func TestPeekBesideRead(t *testing.T) {
-	own, peer := twoEnds(t)
+	own, peer := testkit.TCPPair(t)
 	read := make(chan string, 1)
 	go func() {
 		b := make([]byte, 2)
@@ -93,26 +94,4 @@ func TestPeekBesideRead(t *testing.T) {
 	if got := <-read; got != "hi" {
 		t.Errorf("read %q", got)
 	}
-}
-
-// twoEnds are the two ends of a connection.
-func twoEnds(t *testing.T) (own, peer *net.TCPConn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	dialled, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = dialled.Close(); _ = accepted.Close() })
-	own, _ = dialled.(*net.TCPConn)
-	peer, _ = accepted.(*net.TCPConn)
-	return own, peer
 }
